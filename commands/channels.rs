@@ -62,38 +62,29 @@ pub(super) struct AnyChannel(pub(super) ChannelId);
 #[derive(Clone, Copy)]
 pub(super) struct MessageChannel(pub(super) ChannelId);
 
-#[async_trait]
-impl SlashArgument for AnyChannel {
-    async fn extract(
-        _: &client::Context,
-        _: &CommandInteraction,
-        value: &ResolvedValue<'_>,
-    ) -> Result<Self, SlashArgError> {
-        id(value).map(Self).ok_or_else(no_channel)
-    }
+/// Takes a channel of one of these types.
+macro_rules! argument {
+    ($channel:ident, $types:expr) => {
+        #[async_trait]
+        impl SlashArgument for $channel {
+            async fn extract(
+                _: &client::Context,
+                _: &CommandInteraction,
+                value: &ResolvedValue<'_>,
+            ) -> Result<Self, SlashArgError> {
+                id(value).map(Self).ok_or_else(no_channel)
+            }
 
-    fn create(option: CreateCommandOption) -> CreateCommandOption {
-        option
-            .kind(CommandOptionType::Channel)
-            .channel_types(ALL.to_vec())
-    }
+            fn create(option: CreateCommandOption) -> CreateCommandOption {
+                let types = $types.to_vec();
+                option.kind(CommandOptionType::Channel).channel_types(types)
+            }
+        }
+    };
 }
 
-#[async_trait]
-impl SlashArgument for MessageChannel {
-    async fn extract(
-        _: &client::Context,
-        _: &CommandInteraction,
-        value: &ResolvedValue<'_>,
-    ) -> Result<Self, SlashArgError> {
-        id(value).map(Self).ok_or_else(no_channel)
-    }
-
-    fn create(option: CreateCommandOption) -> CreateCommandOption {
-        let types = WITH_MESSAGES.to_vec();
-        option.kind(CommandOptionType::Channel).channel_types(types)
-    }
-}
+argument!(AnyChannel, ALL);
+argument!(MessageChannel, WITH_MESSAGES);
 
 fn id(value: &ResolvedValue<'_>) -> Option<ChannelId> {
     match value {

@@ -9,7 +9,7 @@ use serenity::{
 use super::{
     Context, Error,
     answer::{Used, Visibility, answer, in_time, plain},
-    reader, roles, wording,
+    known, reader, roles, wording,
 };
 use propsbot_discord::IntoModel as _;
 use propsbot_model::UserId;
@@ -64,11 +64,8 @@ pub(super) async fn turned(
     service: &Service,
     part: &ComponentInteraction,
 ) -> Result<(), Error> {
-    let Some(guild) = part.guild_id else {
-        return Err(Error::Mistake(wording::only_in_servers()));
-    };
     let reader = Reader {
-        guild_id: guild.into_model(),
+        guild_id: known(part.guild_id)?,
         user_id: part.user.id.into_model(),
         roles: roles(part.member.as_ref()),
     };

@@ -16,7 +16,7 @@ use super::{
     chart::{self, Bar},
     guild,
     history::Direction,
-    run, wording,
+    known, run, wording,
 };
 use propsbot_discord::IntoModel as _;
 use propsbot_model::{GuildId, UserId};
@@ -80,10 +80,7 @@ pub(super) async fn turned(
     service: &Service,
     part: &ComponentInteraction,
 ) -> Result<(), Error> {
-    let Some(guild) = part.guild_id else {
-        return Err(Error::Mistake(wording::only_in_servers()));
-    };
-    let Some((query, owner)) = read(part, guild.into_model()) else {
+    let Some((query, owner)) = read(part, known(part.guild_id)?) else {
         return Err(Error::Mistake(wording::outdated_button()));
     };
     let presser: UserId = part.user.id.into_model();

@@ -89,7 +89,12 @@ fn all() -> Vec<Command<Service, Error>> {
 
 /// The guild in which a command was run.
 fn guild(ctx: Context<'_>) -> Result<GuildId, Error> {
-    let guild = ctx.guild_id().map(IntoModel::into_model);
+    known(ctx.guild_id())
+}
+
+/// The guild that an interaction names.
+fn known(guild: Option<serenity::model::id::GuildId>) -> Result<GuildId, Error> {
+    let guild = guild.map(IntoModel::into_model);
     guild.ok_or_else(|| Error::Mistake(wording::only_in_servers()))
 }
 

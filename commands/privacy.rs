@@ -9,7 +9,7 @@ use serenity::{
 use super::{
     Context, Error,
     answer::{Used, Visibility, answer, finish, in_time, plain, while_telling},
-    guild, reader, run, wording,
+    guild, known, reader, run, wording,
 };
 use propsbot_discord::IntoModel as _;
 use propsbot_model::{InteractionId, Tier};
@@ -115,11 +115,8 @@ pub(super) async fn delete_pressed(
     service: &Service,
     part: &ComponentInteraction,
 ) -> Result<(), Error> {
-    let Some(guild) = part.guild_id else {
-        return Err(Error::Mistake(wording::only_in_servers()));
-    };
     let forgetting = service.forget(
-        guild.into_model(),
+        known(part.guild_id)?,
         part.user.id.into_model(),
         InteractionId(part.id.get()).created_at(),
     );

@@ -15,6 +15,7 @@ use super::{
         Asker, DEADLINE, Used, Visibility, answer, describe, in_time_for, pinging, plain,
         was_refused,
     },
+    known,
     receivers::read_users,
     wording::{self, Typed},
 };
@@ -107,14 +108,11 @@ async fn ask_for_reason(
     about: Option<MessageId>,
 ) -> Result<(), Error> {
     let run = ctx.interaction;
-    let guild = run
-        .guild_id
-        .ok_or_else(|| Error::Mistake(wording::only_in_servers()))?;
+    let guild = known(run.guild_id)?;
     // Check first, so that no one fills in the form in vain.
     let service = ctx.data();
     let receivers = [to];
-    let checking =
-        service.check_receivers(guild.into_model(), run.user.id.into_model(), &receivers);
+    let checking = service.check_receivers(guild, run.user.id.into_model(), &receivers);
     // A form can't be deferred. If the check takes longer, it fails when the form is submitted.
     if let Ok(checked) = tokio::time::timeout(DEADLINE, checking).await {
         refusable(checked, None)?;
@@ -167,9 +165,7 @@ pub(super) async fn submitted(
     service: &Service,
     form: &ModalInteraction,
 ) -> Result<(), Error> {
-    let Some(guild_id) = form.guild_id else {
-        return Err(Error::Mistake(wording::only_in_servers()));
-    };
+    let guild_id = known(form.guild_id)?;
     let Some(of) = Form::read(&form.data.custom_id) else {
         return Err(Error::Mistake(wording::outdated_command()));
     };
@@ -195,7 +191,7 @@ pub(super) async fn submitted(
     let roles = form.member.as_ref().map(|member| &member.roles);
     let wish = GiveProps {
         id: of.opened,
-        guild_id: guild_id.into_model(),
+        guild_id,
         channel_id,
         giver: discord::user(&form.user),
         roles: roles.map_or_else(Vec::new, |roles| {

@@ -3,7 +3,9 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{LONGEST_MESSAGE, code, settings::channels};
-use propsbot_jobs::export::{ExportOutcome, ExportProgress, LastExport, Summary};
+use propsbot_archive::{ExportProgress, Summary};
+use propsbot_jobs::export::describe;
+use propsbot_mirror::{ExportOutcome, FinishedExport};
 use propsbot_model::{Language, counted, escape};
 use propsbot_service::ArchiveStatus;
 
@@ -94,7 +96,7 @@ fn version(done: &Summary, language: Language) -> String {
 }
 
 /// When an export ran, its result, and the channels it withdrew. `what` says which export.
-fn report(what: &str, export: &LastExport, language: Language) -> String {
+fn report(what: &str, export: &FinishedExport, language: Language) -> String {
     let at = export.at.0.div_euclid(1000);
     // A tenth of a second is fine enough.
     let took = humantime::format_duration(Duration::from_millis(export.took_ms / 100 * 100));
@@ -102,7 +104,7 @@ fn report(what: &str, export: &LastExport, language: Language) -> String {
     let mut text = format!("{what} <t:{at}:R> (took {took}): {outcome}\n");
     if !export.withdrawn.is_empty() {
         let names = export.withdrawn.iter().take(NAMED);
-        let names: Vec<String> = names.map(|channel| escape(&channel.to_string())).collect();
+        let names: Vec<String> = names.map(|channel| escape(&describe(channel))).collect();
         let more = match export.withdrawn.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(", and {more} more"),
@@ -117,7 +119,7 @@ fn report(what: &str, export: &LastExport, language: Language) -> String {
 }
 
 /// The last export; empty if there was none.
-pub(crate) fn last_export(last: Option<&LastExport>) -> String {
+pub(crate) fn last_export(last: Option<&FinishedExport>) -> String {
     last.map(|export| report("Last export", export, Language::International))
         .unwrap_or_default()
 }

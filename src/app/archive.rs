@@ -15,24 +15,21 @@ use super::{
     bars::{rows_bar, tell_made},
     error::Tried as _,
     plugins::beside,
-    provider,
+    providers::{provider, provider_of},
 };
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
-    Level, ManifestSpace, ReadError, SOURCECRED, Schema, SideFiles, Verification,
+    ManifestSpace, SOURCECRED, Schema, SideFiles, Verification,
 };
 use propsbot_backends::{ArchiveSpec, Claims, drop_copies};
-use propsbot_jobs::{
-    ask,
-    clock::Clock,
-    export::{self, Decision, ExportOptions, ExportReport, ExportTarget},
-    provider::{self, DiscordProvider},
+use propsbot_jobs::clock::Clock;
+use propsbot_mirror::{
+    self as mirror, DataProvider, ExportOptions, ExportTarget, Exports, StoreError, ask,
+    export_and_record, give_up_after, spool_of,
 };
-use propsbot_mirror::{DataProvider as _, spool_of};
 use propsbot_model::{counted, one_line};
-use propsbot_rows::{MEMBERS, MESSAGES, MemberRow, PROPS, SCHEMA};
-use propsbot_store::{Store, StoreError};
+use propsbot_rows::{MEMBERS, MESSAGES, PROPS};
 
 /// How long a stopped export may take to release the archive.
 const LETTING_GO: Duration = Duration::from_secs(6);
@@ -59,7 +56,7 @@ pub async fn export(
         stop.cancelled().await;
         info!("stopping");
     };
-    let ended = export::give_up_after(stopped, LETTING_GO, &give_up, exporting).await;
+    let ended = give_up_after(stopped, LETTING_GO, &give_up, exporting).await;
     ended.unwrap_or_else(|| Err(ExportError::Stopped.into()))
 }
 
@@ -72,27 +69,31 @@ async fn export_unless(
     let spec = to.unwrap_or(&config.archive);
     let beside = beside(config)?;
     let provider = provider(config);
+    let exports = something_to_export(&provider, config).await?;
     let adopted = if order.replace {
-        adopt_wishes(&provider, config, spec).await?
+        // An older store must bring no one's data back.
+        let (access, network) = (&config.access, &config.network);
+        let archive = propsbot_backends::open_to_write(spec, access, network, Claims::default())?;
+        let adopted = provider.adopt_choices(archive.as_ref()).await;
+        adopted.tried(|| format!("could not adopt the privacy choices that {spec} remembers"))?
     } else {
         0
     };
-    let store = store_to_export(&provider, config).await?;
-    let target = target(config, spec, &store, beside).await?;
+    let target = target(config, spec, &exports, beside).await?;
     let begun = Instant::now();
-    let mut leave = ExportOptions {
+    let mut options = ExportOptions {
         replace: order.replace,
         stop: give_up.clone(),
         ..ExportOptions::default()
     };
     let mut was_sound = true;
     if order.repair {
-        let found = checked(spec, target.archive.as_ref()).await?;
+        let found = checked(spec, target.archive.as_ref(), exports.schema()).await?;
         was_sound = found.is_valid();
-        leave.repair = Some(found.damaged);
+        options.repair = Some(found.damaged);
     }
     let telling = tell_made(target.made.clone());
-    let done = export::export(&store, &target, Clock::now(), leave).await;
+    let done = export_and_record(&exports, &target, Clock::now(), &options).await;
     telling.finish().await;
     let done = done.tried(|| format!("could not export to {spec}"))?;
     let mut line = if done.changed {
@@ -123,12 +124,12 @@ async fn export_unless(
             counted(adopted, "privacy choice")
         );
     }
-    let report = ask(&store, |store| ExportReport::of(store)).await??;
-    for withdrawn in report.last.iter().flat_map(|last| &last.withdrawn) {
+    for withdrawn in explained(&exports, done.withdrawn).await? {
         let _ = write!(line, "\nwithdrawn: {withdrawn}");
     }
     if !was_sound {
-        let left = checked(spec, target.archive.as_ref()).await?.faults;
+        let left = checked(spec, target.archive.as_ref(), exports.schema()).await?;
+        let left = left.faults;
         if !left.is_empty() {
             return Err(Error::Failed(anyhow!(
                 "{spec} was repaired as far as possible, but these faults remain:\n  {}",
@@ -153,54 +154,46 @@ async fn export_unless(
     Ok(vec![line])
 }
 
-/// The store, which has, or had, something to export: an export of any other would empty the archive.
+/// What the store exports. It has, or had, something to export: any other would empty the archive.
 /// (A store whose guilds were all forgotten still withdraws them.)
-async fn store_to_export(provider: &DiscordProvider, config: &Config) -> Result<Arc<Store>, Error> {
-    let store = Arc::clone(provider.existing_store().await?);
-    let is_empty = |store: &Store| {
-        Ok::<_, StoreError>(store.guilds()?.is_empty() && store.exports()?.last.is_none())
-    };
-    if ask(&store, is_empty).await?? {
+async fn something_to_export(
+    provider: &dyn DataProvider,
+    config: &Config,
+) -> Result<Arc<dyn Exports>, Error> {
+    let exports = provider.exports().await?;
+    let is_empty = ask(&exports, |exports| {
+        Ok::<_, StoreError>(exports.is_empty()? && exports.ledger().read()?.last.is_none())
+    });
+    if is_empty.await?? {
         return Err(Error::Failed(anyhow!(
             "the store at {} (STORE_PATH) has no guild yet, so there is nothing to export; `propsbot sync` \
              fetches what the bot can see",
             config.store_path.display()
         )));
     }
-    Ok(store)
+    Ok(exports)
 }
 
-/// Copies the privacy choices that an archive remembers into the store before the store replaces the
-/// archive, so that an older store brings no one's data back. Returns how many members' choices those are.
-async fn adopt_wishes(
-    provider: &DiscordProvider,
-    config: &Config,
-    spec: &ArchiveSpec,
-) -> Result<usize, Error> {
-    let (access, network) = (&config.access, &config.network);
-    let archive = propsbot_backends::open_to_write(spec, access, network, Claims::default())?;
-    let wishes = async {
-        let reader = match ArchiveReader::open_as(archive.as_ref(), &SCHEMA).await {
-            Err(ReadError::Empty) => return Ok(Vec::new()),
-            reader => reader?,
-        };
-        let chosen = |row: &MemberRow| row.privacy().is_some();
-        let rows: Vec<MemberRow> = reader.select(Level::Space, |_| true, chosen).await?;
-        Ok::<_, ReadError>(rows.iter().filter_map(MemberRow::privacy).collect())
-    };
-    let wishes = wishes
-        .await
-        .tried(|| format!("could not read the members' privacy choices from {spec}"))?;
-    if wishes.is_empty() {
-        return Ok(0);
+/// A line about each part that is withdrawn from an archive.
+async fn explained(exports: &Arc<dyn Exports>, withdrawn: Vec<Id>) -> Result<Vec<String>, Error> {
+    if withdrawn.is_empty() {
+        return Ok(Vec::new());
     }
-    let store = store_to_export(provider, config).await?;
-    Ok(provider::adopt_wishes(&store, wishes).await?)
+    let explained = ask(exports, move |exports| {
+        let parts = exports.explain(&withdrawn)?;
+        let lines = parts.iter().map(|part| exports.describe(part));
+        Ok::<_, StoreError>(lines.collect())
+    });
+    Ok(explained.await??)
 }
 
 /// The faults of an archive; an empty one has none.
-async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verification, Error> {
-    let found = archive::verify(archive, &SCHEMA, Depth::Whole).await;
+async fn checked(
+    spec: &ArchiveSpec,
+    archive: &dyn DataArchive,
+    schema: &'static Schema,
+) -> Result<Verification, Error> {
+    let found = archive::verify(archive, schema, Depth::Whole).await;
     let found = found.tried(|| format!("could not verify {spec}"))?;
     // A person has to decide what to do about a faulty manifest.
     if found.generation == 0 {
@@ -210,17 +203,17 @@ async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verifi
     Ok(found)
 }
 
-/// The archive that this store exports to, and the files beside it.
+/// The archive that these exports go to, and the files beside it.
 pub(super) async fn target(
     config: &Config,
     spec: &ArchiveSpec,
-    store: &Arc<Store>,
+    exports: &Arc<dyn Exports>,
     beside: Option<Arc<dyn SideFiles>>,
 ) -> Result<ExportTarget, Error> {
     let mut claims = Claims::default();
     if spec.takes_claims() {
         let own = claims.name.clone();
-        let former = ask(store, move |store| store.claims(&own)).await??;
+        let former = ask(exports, move |exports| exports.ledger().claims(&own)).await??;
         claims.former.extend(former);
     }
     let (access, network) = (&config.access, &config.network);
@@ -239,13 +232,11 @@ pub(super) async fn target(
 pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let beside = beside(config)?;
-    let provider = provider(config);
-    let store = provider.existing_store().await?;
-    let target = target(config, spec, store, beside).await?;
-    let dry_run = export::dry_run(store, &target, Clock::now())
+    let exports = provider(config).exports().await?;
+    let target = target(config, spec, &exports, beside).await?;
+    let would = mirror::dry_run(&exports, &target, Clock::now())
         .await
         .tried(|| format!("could not work out what an export to {spec} would write"))?;
-    let (would, decisions, bot_posts) = (dry_run.summary, dry_run.decisions, dry_run.bot_posts);
     let mut lines = vec![if would.changed {
         format!(
             "{spec} would be at generation {}: {} in {} ({}), {} removed",
@@ -259,8 +250,8 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
         format!("{spec} would stay at generation {}", would.generation)
     }];
     // What readers are about to lose comes first.
-    let withdrawn = dry_run.withdrawn.iter();
-    lines.extend(withdrawn.map(|channel| format!("would be withdrawn: {channel}")));
+    let withdrawn = explained(&exports, would.withdrawn).await?.into_iter();
+    lines.extend(withdrawn.map(|part| format!("would be withdrawn: {part}")));
     if !would.added.is_empty() {
         let ids: Vec<String> = would.added.iter().map(ToString::to_string).collect();
         lines.push(format!("new in the archive: channels {}", ids.join(", ")));
@@ -271,25 +262,14 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
             SOURCECRED.join(", ")
         ));
     }
-    lines.extend(decisions.into_iter().map(|decision| {
-        let Decision {
-            guild, id, name, ..
-        } = &decision;
-        let (guild, name) = (one_line(guild), one_line(name));
-        match decision.withheld {
-            None => format!("exported:  {guild}, {name} ({id})"),
-            Some(why) => format!("kept back: {guild}, {name} ({id}): {why}"),
-        }
-    }));
-    let no_props = bot_posts.iter().map(|posts| format!("no props:  {posts}"));
-    lines.extend(no_props);
+    lines.extend(ask(&exports, Exports::decisions).await??);
     Ok(lines)
 }
 
 /// Fills an empty store from an archive.
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
-    let provider = provider(config);
+    let provider = provider_of(config, archive.as_ref()).await;
     // Read it first: a wrong address must not leave a half-restored store behind.
     ArchiveReader::open_as(archive.as_ref(), provider.schema())
         .await
@@ -322,7 +302,8 @@ pub async fn verify(
     depth: Depth,
 ) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open(spec, &config.access, &config.network)?;
-    let found = archive::verify(archive.as_ref(), &SCHEMA, depth)
+    let schema = provider_of(config, archive.as_ref()).await.schema();
+    let found = archive::verify(archive.as_ref(), schema, depth)
         .await
         .tried(|| format!("could not verify {spec}"))?;
     if found.generation == 0 {
@@ -363,7 +344,7 @@ pub async fn verify(
                  not in the archive: {about}; messages by authors who are not members in it: {by}"
             ));
         }
-        lines.extend(incomplete(archive.as_ref(), &SCHEMA, None).await?);
+        lines.extend(incomplete(archive.as_ref(), schema, None).await?);
         return Ok(lines);
     }
     let faults = found.faults.join("\n  ");

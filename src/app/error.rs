@@ -6,10 +6,8 @@ use tokio::task::JoinError;
 
 use crate::config::Mistakes;
 use propsbot_archive::{ArchiveError, ExportError, ReadError};
-use propsbot_jobs::{export::ExportJobError, writer::Stopped};
-use propsbot_mirror::ProviderError;
+use propsbot_mirror::{Ending, ExportJobError, ProviderError, StoreError, kinds};
 use propsbot_sourcecred::DrawError;
-use propsbot_store::StoreError;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -48,47 +46,45 @@ impl fmt::Display for Error {
     }
 }
 
-/// Of these, an operator can mend some by changing what is typed or configured: `true` for those.
-macro_rules! kinds {
-    ($($error:ty: $wrong:expr;)*) => {$(
+kinds! {
+    Error;
+    Mistakes: |_| true;
+    serde_json::Error: |_| false;
+    io::Error: |_| false;
+    anyhow::Error: |_| false;
+}
+
+impl From<ProviderError> for Error {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            ProviderError::Wrong(error) => Self::Wrong(anyhow::Error::from_boxed(error)),
+            ProviderError::Failed(error) => Self::Failed(anyhow::Error::from_boxed(error)),
+        }
+    }
+}
+
+impl From<DrawError> for Error {
+    fn from(error: DrawError) -> Self {
+        match error {
+            DrawError::Rows(error) => error.into(),
+            DrawError::Settings(_) => Self::Wrong(error.into()),
+        }
+    }
+}
+
+/// Converts errors that providers can have, too.
+macro_rules! provider_errors {
+    ($($error:ty),*) => {$(
         impl From<$error> for Error {
             fn from(error: $error) -> Self {
-                let is_wrong: fn(&$error) -> bool = $wrong;
-                if is_wrong(&error) {
-                    Self::Wrong(error.into())
-                } else {
-                    Self::Failed(error.into())
-                }
+                ProviderError::from(error).into()
             }
         }
     )*};
 }
 
-kinds! {
-    Mistakes: |_| true;
-    ProviderError: |error| matches!(error, ProviderError::Wrong(_));
-    StoreError: |_| false;
-    ArchiveError: |error| matches!(error, ArchiveError::NoAccess { .. });
-    ReadError: is_misnamed;
-    DrawError: |error| match error {
-        DrawError::Rows(error) => is_misnamed(error),
-        DrawError::Settings(_) => true,
-    };
-    ExportError: |_| false;
-    serde_json::Error: |_| false;
-    ExportJobError: |_| false;
-    JoinError: |_| false;
-    Stopped: |_| false;
-    io::Error: |_| false;
-    anyhow::Error: |_| false;
-}
-
-/// Whether the archive could be read, but isn't the one that the command needs.
-fn is_misnamed(error: &ReadError) -> bool {
-    matches!(
-        error,
-        ReadError::OtherProvider { .. } | ReadError::NoSpace(_)
-    )
+provider_errors! {
+    ArchiveError, Ending, ExportError, ExportJobError, JoinError, ReadError, StoreError
 }
 
 /// Says what was tried, and keeps the exit code.

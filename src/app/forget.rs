@@ -1,6 +1,6 @@
 //! `propsbot forget`: deletes a member's data if they can't request that themselves, or a guild's.
 
-use super::{Error, provider};
+use super::{Error, providers::provider};
 use crate::config::Config;
 use propsbot_backends::{ArchiveSpec, History, drop_copies};
 use propsbot_mirror::{DataProvider as _, ForgetRequest};

@@ -12,6 +12,7 @@ mod lines;
 mod log;
 mod output;
 mod plugins;
+mod providers;
 mod run;
 mod status;
 mod sync;
@@ -26,21 +27,3 @@ pub use plugins::{PluginName, PluginOrder};
 pub use run::run;
 pub use status::status;
 pub use sync::sync;
-
-use crate::config::Config;
-use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
-
-/// The provider that this program mirrors.
-fn provider(config: &Config) -> DiscordProvider {
-    let login = config.discord.as_ref();
-    DiscordProvider::new(DiscordOptions {
-        store_path: config.store_path.clone(),
-        login: login.map(|discord| Login {
-            token: discord.token.clone(),
-            api_url: discord.api_url.clone(),
-        }),
-        network: config.network.clone(),
-        guilds: config.guilds.clone(),
-        operators: config.operators.clone(),
-    })
-}

@@ -15,8 +15,7 @@ use propsbot_graph::{
     PropsPlugin, Weights,
     discord::{DiscordConfig, DiscordPlugin, Rules},
 };
-use propsbot_jobs::export::SourceCredFiles;
-use propsbot_sourcecred::GraphPlugin;
+use propsbot_sourcecred::{GraphPlugin, SourceCredFiles};
 
 /// The names of the graph plugins.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

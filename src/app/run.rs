@@ -8,19 +8,15 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Error, archive::target, bars::log_regularly, plugins::beside, provider};
+use super::{Error, archive::target, bars::log_regularly, plugins::beside, providers::provider};
 use crate::config::Config;
 use propsbot_commands::Runner;
 use propsbot_discord::{InteractionHandler, MessageSender};
-use propsbot_jobs::{
-    clock::Clock,
-    export::{
-        ExportControl, Failing, LETTING_GO, export_and_log, export_control, export_regularly,
-        give_up_after, is_due,
-    },
-    provider::Connected,
+use propsbot_jobs::{clock::Clock, provider::Connected};
+use propsbot_mirror::{
+    DataProvider as _, ExportControl, Failing, LETTING_GO, ask, export_and_log, export_control,
+    export_regularly, give_up_after,
 };
-use propsbot_mirror::DataProvider as _;
 use propsbot_service::{Deps, Service};
 
 /// How long shutdown may take in all, with the last export. What it doesn't write stays marked for the
@@ -38,13 +34,15 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let Some(store) = stop.run_until_cancelled(provider.store()).await else {
         return Ok(());
     };
-    let store = Arc::clone(store?);
-    let target = target(config, &config.archive, &store, beside).await?;
-    let (exports, requests) = export_control(target.clone(), config.export_interval);
+    store?;
+    let exports = provider.exports().await?;
+    let target = target(config, &config.archive, &exports, beside).await?;
+    let (control, requests) =
+        export_control(exports.schema(), target.clone(), config.export_interval);
     let connected = CancellationToken::new();
     provider.answer_with({
         let connected = connected.clone();
-        Box::new(|connection| answer(connection, exports, connected).boxed())
+        Box::new(|connection| answer(connection, control, connected).boxed())
     });
     // If one of the two ends, the other one has to.
     let stop = stop.child_token();
@@ -54,14 +52,14 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         listened
     };
     let exporting = {
-        let (store, target, stop) = (Arc::clone(&store), target.clone(), stop.clone());
+        let (exports, target, stop) = (Arc::clone(&exports), target.clone(), stop.clone());
         tokio::spawn(async move {
             if stop
                 .run_until_cancelled(connected.cancelled())
                 .await
                 .is_some()
             {
-                export_regularly(store, target, requests, Clock::now, stop).await;
+                export_regularly(exports, target, requests, Clock::now, stop).await;
             }
         })
     };
@@ -81,10 +79,10 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     exported?;
     let give_up = CancellationToken::new();
     let last = async {
-        if is_due(&store).await? {
+        if ask(&exports, |exports| exports.ledger().is_due()).await?? {
             // It logs its own failure.
             let mut failing = Failing::default();
-            let _ = export_and_log(&store, &target, Clock::now(), &give_up, &mut failing).await;
+            let _ = export_and_log(&exports, &target, Clock::now(), &give_up, &mut failing).await;
         }
         Ok(())
     };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Error, provider};
+use super::{Error, providers::provider};
 use crate::config::Config;
 use propsbot_mirror::DataProvider as _;
 use propsbot_model::printable_json;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, bars::Bars, lines::Lines, provider};
+use super::{Error, bars::Bars, lines::Lines, providers::provider};
 use crate::config::Config;
 use propsbot_archive::Id;
 use propsbot_mirror::{DataProvider as _, SyncRequest, SyncedState};

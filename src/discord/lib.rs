@@ -17,6 +17,7 @@ mod objects;
 mod outage;
 mod pace;
 mod pause;
+mod provider_error;
 mod rest;
 mod rest_error;
 mod route;

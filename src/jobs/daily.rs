@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures::{Stream, StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ask, export::ExportReport};
+use crate::ask;
 use propsbot_discord::Rest;
 use propsbot_model::Millis;
 use propsbot_store::{Store, StoreError};
@@ -42,8 +42,8 @@ pub async fn log_daily(
         let Some(now) = count(&store, &rest).await else {
             continue;
         };
-        let report = asked(&store, |store| Ok(ExportReport::of(store).ok())).await;
-        let export = report.flatten().and_then(|report| report.last);
+        let report = asked(&store, |store| store.export_report()).await;
+        let export = report.and_then(|report| report.last);
         tracing::info!(
             guilds = now.guilds,
             messages = now.messages,

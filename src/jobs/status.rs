@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
-    export::{ExportReport, LastExport},
     progress::{Phase, Progress},
     scrub::Pace,
 };
+use propsbot_mirror::FinishedExport;
 use propsbot_model::{
     ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis,
     Pending, Reason, counted,
@@ -38,7 +38,7 @@ pub struct GuildStatus {
     /// The scrub of older history.
     pub scrub: ScrubStatus,
     /// The last export, of all guilds together; `None` if there was none.
-    pub export: Option<LastExport>,
+    pub export: Option<FinishedExport>,
     /// What couldn't be fetched.
     pub failures: Vec<FailureStatus>,
     /// The current work, in words.
@@ -289,7 +289,7 @@ pub fn of_guild(
         pending_lists: pending.count() as u64,
         contradictions: lists.iter().filter_map(contradiction).collect(),
         scrub,
-        export: ExportReport::of(store)?.last,
+        export: store.export_report()?.last,
         failures: failures
             .into_iter()
             .filter(|failure| failure.reason != Reason::Unreadable)

@@ -13,12 +13,15 @@ use std::{
 
 use propsbot_archive::{
     self as archive, ArchiveError, DataArchive, ExportError, ExportProgressBoard, ExportRequest,
-    ExportSpace, Hash, Millis, PlannedExport, Schema, SideFiles, Source, Summary,
+    ExportSpace, Hash, Id, Millis, PlannedExport, Schema, SideFiles, Source, Summary, one_line,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::{Dirty, Domain, Ending, ExportLedger, LastExport, Mirror, StoreError, ask};
+use crate::{
+    Dirty, Domain, Ending, ExportLedger, ExportReport, FinishedExport, LastExport, Mirror,
+    ReadRows as _, StoreError, WithdrawnPart, ask,
+};
 
 /// How many times an export is planned if its basis keeps changing.
 const ATTEMPTS: u32 = 5;
@@ -41,6 +44,32 @@ pub trait Exports: Send + Sync {
 
     /// The record of past exports.
     fn ledger(&self) -> &dyn Ledger;
+
+    /// Whether there is no space to export.
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.view()?.contents.spaces.is_empty())
+    }
+
+    /// The names of parts that an export withdrew, and why it did.
+    ///
+    /// Leaves out parts whose id may identify deleted data: the report on exports keeps the others.
+    fn explain(&self, withdrawn: &[Id]) -> Result<Vec<WithdrawnPart>, StoreError> {
+        Ok(withdrawn.iter().map(WithdrawnPart::unknown).collect())
+    }
+
+    /// A withdrawn part in one line for people.
+    fn describe(&self, part: &WithdrawnPart) -> String {
+        let WithdrawnPart { id, name, why } = part;
+        match &*one_line(name) {
+            "" => format!("{id}: {why}"),
+            name => format!("{name} ({id}): {why}"),
+        }
+    }
+
+    /// A line for people about each part: whether it is exported, and why not.
+    fn decisions(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
 /// What may leave a mirror, as of one instant.
@@ -85,6 +114,18 @@ pub trait Ledger {
         rules: u8,
         settled: &[Dirty],
     ) -> Result<(), StoreError>;
+
+    /// Whether an export may have anything to write.
+    fn is_due(&self) -> Result<bool, StoreError>;
+
+    /// The claim names of this store's earlier processes. Adds `own` to them.
+    fn claims(&self, own: &str) -> Result<Vec<String>, StoreError>;
+
+    /// The recorded exports.
+    fn report(&self) -> Result<ExportReport, StoreError>;
+
+    /// Records an export.
+    fn record(&self, export: FinishedExport) -> Result<(), StoreError>;
 }
 
 impl<D: Domain> Ledger for Mirror<D> {
@@ -104,6 +145,23 @@ impl<D: Domain> Ledger for Mirror<D> {
         settled: &[Dirty],
     ) -> Result<(), StoreError> {
         self.exported(archive, manifest, rules, settled)
+    }
+
+    fn is_due(&self) -> Result<bool, StoreError> {
+        let is_first = self.read()?.last.is_none();
+        Ok(is_first || self.inner.last::<Dirty>(())?.is_some())
+    }
+
+    fn claims(&self, own: &str) -> Result<Vec<String>, StoreError> {
+        Self::claims(self, own)
+    }
+
+    fn report(&self) -> Result<ExportReport, StoreError> {
+        ExportReport::of(&*self.inner)
+    }
+
+    fn record(&self, export: FinishedExport) -> Result<(), StoreError> {
+        self.record_export(export)
     }
 }
 

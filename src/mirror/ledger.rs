@@ -1,4 +1,4 @@
-//! The mirror's record of exports: what was published where, and how it went.
+//! The mirror's record of exports: what was published where.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use propsbot_archive::Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Dirty, Domain, Mirror, ReadRows, Record, StoreError, Table, View, codec, engine::Op,
+    Dirty, Domain, Mirror, ReadRows, Record, StoreError, Table, codec, engine::Op,
     record::stored_key,
 };
 
@@ -17,9 +17,6 @@ const PUBLISHED: usize = 64;
 /// How many claim names are remembered: a killed process's claim is recognized until this many
 /// other processes have exported.
 const CLAIMS: usize = 64;
-
-/// The key of the report on exports, which the export job writes.
-const REPORT_KEY: &[u8] = &[0, 5];
 
 /// The record of exports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,25 +165,11 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// Stores the report on exports.
-    pub fn keep_export_report(&self, report: &str) -> Result<(), StoreError> {
-        let put = Op::Put(REPORT_KEY.to_vec(), report.as_bytes().to_vec());
-        self.inner.change(|_| Ok((vec![put], ())))
-    }
-
     /// Records which manifest the next export starts from.
     pub(crate) fn start_from(&self, last: LastExport) -> Result<(), StoreError> {
         self.enter(|ledger| {
             ledger.last = Some(last);
             Ok((Vec::new(), ()))
         })
-    }
-}
-
-impl View {
-    /// The last stored report on exports.
-    pub fn export_report(&self) -> Result<Option<String>, StoreError> {
-        let bytes = self.value(REPORT_KEY)?;
-        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 }

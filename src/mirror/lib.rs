@@ -2,8 +2,8 @@
 //!
 //! Owns the interface between a provider and the rest of the program ([`DataProvider`]), and the
 //! mirror on disk: what [`Mirror::merge`] acknowledged survives a power cut. A provider defines its
-//! [`Record`]s and its [`Domain`], the rules for merging observations into them. Only `engine`
-//! knows sled; nothing here knows a platform. Every call to a mirror blocks; make it off the async
+//! [`Record`]s and its [`Domain`], the rules for merging observations into them. Exports run by a
+//! timer and on request, and are recorded. Only `engine` knows sled; nothing here knows a platform. Every call to a mirror blocks; make it off the async
 //! threads.
 
 #![warn(missing_docs)]
@@ -16,6 +16,9 @@ mod domain;
 mod engine;
 mod error;
 mod export;
+mod export_control;
+mod export_report;
+mod export_timer;
 #[cfg(test)]
 mod forum;
 mod key;
@@ -23,6 +26,7 @@ mod ledger;
 mod mark;
 mod mirror;
 mod provider;
+mod provider_error;
 mod record;
 mod restore;
 mod rewrite;
@@ -41,15 +45,21 @@ pub use export::{
     Contents, DropCopies, ExportJobError, ExportOptions, ExportTarget, ExportView, Exports, Ledger,
     dry_run, export, look, spool_of,
 };
+pub use export_control::{ExportBoard, ExportControl, ExportRequests, export_control};
+pub use export_report::{
+    ExportOutcome, ExportReport, FinishedExport, WithdrawnPart, export_and_record,
+};
+pub use export_timer::{Failing, LETTING_GO, export_and_log, export_regularly, give_up_after};
 pub use key::{KeyPart, PrefixOf, RecordKey};
 pub use ledger::{ExportLedger, LastExport, Published};
 pub use mark::{Dirty, Mark};
 pub use mirror::{Mirror, SCHEMA};
 pub use propsbot_archive::Id;
 pub use provider::{
-    DataProvider, ForgetRequest, Gauge, Progress, ProviderError, RestoreReport, SpaceStatus,
-    SyncRequest, SyncedSpace, SyncedState,
+    DataProvider, ForgetRequest, Gauge, Progress, RestoreReport, SpaceStatus, SyncRequest,
+    SyncedSpace, SyncedState,
 };
+pub use provider_error::ProviderError;
 pub use record::{Record, Table};
 pub use rewrite::Rewrite;
 pub use rows::{MemoryRows, ReadRows, Rows};

@@ -1,6 +1,6 @@
 //! The interface between one platform and the rest of the program.
 
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use propsbot_archive::{DataArchive, Id, Schema};
 
-use crate::Exports;
+use crate::{Exports, ProviderError};
 
 /// Mirrors one platform: fetches its data, keeps it, and serves it to archives and plugins.
 ///
@@ -19,7 +19,7 @@ use crate::Exports;
 /// |---|---|
 /// | obtain data from an API | [`check`](Self::check), [`sync`](Self::sync), [`listen`](Self::listen) |
 /// | keep data in a normalized schema, with a sync time per class | [`schema`](Self::schema), [`status`](Self::status) |
-/// | export data to an archive | [`exports`](Self::exports), which [`export`](crate::export()) writes |
+/// | export data to an archive | [`exports`](Self::exports), which [`export_and_record`](crate::export_and_record) writes |
 /// | offer plugins a read-only interface | [`Exports::view`]: rows as of one instant, redacted |
 /// | serialize data to blobs, and deserialize blobs for plugins | [`Row`](propsbot_archive::Row) for each table; [`restore`](Self::restore) loads a whole archive |
 ///
@@ -152,10 +152,6 @@ use crate::Exports;
 /// // The provider. `api` stands for whatever the platform offers.
 /// struct BridgeProvider { api: Mutex<Vec<(String, bool)>>, store: Arc<Store> }
 ///
-/// fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ProviderError {
-///     ProviderError::Failed(error.into())
-/// }
-///
 /// #[async_trait]
 /// impl DataProvider for BridgeProvider {
 ///     fn schema(&self) -> &'static Schema { &SCHEMA }
@@ -169,7 +165,7 @@ use crate::Exports;
 ///         let seen = bridges.iter().cloned().map(|(name, is_open)| {
 ///             Sighting(Bridge { name, is_open, seen: Stamp(1) })
 ///         });
-///         self.store.0.merge(&[seen.collect()]).map_err(failed)?;
+///         self.store.0.merge(&[seen.collect()])?;
 ///         let synced = bridges.into_iter().map(|(name, _)| SyncedSpace {
 ///             space: Id::new(&name),
 ///             state: SyncedState::Complete,
@@ -189,10 +185,10 @@ use crate::Exports;
 ///         archive: &dyn DataArchive,
 ///         _: &(dyn Fn(u64, u64) + Sync),
 ///     ) -> Result<RestoreReport, ProviderError> {
-///         let reader = ArchiveReader::open_as(archive, &SCHEMA).await.map_err(failed)?;
-///         let rows = reader.select::<Bridge>(Level::Space, |_| true, |_| true).await.map_err(failed)?;
-///         self.store.0.restore(&rows).map_err(failed)?;
-///         self.store.0.restored(Stamp(1), reader.hash()).map_err(failed)?;
+///         let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
+///         let rows = reader.select::<Bridge>(Level::Space, |_| true, |_| true).await?;
+///         self.store.0.restore(&rows)?;
+///         self.store.0.restored(Stamp(1), reader.hash())?;
 ///         let generation = reader.manifest().generation;
 ///         Ok(RestoreReport { generation, parts: 0, rows: rows.len() as u64 })
 ///     }
@@ -260,6 +256,16 @@ pub trait DataProvider: Send + Sync {
     /// the store must exist.
     async fn exports(&self) -> Result<Arc<dyn Exports>, ProviderError>;
 
+    /// Copies the users' choices to hide or delete data from an archive into the store, and returns
+    /// how many it didn't know.
+    ///
+    /// Called before the store replaces the archive, so that an older store can't bring deleted data
+    /// back. For providers that export no such choices, there is nothing to do.
+    async fn adopt_choices(&self, archive: &dyn DataArchive) -> Result<usize, ProviderError> {
+        let _ = archive;
+        Ok(0)
+    }
+
     /// Fills an empty store from an archive of this provider.
     ///
     /// `told` is called with the number of restored rows and their total.
@@ -278,17 +284,6 @@ pub trait DataProvider: Send + Sync {
     /// Returns what was deleted and what couldn't be deleted yet. The next export withdraws it from
     /// the archive.
     async fn forget(&mut self, request: &ForgetRequest) -> Result<Vec<String>, ProviderError>;
-}
-
-/// Why a provider failed. Says what was tried, on what, and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum ProviderError {
-    /// The usage or configuration is wrong; retrying doesn't help.
-    #[error(transparent)]
-    Wrong(Box<dyn Error + Send + Sync>),
-    /// Anything else.
-    #[error(transparent)]
-    Failed(Box<dyn Error + Send + Sync>),
 }
 
 /// What to sync.

@@ -3,7 +3,9 @@
 use tokio::sync::Semaphore;
 
 use super::{Admin, Refusal, Service, ServiceError, props};
-use propsbot_jobs::export::{ExportBoard, ExportOutcome, ExportProgress, ExportReport};
+use propsbot_archive::ExportProgress;
+use propsbot_jobs::writer::Stopped;
+use propsbot_mirror::{ExportBoard, ExportOutcome, ExportReport};
 use propsbot_model::{
     Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId, Withheld,
     permissions::{self, Permissions},
@@ -149,7 +151,7 @@ impl Service {
     /// [`Refusal::NoArchive`] without an archive; [`Refusal::NotAnOperator`].
     pub async fn archive_status(&self, admin: Admin) -> Result<ArchiveStatus, ServiceError> {
         self.as_operator(admin.guild_id, admin.user_id)?;
-        let report = self.ask(|store| Ok(ExportReport::of(store)?)).await?;
+        let report = self.ask(|store| Ok(store.export_report()?)).await?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
         Ok(ArchiveStatus {
             destination: exports.archive().to_owned(),
@@ -175,7 +177,7 @@ impl Service {
         self.as_operator(admin.guild_id, admin.user_id)?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
         self.record(vec![admin.did(what)]).await?;
-        Ok(exports.export_now().await?)
+        Ok(exports.export_now().await.map_err(|_| Stopped)?)
     }
 
     /// Checks every hash, count and reference in the archive. Returns what was checked, and the faults.

@@ -23,13 +23,13 @@ use propsbot_jobs::{
     ask,
     clock::Clock,
     estimate,
-    export::ExportControl,
     guilds::PerGuild,
     mirrored::MirroredGuilds,
     progress::ProgressBoard,
     status::{self, GuildStatus},
     writer::{Stopped, Writer},
 };
+use propsbot_mirror::ExportControl;
 use propsbot_model::{
     AdminAction, ChannelId, Evidence, Fact, GuildId, InteractionId, Millis, Observation, Quota,
     RoleId, UserId,

@@ -4,10 +4,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Reader, Service, ServiceError, UnderWay};
-use propsbot_jobs::{
-    export::ExportControl,
-    privacy::{self, Forgotten, PrivacyError},
-};
+use propsbot_jobs::privacy::{self, Forgotten, PrivacyError};
+use propsbot_mirror::ExportControl;
 use propsbot_model::{GuildId, Millis, Privacy, Props, Tier, UserId, printable_json};
 use propsbot_rows::{PropsRow, Redactor};
 use propsbot_store::{Store, StoreError};

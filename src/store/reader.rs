@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use propsbot_mirror::{Clock, Dirty, ExportLedger, ReadRows as _, Record as _, StoreError, View};
+use propsbot_mirror::{
+    Clock, Dirty, ExportLedger, ExportReport, ReadRows as _, Record as _, StoreError, View,
+};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
     GuildEntity, GuildId, InteractionId, Member, MessageId, MessageState, Pending, Privacy, Props,
@@ -46,9 +48,9 @@ impl Reader {
         Ok(false)
     }
 
-    /// The last stored report on exports.
-    pub fn export_report(&self) -> Result<Option<String>, StoreError> {
-        self.0.export_report()
+    /// The recorded exports.
+    pub fn export_report(&self) -> Result<ExportReport, StoreError> {
+        ExportReport::of(&self.0)
     }
 
     /// The marks of what changed since the last export.

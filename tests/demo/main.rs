@@ -235,8 +235,9 @@ Everything lies in ./{FOLDER}:
    graph     graph.json, declaration.json and identityProposals.json for SourceCred
 
 What to try next:
-   cargo run -- verify --from dir:{FOLDER}/archive
-   STORE_PATH={FOLDER}/data cargo run -- status
+   cargo build --bins --examples                    the program, built with the demo's dependencies
+   target/debug/propsbot verify --from dir:{FOLDER}/archive
+   STORE_PATH={FOLDER}/data target/debug/propsbot status
    cargo run -p simulator -- discord --lively 5     a Discord to run the bot against by hand
    docs/operators.md                                the same with your own community"
     )

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fs, time::Duration};
 
 use propsbot_archive::{ExportProgressBoard, MANIFEST};
 use propsbot_backends::{GithubAccess, GithubArchive, GithubPlace};
-use propsbot_jobs::export::{ExportOptions, ExportTarget, export, is_due};
+use propsbot_jobs::export::exports;
+use propsbot_mirror::{ExportOptions, ExportTarget, Ledger as _, export_and_record};
 use propsbot_model::{Evidence, Fact, Guild, GuildId, Millis, Observation, Stamp, Unread, UserId};
 use propsbot_network::Network;
 use propsbot_store::Store;
@@ -234,7 +235,7 @@ async fn replans_overtaken_exports() {
         }),
     };
     store.merge(&[vec![guild]]).unwrap();
-    assert!(is_due(&store).await.unwrap());
+    assert!(store.is_due().unwrap());
     github.fail(Kind::CommitOnBranch, 1, other(9));
     let target = ExportTarget {
         name: ARCHIVE.to_owned(),
@@ -244,14 +245,15 @@ async fn replans_overtaken_exports() {
         spool: home.path().join("spool"),
         drop_copies: None,
     };
-    let leave = ExportOptions {
+    let options = ExportOptions {
         replace: true,
         ..ExportOptions::default()
     };
-    let done = export(&store, &target, Millis(1), leave).await.unwrap();
+    let done = export_and_record(&exports(&store), &target, Millis(1), &options).await;
+    let done = done.unwrap();
     assert_eq!((done.generation, done.changed), (10, true));
     assert_eq!(github.count(Kind::CommitOnBranch), 2);
-    assert!(!is_due(&store).await.unwrap());
+    assert!(!store.is_due().unwrap());
 }
 
 /// The token expired or an organization rejects it; public data is still readable.

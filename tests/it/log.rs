@@ -116,7 +116,7 @@ async fn logs_failing_exports_and_recovery_once() {
     let every = ("EXPORT_INTERVAL".to_owned(), "1s".to_owned());
     let level = (
         "RUST_LOG".to_owned(),
-        "info,propsbot_jobs::export=debug".to_owned(),
+        "info,propsbot_mirror=debug".to_owned(),
     );
     mirror.variables.extend([every, level]);
     // A file blocks the archive's folder.

@@ -14,7 +14,8 @@ use std::{
 use async_trait::async_trait;
 use propsbot_archive::{ArchiveError, ArchiveWrite, Bases, DataArchive, ExportProgressBoard};
 use propsbot_backends::FolderArchive;
-use propsbot_jobs::export::{ExportOptions, ExportTarget, export};
+use propsbot_jobs::export::exports;
+use propsbot_mirror::{ExportOptions, ExportTarget, export_and_record};
 use propsbot_model::{Evidence, Fact, Millis, Observation, Privacy, Stamp, Tier};
 use propsbot_rows::Snapshot;
 use propsbot_store::Store;
@@ -255,9 +256,9 @@ async fn exports_omit_data_withdrawn_meanwhile() {
         spool: mirror.home.path().join("spool"),
         drop_copies: None,
     };
-    let done = export(&store, &target, Millis(1), ExportOptions::default())
-        .await
-        .unwrap();
+    let options = ExportOptions::default();
+    let done = export_and_record(&exports(&store), &target, Millis(1), &options).await;
+    let done = done.unwrap();
     // Nothing was published before.
     assert_eq!(done.generation, 1);
     let rows = Snapshot::read(&archive).await.unwrap();

@@ -6,23 +6,18 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::receivers::Unclear;
-use propsbot_jobs::status::{
-    ChannelStatus, ContradictionStatus, FailureStatus, HistoryStatus, ScrubStatus, Totals,
-};
-use propsbot_jobs::{
-    export::{
-        ExportBoard, ExportOutcome, ExportProgress, ExportReport, LastExport, Summary, Withdrawn,
-    },
-    privacy::Forgotten,
-};
+use propsbot_archive::ExportProgress;
+use propsbot_jobs::privacy::Forgotten;
 use propsbot_model::{
     AdminAction, ChannelId, Class, Drift, GuildId, InteractionId, Language, MessageId, Millis,
     Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings, SettingsChange,
     Tier, UserId,
 };
-use propsbot_service::{ArchiveStatus, ChannelNeeds, Destination, Kept, Refusal, Setup, Undone};
+use propsbot_service::{ChannelNeeds, Destination, Kept, Refusal, Setup, Undone};
 
+mod exports;
 mod reports;
+mod status;
 
 const TYPED: Typed<'_> = Typed {
     to: "<@1> @ana",
@@ -402,203 +397,5 @@ fn tells_members_what_is_kept_about_them() {
             .iter()
             .all(|text| text.chars().count() <= LONGEST_MESSAGE)
     );
-    assert_snapshot!(visible(&texts));
-}
-
-fn an_export(outcome: &ExportOutcome) -> LastExport {
-    LastExport {
-        at: NOW,
-        took_ms: 1_234,
-        outcome: outcome.clone(),
-        withdrawn: vec![Withdrawn {
-            id: "5".into(),
-            name: "secret_plans".to_owned(),
-            why: "not everyone in the guild can read it".to_owned(),
-        }],
-    }
-}
-
-#[test]
-fn shows_exports_and_the_archive() {
-    let done: ExportOutcome = Ok(Summary {
-        generation: 1_234,
-        changed: true,
-        blobs: 10,
-        indexes: 2,
-        bytes: 123_456,
-        rows: 4_000,
-        ..Default::default()
-    });
-    let committed: ExportOutcome = Ok(Summary {
-        requests: 5,
-        commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
-        ..done.clone().unwrap()
-    });
-    let unchanged: ExportOutcome = Ok(Summary::default());
-    let failed: ExportOutcome = Err("the ```disk``` is full".to_owned());
-    let made = ExportProgress {
-        files: 1_200,
-        bytes: 30_000_000,
-    };
-    let status = |last: Option<&ExportOutcome>, running_since: Option<Millis>| ArchiveStatus {
-        destination: "dir:./archive".to_owned(),
-        board: ExportBoard {
-            running_since,
-            next: Some(NOW),
-            made: running_since.map(|_| made).unwrap_or_default(),
-        },
-        report: ExportReport {
-            last: last.map(an_export),
-            written: last.map(|_| an_export(&committed)),
-        },
-    };
-    let faults = |many: usize| Ok(("generation 3".to_owned(), vec!["blob *x*".to_owned(); many]));
-    let texts = [
-        exported(&done, Language::German),
-        exported(&unchanged, Language::International),
-        exported(&committed, Language::International),
-        exported(&failed, Language::International),
-        archive_status(&status(None, Some(NOW)), Language::International),
-        archive_status(&status(Some(&unchanged), None), Language::International),
-        archive_status(&status(Some(&committed), None), Language::International),
-        verified(&faults(0)),
-        verified(&faults(12)),
-        verified(&Err("no connection".to_owned())),
-        exporting(ExportProgress::default(), Language::International),
-        exporting(made, Language::German),
-        verifying(),
-    ];
-    assert_snapshot!(visible(&texts));
-}
-
-fn a_status() -> GuildStatus {
-    let channel = |id, coverage| ChannelStatus {
-        id: ChannelId(id),
-        parent: None,
-        name: format!("c{id}"),
-        totals: Totals::default(),
-        coverage,
-        intervals: Vec::new(),
-    };
-    GuildStatus {
-        id: GuildId(1),
-        name: "The *Makers*".to_owned(),
-        synced: [
-            (Class::Guild, Some(Millis(1_700_000_000_000))),
-            (Class::Members, None),
-        ]
-        .into(),
-        members: 12,
-        totals: Totals {
-            messages: 100,
-            deleted: 2,
-            reactions: 30,
-            props: 4,
-            texts_missing: 0,
-        },
-        channels: vec![
-            channel(1, CoverageStatus::Live),
-            channel(2, CoverageStatus::Partial { gaps: 2 }),
-            channel(3, CoverageStatus::Unknown),
-            channel(4, CoverageStatus::Unreadable),
-        ],
-        pending_lists: 5,
-        contradictions: [false, true]
-            .map(|settled| ContradictionStatus {
-                channel: ChannelId(2),
-                message: MessageId(8),
-                emoji: "👍".to_owned(),
-                burst: false,
-                counted: 3,
-                listed: 1,
-                since: Millis(1_700_000_000_000),
-                settled,
-            })
-            .into(),
-        history: HistoryStatus {
-            known_until: Some(Millis(1_700_000_000_000)),
-            reread: None,
-        },
-        scrub: ScrubStatus {
-            on: true,
-            share: 20,
-            round: 3,
-            pages_done: 120,
-            pages_estimated: 400,
-            shown_within: Some(21_600),
-            found_within: Some(172_800),
-            drift: Drift {
-                edited: 2,
-                deleted: 1,
-                found: 0,
-                reactions: 5,
-                threads: 1,
-            },
-            ..ScrubStatus::default()
-        },
-        export: Some(an_export(&Ok(Summary::default()))),
-        failures: vec![FailureStatus {
-            object: "message 2/9".to_owned(),
-            reason: "Discord failed".to_owned(),
-            times: 3,
-            at: Millis(1_700_000_000_000),
-        }],
-        doing: "listening".to_owned(),
-    }
-}
-
-#[test]
-fn status_shows_what_is_complete_and_missing() {
-    assert_snapshot!(sync_status(&a_status()), @r#"
-    **Mirror of The \*Makers\***: listening
-    100 messages (2 deleted), 30 reactions, 4 props messages, 12 members
-    5 reaction lists still to fetch
-    These reaction lists don't match Discord's own counts; I'll ask again after an hour:
-    - https://discord.com/channels/1/2/8: 3 counted, 1 listed
-    Last complete sync: guild <t:1700000000:R>, members never
-    Channels and threads: 1 complete, 1 partial, 1 not fetched yet, 1 unreadable
-    - <#2>: 2 gaps
-    - <#3>: not fetched yet
-    - <#4>: I don't have permission to read it
-    Changes to old messages: known up to <t:1700000000:R>; history last re-read never
-    Check of older history: round 3, 120 of about 400 pages; any change is found within 6 h, swapped reactions within 48 h; missed changes found: 2 edits, 1 deletion, 0 messages, 5 reactions, 1 thread
-    Last export <t:1700000000:R> (took 1s 200ms): Nothing has changed: the archive stays at generation 0.
-    **Withdrawn** from the archive: \#secret\_plans (5): not everyone in the guild can read it
-    **Couldn't be fetched** (1):
-    - message 2/9: Discord failed (3×, last <t:1700000000:R>)
-    "#);
-}
-
-#[test]
-fn a_long_status_fits_a_message() {
-    let mut status = a_status();
-    status.channels = (0..500)
-        .map(|id| ChannelStatus {
-            id: ChannelId(id),
-            parent: None,
-            name: String::new(),
-            totals: Totals::default(),
-            coverage: CoverageStatus::Unknown,
-            intervals: Vec::new(),
-        })
-        .collect();
-    status.failures = vec![
-        FailureStatus {
-            reason: "why ".repeat(200),
-            ..status.failures[0].clone()
-        };
-        40
-    ];
-    let text = sync_status(&status);
-    assert!(text.chars().count() <= LONGEST_MESSAGE);
-    assert!(text.contains("- and 492 more"));
-}
-
-#[test]
-fn shows_the_status_of_one_channel() {
-    let status = a_status();
-    let texts: Vec<String> = (1..6)
-        .map(|id| channel_status(&status, ChannelId(id)))
-        .collect();
     assert_snapshot!(visible(&texts));
 }

@@ -1,7 +1,7 @@
 //! A Discord on loopback: REST and gateway as documented, for one guild.
 //!
 //! From the inside out: `guild`, `message`, `permissions`, `snowflake` are plain data and rules. `wire` renders them
-//! as JSON. `act`, `places`, `interactions` change the world and dispatch events to `sessions`. `rest` and `gateway`
+//! as JSON. `act`, `places`, `interactions`, `invocations` change the world and dispatch events to `sessions`. `rest` and `gateway`
 //! serve clients. `seed` creates a world, `life` keeps it active. Everything is behind the lock of `state`, which is
 //! never held across an await.
 
@@ -12,6 +12,7 @@ mod gateway;
 mod guild;
 mod handle;
 mod interactions;
+mod invocations;
 mod life;
 mod limits;
 mod message;

@@ -1,49 +1,15 @@
 //! Posts of bots and webhooks in props channels that would be props if a person had posted them.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use super::decision::decided;
-use propsbot_model::{AuthorKind, ChannelId, GuildId, Message, MessageId, UserId, one_line};
+use propsbot_model::{
+    AuthorKind, ChannelId, GuildId, Message, MessageId, UserId, counted, one_line,
+};
 use propsbot_store::{Reader, StoreError};
 
-/// Exported posts of one bot or webhook that mention users but aren't props.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BotPosts {
-    /// The guild's name.
-    pub guild: String,
-    /// The bot or webhook.
-    pub author: UserId,
-    /// The bot's name; `None` for a webhook, or if unknown.
-    pub name: Option<String>,
-    /// Whether the author is a webhook.
-    pub webhook: bool,
-    /// The number of posts.
-    pub count: u64,
-}
-
-impl fmt::Display for BotPosts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let posts = if self.count == 1 { "post" } else { "posts" };
-        let what = if self.webhook { "webhook" } else { "bot" };
-        write!(
-            f,
-            "{}, {} {posts} in props channels by the {what} ",
-            one_line(&self.guild),
-            self.count
-        )?;
-        if let Some(name) = &self.name {
-            write!(f, "{} ", one_line(name))?;
-        }
-        write!(f, "({})", self.author)?;
-        if !self.webhook {
-            f.write_str("; an admin can make them props with /settings set props_bots")?;
-        }
-        Ok(())
-    }
-}
-
-/// The posts of all guilds, by guild and author.
-pub(super) fn bot_posts(store: &Reader) -> Result<Vec<BotPosts>, StoreError> {
+/// A line for people about each bot or webhook whose exported posts mention users but aren't props.
+pub(super) fn bot_posts(store: &Reader) -> Result<Vec<String>, StoreError> {
     let mut all = Vec::new();
     for part in store.guilds()? {
         let Some(guild) = part.state.ever() else {
@@ -76,13 +42,21 @@ pub(super) fn bot_posts(store: &Reader) -> Result<Vec<BotPosts>, StoreError> {
             }
         }
         for ((author, kind), count) in counts {
-            all.push(BotPosts {
-                guild: guild.name.clone(),
-                author,
-                name: name(store, guild.id, author)?,
-                webhook: kind == AuthorKind::Webhook,
-                count,
-            });
+            let (what, help) = match kind {
+                AuthorKind::Webhook => ("webhook", ""),
+                _ => (
+                    "bot",
+                    "; an admin can make them props with /settings set props_bots",
+                ),
+            };
+            let name = name(store, guild.id, author)?;
+            let name = name.map(|name| format!("{} ", one_line(&name)));
+            all.push(format!(
+                "{}, {} in props channels by the {what} {}({author}){help}",
+                one_line(&guild.name),
+                counted(count, "post"),
+                name.unwrap_or_default()
+            ));
         }
     }
     Ok(all)

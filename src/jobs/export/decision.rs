@@ -3,22 +3,37 @@
 
 use std::collections::BTreeSet;
 
+use super::bot_posts::bot_posts;
 use propsbot_model::{
-    Channel, ChannelId, Guild, GuildEntity, GuildId, Role, Settings, Withheld,
+    Channel, ChannelId, Guild, GuildEntity, GuildId, Role, Settings, Withheld, one_line,
     permissions::Permissions,
 };
 use propsbot_store::{Reader, StoreError};
 
 /// A channel, and whether it is exported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    pub guild: String,
-    pub id: ChannelId,
-    pub name: String,
+pub(super) struct Decision {
+    guild: String,
+    pub(super) id: ChannelId,
+    pub(super) name: String,
     /// Whether it is a thread, so its name was written by a member.
-    pub is_thread: bool,
+    pub(super) is_thread: bool,
     /// Why it isn't exported; `None` if it is.
-    pub withheld: Option<Withheld>,
+    pub(super) withheld: Option<Withheld>,
+}
+
+/// For people: a line about each channel, then one about each bot whose posts aren't props.
+pub(super) fn lines(store: &Reader) -> Result<Vec<String>, StoreError> {
+    let line = |decision: Decision| {
+        let (guild, name) = (one_line(&decision.guild), one_line(&decision.name));
+        match decision.withheld {
+            None => format!("exported:  {guild}, {name} ({})", decision.id),
+            Some(why) => format!("kept back: {guild}, {name} ({}): {why}", decision.id),
+        }
+    };
+    let mut lines: Vec<String> = decisions(store)?.into_iter().map(line).collect();
+    let bot_posts = bot_posts(store)?.into_iter();
+    lines.extend(bot_posts.map(|posts| format!("no props:  {posts}")));
+    Ok(lines)
 }
 
 /// The decisions on all channels of all guilds.

@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use super::{
     contents::{contents, is_choice},
-    decision::{decisions, exported_channels},
+    decision::{self, decisions, exported_channels},
+    withdrawn,
 };
 use propsbot_archive::{EncodedRow, Id, Millis, Row, Schema, Scope, Source, SourceError};
-use propsbot_mirror::{Contents, ExportView, Exports, Ledger};
+use propsbot_mirror::{Contents, ExportView, Exports, Ledger, WithdrawnPart};
 use propsbot_model::{ChannelId, GuildId, MessageId, Props};
 use propsbot_rows::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow, PROPS,
@@ -52,6 +53,22 @@ impl Exports for StoreExports {
 
     fn ledger(&self) -> &dyn Ledger {
         self.0.as_ref()
+    }
+
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.0.guilds()?.is_empty())
+    }
+
+    fn explain(&self, ids: &[Id]) -> Result<Vec<WithdrawnPart>, StoreError> {
+        withdrawn::explain(&self.0.view(), ids)
+    }
+
+    fn describe(&self, part: &WithdrawnPart) -> String {
+        withdrawn::describe(part)
+    }
+
+    fn decisions(&self) -> Result<Vec<String>, StoreError> {
+        decision::lines(&self.0.view())
     }
 }
 

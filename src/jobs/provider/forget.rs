@@ -2,7 +2,6 @@
 
 use super::{
     DiscordProvider,
-    error::OrFailure as _,
     mirror::{self, Mirror},
 };
 use crate::{clock::Clock, privacy};
@@ -63,7 +62,7 @@ impl DiscordProvider {
             return Err(unknown(guild));
         }
         let done = privacy::forget_guild(&mirror.store, &mirror.writer, &mirror.clock, guild);
-        done.await.or_failure()?;
+        done.await?;
         Ok(vec![format!(
             "guild {guild}: deleted all its data. It is no longer mirrored unless DISCORD_GUILDS names it; \
              the archive follows with the next export (`propsbot export`)"
@@ -111,7 +110,7 @@ async fn forget_user(
             (guild, user),
             Clock::now(),
         );
-        let done = done.await.or_failure()?;
+        let done = done.await?;
         let seen = match member {
             Some(_) => "",
             None => " (never seen there; is the id right?)",

@@ -16,7 +16,6 @@ use tracing::info;
 
 use super::{
     DiscordProvider,
-    error::OrFailure as _,
     mirror::{self, Mirror},
 };
 use crate::{
@@ -126,7 +125,7 @@ impl DiscordProvider {
         let (history, bot) = self.log_in(&mirror.store).await?;
         let rest = history.rest().clone();
         let backfill = self.backfill(mirror, history, bot);
-        backfill.choose_guilds(None, None).await.or_failure()?;
+        backfill.choose_guilds(None, None).await?;
         let token = self.login().token.clone();
         let answering = self.answering.lock().expect("no assignment panics").take();
         let interactions = match answering {
@@ -154,7 +153,7 @@ impl DiscordProvider {
             interactions,
             stop: stop.clone(),
         });
-        let gateway = gateway.await.or_failure()?;
+        let gateway = gateway.await?;
         // The gateway has accepted the token.
         info!(bot = backfill.bot.username, "logged in");
         Ok(Connection { backfill, gateway })
@@ -198,11 +197,11 @@ impl DiscordProvider {
             tokio::join!(outages, living);
             Ok(())
         });
-        tasks.spawn(async move { gateway.ended.wait().await.or_failure() });
-        tasks.spawn(async move { listening.await.or_failure() });
-        tasks.spawn(async move { acknowledging.await.or_failure() });
-        tasks.spawn(async move { Box::pin(supervising).await.or_failure() });
-        tasks.spawn(async move { scrubbing.await.or_failure() });
+        tasks.spawn(async move { Ok(gateway.ended.wait().await?) });
+        tasks.spawn(async move { Ok(listening.await?) });
+        tasks.spawn(async move { Ok(acknowledging.await?) });
+        tasks.spawn(async move { Ok(Box::pin(supervising).await?) });
+        tasks.spawn(async move { Ok(scrubbing.await?) });
         tasks
     }
 }

@@ -5,7 +5,6 @@ use std::{fs, io::ErrorKind, path::Path, sync::Arc};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::error::OrFailure as _;
 use crate::{
     ask,
     clock::Clock,
@@ -13,7 +12,7 @@ use crate::{
     writer::{self, Writer},
 };
 use propsbot_mirror::{ProviderError, spool_of};
-use propsbot_model::{Evidence, Fact, Observation, Privacy};
+use propsbot_model::{Evidence, Fact, Observation};
 use propsbot_store::{Rewrite, Store, StoreError};
 
 /// The store with its writer.
@@ -49,7 +48,7 @@ impl Mirror {
             by: Evidence::Rest,
             fact: Fact::SessionLost(guild.guild_id, heard),
         });
-        self.writer.write(lost.collect()).await.or_failure()?;
+        self.writer.write(lost.collect()).await?;
         Ok(())
     }
 
@@ -57,7 +56,7 @@ impl Mirror {
     pub(super) async fn close(self) -> Result<(), ProviderError> {
         drop(self.writer);
         match self.stopped.await {
-            Ok(result) => result.or_failure(),
+            Ok(result) => Ok(result?),
             Err(_) => Err(ProviderError::Failed(
                 "the store's writer panicked; report this".into(),
             )),
@@ -92,13 +91,13 @@ pub(super) async fn open_existing(path: &Path) -> Result<Arc<Store>, ProviderErr
 pub(super) async fn open_to_restore(path: &Path) -> Result<Store, ProviderError> {
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || Store::open_to_restore(&path));
-    opened.await.or_failure()?.or_failure()
+    Ok(opened.await??)
 }
 
 async fn open(path: &Path) -> Result<Arc<Store>, ProviderError> {
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || Store::open(&path));
-    opened.await.or_failure()?.or_failure().map(Arc::new)
+    Ok(Arc::new(opened.await??))
 }
 
 /// Finishes deletions, rewrites the store without the deleted data, and closes it.
@@ -110,7 +109,7 @@ pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<Strin
     let resumed = privacy::resume(&store, &mirror.writer, &mirror.clock).await;
     drop(store);
     mirror.close().await?;
-    resumed.or_failure()?;
+    resumed?;
     let path = path.to_owned();
     let rewritten = tokio::task::spawn_blocking(move || {
         // A killed export leaves rows there. Before the rewrite, which ends what the next start would
@@ -124,7 +123,7 @@ pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<Strin
             _ => Store::open(&path)?.rewrite(),
         }
     });
-    let why = match rewritten.await.or_failure()? {
+    let why = match rewritten.await? {
         Ok(Rewrite::Done) => return Ok(None),
         Ok(Rewrite::NoRoom(bytes)) => format!(
             "the store's files still contain data that members had deleted: purging it takes {} MB of \
@@ -140,23 +139,10 @@ pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<Strin
     Ok(Some(why))
 }
 
-/// Adopts the privacy choices in an archive, and returns for how many members.
-///
-/// Done before the store replaces the archive, so that an older store can't bring deleted data back.
-pub async fn adopt_wishes(
-    store: &Arc<Store>,
-    wishes: Vec<Privacy>,
-) -> Result<usize, ProviderError> {
-    let mirror = Mirror::start(store).await?;
-    let adopted = privacy::adopt(store, &mirror.writer, &mirror.clock, wishes).await;
-    mirror.close().await?;
-    adopted.or_failure()
-}
-
 /// Queries the store off the async threads.
 pub(super) async fn read<T: Send + 'static>(
     store: &Arc<Store>,
     question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ProviderError> {
-    ask(store, question).await.or_failure()?.or_failure()
+    Ok(ask(store, question).await??)
 }

@@ -2,6 +2,7 @@
 //!
 //! Connects the parts of this crate. Opens the store on first use.
 
+mod adopt;
 mod error;
 mod forget;
 mod listen;
@@ -20,11 +21,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    error::{LogInError, OrFailure as _},
-    mirror::Mirror,
-    progress::Ended,
-};
+use self::{error::LogInError, mirror::Mirror, progress::Ended};
 use super::{
     backfill::{Backfill, Permit, findings},
     guilds::PerGuild,
@@ -44,7 +41,6 @@ use propsbot_rows::SCHEMA;
 use propsbot_store::Store;
 
 pub use listen::{Answering, Connected};
-pub use mirror::adopt_wishes;
 
 /// How a bot reaches Discord.
 #[derive(Clone, Debug)]
@@ -107,7 +103,7 @@ impl DiscordProvider {
     }
 
     /// The store, which must exist.
-    pub async fn existing_store(&self) -> Result<&Arc<Store>, ProviderError> {
+    async fn existing_store(&self) -> Result<&Arc<Store>, ProviderError> {
         self.store
             .get_or_try_init(|| mirror::open_existing(&self.options.store_path))
             .await
@@ -132,7 +128,7 @@ impl DiscordProvider {
             },
             error,
         });
-        bot.or_failure()
+        Ok(bot?)
     }
 
     /// Connects to Discord. Requests the bot's user unless the store knows it already.
@@ -175,7 +171,7 @@ impl DataProvider for DiscordProvider {
         // Without the store: a check must not end what another process, or a session, is doing.
         let discord = self.discord();
         self.bot(&discord).await?;
-        findings(&discord).await.or_failure()
+        Ok(findings(&discord).await?)
     }
 
     async fn sync(
@@ -202,14 +198,17 @@ impl DataProvider for DiscordProvider {
         Ok(crate::export::exports(self.existing_store().await?))
     }
 
+    async fn adopt_choices(&self, archive: &dyn DataArchive) -> Result<usize, ProviderError> {
+        self.adopt_choices_from(archive).await
+    }
+
     async fn restore(
         &self,
         archive: &dyn DataArchive,
         told: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<RestoreReport, ProviderError> {
         let store = Arc::new(mirror::open_to_restore(&self.options.store_path).await?);
-        let restored = restore::restore(&store, archive, told);
-        restored.await.or_failure()
+        Ok(restore::restore(&store, archive, told).await?)
     }
 
     async fn forget(&mut self, request: &ForgetRequest) -> Result<Vec<String>, ProviderError> {

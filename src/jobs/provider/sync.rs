@@ -6,7 +6,6 @@ use tracing::warn;
 
 use super::{
     DiscordProvider,
-    error::OrFailure as _,
     forget::{guild_id, wrong},
     mirror::Mirror,
 };
@@ -43,7 +42,7 @@ impl DiscordProvider {
         let (history, bot) = self.log_in(&mirror.store).await?;
         let backfill = self.backfill(mirror, history, bot);
         let (guilds, mut spaces) = choose(&backfill, only).await?;
-        backfill.check_application().await.or_failure()?;
+        backfill.check_application().await?;
         let depth = if request.recheck {
             Depth::Recheck
         } else {
@@ -70,7 +69,7 @@ impl DiscordProvider {
                     let text = format!("{name} ({guild}): not synced: {error}");
                     (SyncedState::Failed, text)
                 }
-                Err(fatal) => return Err(fatal).or_failure(),
+                Err(fatal) => return Err(fatal.into()),
             };
             spaces.push(SyncedSpace {
                 space: Id::new(guild),
@@ -112,7 +111,7 @@ async fn choose(
             let named = named.into_iter().map(|id| (id, id.to_string()));
             (named.collect(), 0)
         }
-        joined => joined.or_failure()?,
+        joined => joined?,
     };
     if unnamed > 0 {
         warn!(
@@ -144,7 +143,7 @@ async fn choose(
         )));
     }
     let ids = joined.iter().map(|(id, _)| *id).collect();
-    backfill.choose_guilds(only, Some(ids)).await.or_failure()?;
+    backfill.choose_guilds(only, Some(ids)).await?;
     for (guild, name) in joined.iter().filter(|(id, _)| !mirrored.has(*id)) {
         warn!(
             %guild, ?name,
@@ -187,14 +186,14 @@ async fn add_unlisted(
         vec![only]
     } else {
         let chosen = backfill.choose_guilds(None, Some(listed.clone()));
-        chosen.await.or_failure()?;
+        chosen.await?;
         backfill.guilds.all()
     };
     for id in wanted.into_iter().filter(|id| !listed.contains(id)) {
         match backfill.history.guild(id).await {
             Ok(shape) => joined.push((id, shape.guild.name)),
             Err(RestError::NotFound { .. } | RestError::Forbidden { .. }) => {}
-            Err(error) => return Err(error).or_failure(),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

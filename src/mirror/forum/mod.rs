@@ -8,6 +8,7 @@ use std::{
     ops::RangeInclusive,
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use crate::{
     Contents, DataProvider, Dirty, Domain, ExportOptions, ExportTarget, ExportView, Exports,
     ForgetRequest, Ledger, Mark, Mirror, Observed, Progress, ProviderError, ReadRows, Record,
     RestoreReport, Rows, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, SyncedState,
-    Table, View, export,
+    Table, View, export, export_control, export_regularly,
 };
 
 static SCHEMA: Schema = Schema {
@@ -268,13 +269,9 @@ impl Provider {
     }
 
     fn merge(&self, group: Vec<Seen>) -> Result<(), ProviderError> {
-        let merged = self.store.0.merge(&[group]);
-        merged.map(drop).map_err(failed)
+        self.store.0.merge(&[group])?;
+        Ok(())
     }
-}
-
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ProviderError {
-    ProviderError::Failed(error.into())
 }
 
 #[async_trait]
@@ -339,13 +336,12 @@ impl DataProvider for Provider {
         archive: &dyn DataArchive,
         told: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<RestoreReport, ProviderError> {
-        let reader = ArchiveReader::open_as(archive, &SCHEMA).await;
-        let reader = reader.map_err(failed)?;
-        let posts = reader.select::<Post>(Level::Part, |_| true, |_| true).await;
-        let posts = posts.map_err(failed)?;
+        let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
+        let posts = reader.select::<Post>(Level::Part, |_| true, |_| true);
+        let posts = posts.await?;
         let store = &self.store.0;
-        store.restore(&posts).map_err(failed)?;
-        store.restored(Stamp(0), reader.hash()).map_err(failed)?;
+        store.restore(&posts)?;
+        store.restored(Stamp(0), reader.hash())?;
         let rows = posts.len() as u64;
         told(rows, rows);
         Ok(RestoreReport {

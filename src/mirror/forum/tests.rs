@@ -125,6 +125,47 @@ async fn a_whole_life_without_discord() {
     assert!(!world.export(&provider).await.changed);
 }
 
+#[tokio::test]
+async fn exports_on_request_and_records_the_outcome() {
+    let world = World::new();
+    world.platform.post("rust", "lifetimes", "ana", "why?");
+    world.platform.post("rust", "macros", "bo", "help");
+    let mut provider = world.provider("one");
+    provider.fetch().unwrap();
+    let exports = provider.exports().await.unwrap();
+    let target = world.target.clone();
+    let (control, requests) = export_control(&SCHEMA, target.clone(), Duration::from_hours(1));
+    let stop = CancellationToken::new();
+    let now = || Millis(1);
+    let exporting = export_regularly(exports.clone(), target, requests, now, stop.clone());
+    let exporting = tokio::spawn(exporting);
+
+    let done = control.export_now().await.unwrap().unwrap();
+    assert_eq!((done.generation, done.rows), (1, 5));
+    let (checked, faults) = control.verify().await.unwrap();
+    assert!(checked.contains("5 rows") && faults.is_empty(), "{checked}");
+    assert!(!exports.ledger().is_due().unwrap());
+
+    let request = ForgetRequest::User {
+        user: Id::new("ana"),
+        space: None,
+    };
+    provider.forget(&request).await.unwrap();
+    assert!(exports.ledger().is_due().unwrap());
+    control.export_now().await.unwrap().unwrap();
+    let report = exports.ledger().report().unwrap();
+    let last = report.last.unwrap();
+    let withdrawn: Vec<String> = last
+        .withdrawn
+        .iter()
+        .map(|part| exports.describe(part))
+        .collect();
+    assert_eq!(withdrawn, ["lifetimes: it is not known any more"]);
+    assert_eq!(report.written.unwrap(), last);
+    stop.cancel();
+    exporting.await.unwrap();
+}
+
 /// Someone is forgotten between the plan and its publication.
 #[tokio::test]
 async fn a_wish_during_an_export_is_heeded() {

@@ -10,9 +10,8 @@ use propsbot_archive::{
 };
 use propsbot_backends::FolderArchive;
 use propsbot_graph::{PropsPlugin, PropsRowFilter, Weights, props_documents};
-use propsbot_jobs::export::SourceCredFiles;
 use propsbot_rows::{MESSAGES, SCHEMA, Snapshot};
-use propsbot_sourcecred::Document;
+use propsbot_sourcecred::{Document, SourceCredFiles};
 
 use super::{
     assert_valid,

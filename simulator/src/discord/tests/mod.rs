@@ -3,6 +3,7 @@
 mod client;
 mod gateway;
 mod interactions;
+mod limits;
 mod rest;
 mod world;
 

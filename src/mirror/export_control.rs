@@ -7,17 +7,14 @@ use std::{
     time::Duration,
 };
 
+use propsbot_archive::{Depth, ExportProgress, Millis, Schema, Summary};
 use rand::Rng as _;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{self, Instant},
 };
 
-use super::{ExportJobError, ExportOutcome, ExportTarget};
-use crate::writer::Stopped;
-use propsbot_archive::{Depth, ExportProgress, Summary};
-use propsbot_model::Millis;
-use propsbot_rows::SCHEMA;
+use crate::{Ending, ExportJobError, ExportOutcome, ExportTarget};
 
 /// How many requests may wait for an export.
 const WAITING: usize = 64;
@@ -36,6 +33,7 @@ pub struct ExportBoard {
 /// Requests exports. Cheap to clone.
 #[derive(Clone)]
 pub struct ExportControl {
+    schema: &'static Schema,
     target: ExportTarget,
     interval: Duration,
     ask: mpsc::Sender<oneshot::Sender<ExportOutcome>>,
@@ -49,11 +47,16 @@ pub struct ExportRequests {
     board: Arc<Mutex<ExportBoard>>,
 }
 
-/// A connected pair of control and requests.
-pub fn export_control(target: ExportTarget, interval: Duration) -> (ExportControl, ExportRequests) {
+/// A connected pair of control and requests, for the archive of a provider with this schema.
+pub fn export_control(
+    schema: &'static Schema,
+    target: ExportTarget,
+    interval: Duration,
+) -> (ExportControl, ExportRequests) {
     let (ask, asked) = mpsc::channel(WAITING);
     let board = Arc::<Mutex<ExportBoard>>::default();
     let control = ExportControl {
+        schema,
         target,
         interval,
         ask,
@@ -87,16 +90,16 @@ impl ExportControl {
     }
 
     /// Requests an export that begins after this call, and waits for its outcome.
-    pub async fn export_now(&self) -> Result<ExportOutcome, Stopped> {
+    pub async fn export_now(&self) -> Result<ExportOutcome, Ending> {
         let (tell, outcome) = oneshot::channel();
-        self.ask.send(tell).await.map_err(|_| Stopped)?;
-        outcome.await.map_err(|_| Stopped)
+        self.ask.send(tell).await.map_err(|_| Ending)?;
+        outcome.await.map_err(|_| Ending)
     }
 
     /// Verifies the whole archive: returns what was checked and the faults, or why it failed.
     pub async fn verify(&self) -> Result<(String, Vec<String>), String> {
         let archive = self.target.archive.as_ref();
-        let found = propsbot_archive::verify(archive, &SCHEMA, Depth::Whole)
+        let found = propsbot_archive::verify(archive, self.schema, Depth::Whole)
             .await
             .map_err(|error| error.to_string())?;
         let checked = format!(
@@ -113,7 +116,7 @@ impl ExportControl {
 impl ExportRequests {
     /// Waits until an export is due (`interval` after `last`) or requested. Returns the senders
     /// that wait for its outcome.
-    pub(super) async fn next(
+    pub(crate) async fn next(
         &mut self,
         last: Millis,
         now: Millis,
@@ -138,16 +141,16 @@ impl ExportRequests {
     }
 
     /// Reports the outcome of an export to those waiting.
-    pub(super) fn done(
+    pub(crate) fn done(
         &mut self,
         outcome: Result<Summary, ExportJobError>,
         waiting: Vec<oneshot::Sender<ExportOutcome>>,
     ) {
         let outcome = outcome.map_err(|error| error.to_string());
         lock(&self.board).running_since = None;
-        for it in waiting {
-            // The receiver may have stopped waiting.
-            let _ = it.send(outcome.clone());
+        for receiver in waiting {
+            // It may have stopped waiting.
+            let _ = receiver.send(outcome.clone());
         }
     }
 }

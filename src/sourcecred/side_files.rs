@@ -9,7 +9,8 @@ use std::{
 use tracing::warn;
 
 use propsbot_archive::{RowSource, SOURCECRED, SideFiles, SourceError};
-use propsbot_sourcecred::{Document, Drawing, GraphPlugin, draw};
+
+use crate::{Document, Drawing, GraphPlugin, draw};
 
 /// The files that a plugin creates from the rows of each export.
 pub struct SourceCredFiles {

@@ -1,0 +1,42 @@
+//! The providers that this program has.
+
+use crate::config::Config;
+use propsbot_archive::{ArchiveReader, DataArchive};
+use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
+use propsbot_mirror::DataProvider;
+
+/// The provider that the configuration mirrors. Opens and connects nothing yet.
+pub(super) fn provider(config: &Config) -> DiscordProvider {
+    let login = config.discord.as_ref();
+    DiscordProvider::new(DiscordOptions {
+        store_path: config.store_path.clone(),
+        login: login.map(|discord| Login {
+            token: discord.token.clone(),
+            api_url: discord.api_url.clone(),
+        }),
+        network: config.network.clone(),
+        guilds: config.guilds.clone(),
+        operators: config.operators.clone(),
+    })
+}
+
+/// All providers.
+fn providers(config: &Config) -> Vec<Box<dyn DataProvider>> {
+    vec![Box::new(provider(config))]
+}
+
+/// The provider that the archive names.
+///
+/// The first one if none has this name, or if the archive can't be read. Whatever reads the archive
+/// with its schema then says why that fails.
+pub(super) async fn provider_of(
+    config: &Config,
+    archive: &dyn DataArchive,
+) -> Box<dyn DataProvider> {
+    let reader = ArchiveReader::open(archive).await.ok();
+    let name = reader.map(|reader| reader.manifest().provider.clone());
+    let mut providers = providers(config);
+    let mut all = providers.iter().map(|provider| provider.schema().provider);
+    let named = all.position(|known| name.as_deref() == Some(known));
+    providers.swap_remove(named.unwrap_or_default())
+}

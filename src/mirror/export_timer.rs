@@ -1,0 +1,135 @@
+//! The export timer: exports regularly, on request, and on shutdown.
+
+use std::{collections::BTreeSet, mem, pin::pin, sync::Arc, time::Duration};
+
+use propsbot_archive::{Millis, Summary};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info};
+
+use crate::{
+    ExportJobError, ExportOptions, ExportRequests, ExportTarget, Exports, ask, export_and_record,
+    look,
+};
+
+/// How long a running export may continue on shutdown. Most end in this time.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How long a cancelled export may take to release the archive.
+pub const LETTING_GO: Duration = Duration::from_secs(2);
+
+/// Exports every `interval` and on request, one export at a time, until stopped. The interval
+/// varies by a tenth, so that many bots don't export at the same time.
+pub async fn export_regularly(
+    provider: Arc<dyn Exports>,
+    target: ExportTarget,
+    mut asked: ExportRequests,
+    now: fn() -> Millis,
+    stop: CancellationToken,
+) {
+    let mut failing = Failing::default();
+    // Reports problems now instead of after the first interval.
+    let looking = look(&provider, &target, now());
+    if let Some(Err(error)) = stop.run_until_cancelled(looking).await {
+        error!("exports are going to fail until this is mended: {error}");
+        failing.foreseen = true;
+    }
+    let mut last = last_ended(&provider).await.unwrap_or_else(now);
+    while let Some(waiting) = stop.run_until_cancelled(asked.next(last, now())).await {
+        let give_up = CancellationToken::new();
+        let exporting = export_and_log(&provider, &target, now(), &give_up, &mut failing);
+        let out_of_time = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let Some(outcome) = give_up_after(out_of_time, LETTING_GO, &give_up, exporting).await
+        else {
+            return;
+        };
+        asked.done(outcome, waiting);
+        last = now();
+    }
+}
+
+/// Waits for an export, and cancels it once `late` completes.
+///
+/// The export then has `letting_go` to end; `None` if that isn't enough. An aborted export has
+/// published nothing, and the next one cleans up.
+pub async fn give_up_after<T>(
+    late: impl Future<Output = ()>,
+    letting_go: Duration,
+    give_up: &CancellationToken,
+    exporting: impl Future<Output = T>,
+) -> Option<T> {
+    let mut exporting = pin!(exporting);
+    tokio::select! {
+        done = &mut exporting => return Some(done),
+        () = late => give_up.cancel(),
+    }
+    tokio::time::timeout(letting_go, exporting).await.ok()
+}
+
+/// When the last recorded export ended.
+async fn last_ended(provider: &Arc<dyn Exports>) -> Option<Millis> {
+    let report = ask(provider, |provider| provider.ledger().report()).await;
+    Some(report.ok()?.ok()?.last?.at)
+}
+
+/// Why exports fail. Each reason is logged once until an export succeeds.
+#[derive(Debug, Default)]
+pub struct Failing {
+    reasons: BTreeSet<String>,
+    /// Whether the log already has a warning from before the first export.
+    foreseen: bool,
+}
+
+impl Failing {
+    /// How many reasons are logged. Some servers put a different number into each message.
+    const MOST: usize = 5;
+
+    /// Records a failure. Returns whether to log it.
+    fn is_news(&mut self, error: &ExportJobError) -> bool {
+        let is_new = self.reasons.len() < Self::MOST && self.reasons.insert(error.to_string());
+        is_new && !mem::take(&mut self.foreseen)
+    }
+
+    /// Records a success. Returns whether to log it.
+    fn ends(&mut self) -> bool {
+        let Self { reasons, foreseen } = mem::take(self);
+        foreseen || !reasons.is_empty()
+    }
+}
+
+/// Exports, and logs once when exports start to fail and when they work again.
+pub async fn export_and_log(
+    provider: &Arc<dyn Exports>,
+    target: &ExportTarget,
+    now: Millis,
+    give_up: &CancellationToken,
+    failing: &mut Failing,
+) -> Result<Summary, ExportJobError> {
+    let options = ExportOptions {
+        stop: give_up.clone(),
+        ..ExportOptions::default()
+    };
+    let outcome = export_and_record(provider, target, now, &options).await;
+    if outcome.is_ok() && failing.ends() {
+        info!("exports work again");
+    }
+    match &outcome {
+        Ok(done) if done.changed => info!(
+            generation = done.generation,
+            rows = done.rows,
+            blobs = done.blobs,
+            bytes = done.bytes,
+            requests = done.requests,
+            commit = done.commit,
+            "exported to the archive"
+        ),
+        Ok(_) => {}
+        Err(error) if failing.is_news(error) => {
+            error!("nothing was exported; it is tried again each time, until it works: {error}");
+        }
+        Err(error) => debug!("nothing was exported again: {error}"),
+    }
+    outcome
+}
