@@ -320,6 +320,13 @@ pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadE
     let mut needed = BTreeSet::new();
     let reader = match ArchiveReader::open(archive).await {
         Err(ReadError::Empty) => return Ok(needed),
+        Err(ReadError::Format(_)) => {
+            let needed = super::format2::files::needed(archive).await;
+            return needed.map_err(|error| ReadError::Disagrees {
+                path: MANIFEST.to_owned(),
+                problem: error.to_string(),
+            });
+        }
         reader => reader?,
     };
     for (scope, reference) in reader.manifest.indexes() {

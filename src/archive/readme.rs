@@ -32,7 +32,7 @@ impl Manifest {
 }
 
 /// What is before the figures, and after them.
-fn without_figures(readme: &str) -> Option<(&str, &str)> {
+pub(super) fn without_figures(readme: &str) -> Option<(&str, &str)> {
     let (before, rest) = readme.split_once(FIGURES[0])?;
     let (_, after) = rest.split_once(FIGURES[1])?;
     Some((before, after))

@@ -55,6 +55,11 @@ impl Spool {
         self.paths.len()
     }
 
+    /// The path in the archive of the object with this index.
+    pub(super) fn path(&self, number: usize) -> &str {
+        &self.paths[number]
+    }
+
     /// The object with this index.
     pub(super) async fn get(&self, number: usize) -> Result<Object, ArchiveError> {
         let file = self.file(number);

@@ -130,7 +130,7 @@ fn checked(
         format!("{} is not kept by {scope}", table.name)
     })?;
     checked.bytes = group.rows(bytes).map(|row| row.len() as u64).sum();
-    let rows = (table.inspect)(&scope, group.array(bytes)).map_err(|error| error.to_string())?;
+    let rows = (table.inspect)(&scope, &bytes[group.array()]).map_err(|error| error.to_string())?;
     let sorted = rows.is_sorted_by(|one, next| one.key.sort < next.key.sort);
     ensure(sorted, || {
         format!("its {} are out of order or repeated", table.name)

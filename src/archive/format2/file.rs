@@ -3,7 +3,10 @@
 //! A file is named by the SHA-256 of its *uncompressed* bytes, since libraries compress differently. What names
 //! it says how long these are, which bounds what is decompressed.
 
-use std::io::{self, Read, Write as _};
+use std::{
+    io::{self, Read, Write as _},
+    ops::Range,
+};
 
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
@@ -263,10 +266,10 @@ pub struct Group {
 }
 
 impl Group {
-    /// The rows of a known table, as one array.
-    pub fn array<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+    /// Where in the file's bytes the rows of a known table are, as one array.
+    pub fn array(&self) -> Range<usize> {
         let end = self.borders.last().copied().unwrap_or(self.array);
-        &bytes[self.array as usize..end as usize]
+        self.array as usize..end as usize
     }
 
     /// The rows, each a map.

@@ -2,11 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::RangeInclusive,
+    ops::{Range, RangeInclusive},
+    sync::Arc,
 };
 
-use super::layout::ALWAYS;
-use crate::{Id, Level, Millis, Row, Schema, Scope, manifest::Counts, row::decode_blob};
+use super::{
+    error::{ReadError, damaged},
+    file::{Kind, named},
+    layout::ALWAYS,
+};
+use crate::{Hash, Id, Level, Millis, Row, Schema, Scope, manifest::Counts, row::decode_blob};
 
 /// Which rows to read.
 #[derive(Clone, Debug)]
@@ -56,19 +61,28 @@ impl Query {
 }
 
 /// Rows of one table and part, sorted by key.
-pub struct Batch<'a> {
+#[derive(Clone, Debug)]
+pub struct Batch {
     /// Whose rows.
     pub scope: Scope,
     /// Their table.
     pub table: &'static str,
-    pub(super) times: &'a RangeInclusive<Millis>,
-    pub(super) array: &'a [u8],
+    /// How many there are in the file; those of other times than asked for are left out.
+    pub count: u32,
+    pub(super) times: RangeInclusive<Millis>,
+    pub(super) file: Hash,
+    /// Where in the file they are.
+    pub(super) array: Range<usize>,
+    pub(super) bytes: Arc<Vec<u8>>,
 }
 
-impl Batch<'_> {
+impl Batch {
     /// The rows, which are of this type.
-    pub fn rows<R: Row>(&self) -> Result<Vec<R>, rmp_serde::decode::Error> {
-        let mut rows = decode_blob::<R>(self.array)?;
+    pub fn rows<R: Row>(&self) -> Result<Vec<R>, ReadError> {
+        let rows = decode_blob::<R>(&self.bytes[self.array.clone()]);
+        let mut rows = rows.map_err(|error| {
+            damaged(&named(Kind::Rows, self.file))(format!("it has no {}: {error}", R::TABLE))
+        })?;
         rows.retain(|row| self.times.contains(&row.key().time));
         Ok(rows)
     }

@@ -1,158 +1,69 @@
-//! Reads a space of an archive, checking every byte.
+//! Reads a space of an archive, and checks every byte of what it reads.
 //!
-//! Owns what it means to read consistently while somebody exports. What is wrong with a file is decided in
-//! [`super::check`], for all readers alike; of what they want, none may pass over anything.
+//! Owns what a consistent reading is while somebody exports. [`check`] and [`check_rows`] decide what is wrong
+//! with a file: `verify`, `restore` and `graph` all read through here, so they refuse the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    mem, thread,
+    sync::Arc,
+    thread,
 };
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::{
+    channel::mpsc,
+    future,
+    sink::SinkExt as _,
+    stream::{self, BoxStream, StreamExt, TryStreamExt},
+};
 
-use super::query::{Batch, Query, Tally};
 use super::{
-    canonical::Problem,
     check,
     check_rows::{self, Checked, Expected, Keys},
     coverage,
-    file::{FileRef, Kind, longest, named, unpack},
+    error::{ReadError, check_kind, damaged},
+    file::{FileRef, Kind, named, unpack},
+    files::{SpaceFiles, read},
     layout::{ALWAYS, LIMITS, Limits},
-    manifest::{Covered, Line, MANIFEST_LIMIT, Manifest, ONE_LIST, Open, ROOT, manifest_path},
-    period::Period,
+    manifest::{Covered, Line, MANIFEST_LIMIT, Manifest, ONE_LIST, Open, manifest_path},
+    query::{Batch, Query, Tally},
+    reading::{Faults, Reading},
     references::References,
+    verify::Depth,
 };
 use crate::{ArchiveError, DataArchive, Hash, Id, Level, Schema, Scope, manifest::Counts};
-
-/// How many files are listed that are damaged.
-pub const MOST_FAULTS: usize = 100;
 
 /// How many shards of a part list are read at a time.
 const LISTS: usize = 16;
 
-/// An archive could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The place failed.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// There is no root.
-    #[error("there is no {ROOT}: nothing was exported here yet, or this is no archive")]
-    Empty,
-    /// A file is not as it should be.
-    #[error(
-        "{path} is damaged: {problem}; put back an intact copy, or have it made again from the mirror \
-         (`propsbot export --repair`)"
-    )]
-    Damaged {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        problem: Problem,
-    },
-    /// A file is not there.
-    #[error(
-        "{0} is missing: put it back from a copy, or have it made again from the mirror (`propsbot export \
-         --repair`)"
-    )]
-    Missing(String),
-    /// A newer manifest was published meanwhile, and a file of the old one is gone.
-    #[error("the archive was changed while it was read; read it again")]
-    Superseded,
-}
-
-fn damaged(path: &str) -> impl FnOnce(Problem) -> ReadError {
-    let path = path.to_owned();
-    move |problem| ReadError::Damaged { path, problem }
-}
-
-/// The spaces of an archive.
-pub async fn spaces(archive: &dyn DataArchive, schema: &Schema) -> Result<Vec<Id>, ReadError> {
-    let bytes = archive
-        .read(ROOT, MANIFEST_LIMIT)
-        .await?
-        .ok_or(ReadError::Empty)?;
-    let root = check::root(schema, &bytes).map_err(damaged(ROOT))?;
-    Ok(root.spaces)
-}
-
 /// One generation of a space.
 pub struct SpaceReader<'a> {
-    archive: &'a dyn DataArchive,
+    files: SpaceFiles<'a>,
     schema: &'static Schema,
     limits: Limits,
-    manifest: Manifest,
-    hash: Hash,
-}
-
-/// What is done with rows.
-type Each<'a> = dyn FnMut(&Batch<'_>) -> Result<(), ReadError> + Send + 'a;
-
-/// What is done about a fault: to give up with it, or to note it and go on.
-type Faults<'a> = dyn FnMut(ReadError) -> Result<(), ReadError> + Send + 'a;
-
-/// A reading under way.
-struct Reading<'a> {
-    query: &'a Query,
-    each: &'a mut Each<'a>,
-    faults: &'a mut Faults<'a>,
-    /// The parts that are listed, and those that have a row.
-    listed: BTreeSet<Id>,
-    described: BTreeSet<Id>,
-    keys: Keys,
-    references: References,
-    /// How long the rows of each open file are.
-    open: BTreeMap<Period, u64>,
-    tally: Tally,
-}
-
-impl Reading<'_> {
-    /// Notes rows that are sound by themselves, and checks them against all others.
-    fn take(&mut self, expected: &Expected, checked: &mut Checked) -> Result<(), Problem> {
-        let (group, references) = (&checked.group, mem::take(&mut checked.references));
-        if self.query.is_whole()
-            && let Some(table) = group.table
-        {
-            let part = group.part.as_ref();
-            self.references
-                .take(part, table.name, &checked.ids, references);
-        }
-        self.described.extend(checked.parts.iter().cloned());
-        match expected {
-            Expected::Base(..) => self.keys.base(&checked.keys),
-            Expected::Open(open) => {
-                *self.open.entry(open.period).or_default() += checked.bytes;
-                let part = checked.group.part.as_ref();
-                if !part.is_some_and(|part| self.listed.contains(part)) {
-                    return Err("it has rows of a part that is not listed".to_owned());
-                }
-                self.keys.open(&checked.keys)
-            }
-        }
-    }
-
-    fn fault(&mut self, path: &str, problem: Problem) -> Result<(), ReadError> {
-        (self.faults)(damaged(path)(problem))
-    }
 }
 
 impl<'a> SpaceReader<'a> {
-    /// Opens a space at its current generation.
+    /// Opens a space at its current generation; `None` if it has no manifest.
     pub async fn open(
         archive: &'a dyn DataArchive,
         schema: &'static Schema,
         space: &Id,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<Option<Self>, ReadError> {
         let path = manifest_path(space);
-        let bytes = archive.read(&path, MANIFEST_LIMIT).await?;
-        let bytes = bytes.ok_or_else(|| ReadError::Missing(path.clone()))?;
-        Ok(Self {
+        let Some(bytes) = read(archive, &path, MANIFEST_LIMIT).await? else {
+            return Ok(None);
+        };
+        check_kind(&path, schema, &bytes)?;
+        let files = SpaceFiles {
             archive,
-            schema,
-            limits: LIMITS,
             manifest: check::manifest(schema, space, &bytes).map_err(damaged(&path))?,
             hash: Hash::of(&bytes),
-        })
+        };
+        Ok(Some(Self {
+            files,
+            schema,
+            limits: LIMITS,
+        }))
     }
 
     /// The space, written within these limits.
@@ -163,39 +74,35 @@ impl<'a> SpaceReader<'a> {
 
     /// The manifest: which generation is read, and how old it is.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.files.manifest
     }
 
     /// The hash of the manifest's bytes.
     pub fn hash(&self) -> Hash {
-        self.hash
+        self.files.hash
     }
 
-    /// Hands the rows that are asked for to `each`: those of the space, then those in open files, then those of
-    /// each part. Stops at the first thing that is wrong with a file that it reads.
-    pub async fn read(&self, query: &Query, each: &mut Each<'_>) -> Result<Tally, ReadError> {
-        self.read_with(query, &mut |batch| each(batch), &mut Err)
-            .await
-    }
-
-    /// Reads all, and notes what is wrong: the first faults, and how many there are.
-    pub async fn verify(&self) -> Result<(Tally, Vec<ReadError>, usize), ReadError> {
-        let mut faults = Vec::new();
-        let mut count = 0;
-        let mut note = |fault| match fault {
-            ReadError::Archive(_) | ReadError::Superseded => Err(fault),
-            fault => {
-                count += 1;
-                if faults.len() < MOST_FAULTS {
-                    faults.push(fault);
-                }
-                Ok(())
-            }
+    /// The rows that are asked for, a table and part of a file at a time: those of the space, then those in open
+    /// files, then those of each part. Each row comes once. Ends with the first thing that is wrong with a file
+    /// that it reads; no more than a few files are in memory.
+    pub fn batches<'s>(&'s self, query: &'s Query) -> BoxStream<'s, Result<Batch, ReadError>> {
+        let (each, batches) = mpsc::channel(0);
+        let reading = async move {
+            let mut give_up = Err;
+            let read = self.read_with(query, Depth::Whole, Some(each), &mut give_up);
+            read.await.err().map(Err)
         };
-        let tally = self
-            .read_with(&Query::all(), &mut |_| Ok(()), &mut note)
-            .await?;
-        Ok((tally, faults, count))
+        let end = stream::once(reading).filter_map(future::ready);
+        stream::select(batches.map(Ok), end).boxed()
+    }
+
+    /// Reads all, down to this depth, and hands what is wrong to `faults`.
+    pub(super) async fn verify(
+        &self,
+        depth: Depth,
+        faults: &mut Faults<'_>,
+    ) -> Result<Tally, ReadError> {
+        self.read_with(&Query::all(), depth, None, faults).await
     }
 
     /// The parts, with what is covered of each.
@@ -207,7 +114,7 @@ impl<'a> SpaceReader<'a> {
     }
 
     fn covered(&self, line: &Line) -> Vec<Covered> {
-        let manifest = &self.manifest;
+        let manifest = &self.files.manifest;
         let exception = manifest.exceptions.get(&line.id).map(Vec::as_slice);
         coverage::of_reader(
             &line.covered,
@@ -217,13 +124,14 @@ impl<'a> SpaceReader<'a> {
         )
     }
 
-    async fn read_with<'r>(
+    async fn read_with(
         &self,
-        query: &'r Query,
-        each: &'r mut Each<'r>,
-        faults: &'r mut Faults<'r>,
+        query: &Query,
+        depth: Depth,
+        each: Option<mpsc::Sender<Batch>>,
+        faults: &mut Faults<'_>,
     ) -> Result<Tally, ReadError> {
-        let manifest = &self.manifest;
+        let manifest = &self.files.manifest;
         let path = manifest_path(&manifest.space);
         let mut tally = Tally::default();
         // Without the lists, nothing else can be judged.
@@ -231,6 +139,7 @@ impl<'a> SpaceReader<'a> {
         let days = self.days(&mut tally).await?;
         let mut reading = Reading {
             query,
+            depth,
             each,
             faults,
             listed: lines.iter().map(|line| line.id.clone()).collect(),
@@ -248,8 +157,9 @@ impl<'a> SpaceReader<'a> {
         let files = self
             .base(None, manifest.index, &own_rows, &mut reading)
             .await?;
-        self.files(files, &mut reading).await?;
-        let is_whole = query.has_table(self.schema.parts) && query.times == ALWAYS;
+        self.rows_of(files, &mut reading).await?;
+        let is_whole =
+            depth == Depth::Whole && query.has_table(self.schema.parts) && query.times == ALWAYS;
         if is_whole && reading.listed != reading.described {
             let problem = "the parts that it lists are not those that have a row";
             reading.fault(&path, problem.to_owned())?;
@@ -266,8 +176,9 @@ impl<'a> SpaceReader<'a> {
             .filter(|open| query.overlaps(&open.period.times()));
         let wanted: Vec<Expected> = wanted.map(|open| Expected::Open((*open).clone())).collect();
         let is_all = wanted.len() == open.len();
-        self.files(wanted, &mut reading).await?;
+        self.rows_of(wanted, &mut reading).await?;
         if is_all
+            && depth == Depth::Whole
             && let Err(problem) =
                 check_rows::splits(manifest.stamps, self.limits.parts, &reading.open)
         {
@@ -278,7 +189,7 @@ impl<'a> SpaceReader<'a> {
             let files = self
                 .base(Some(&line.id), line.index, &line.rows, &mut reading)
                 .await?;
-            self.files(files, &mut reading).await?;
+            self.rows_of(files, &mut reading).await?;
             if let Err(problem) = reading.references.end(&line.id, &self.covered(line)) {
                 reading.fault(&path, problem)?;
             }
@@ -306,7 +217,7 @@ impl<'a> SpaceReader<'a> {
                 let index = check::index(
                     self.schema,
                     self.limits,
-                    &self.manifest,
+                    &self.files.manifest,
                     part,
                     listed,
                     &bytes,
@@ -334,11 +245,14 @@ impl<'a> SpaceReader<'a> {
     }
 
     /// Reads files of rows, several at a time.
-    async fn files(
+    async fn rows_of(
         &self,
         files: Vec<Expected>,
         reading: &mut Reading<'_>,
     ) -> Result<(), ReadError> {
+        if reading.depth == Depth::Structure {
+            return Ok(());
+        }
         let ahead = thread::available_parallelism().map_or(1, usize::from);
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
         let reads: Vec<_> = files
@@ -356,6 +270,7 @@ impl<'a> SpaceReader<'a> {
             };
             reading.tally.files += 1;
             reading.tally.bytes += bytes.len() as u64;
+            let bytes = Arc::new(bytes);
             for checked in &mut checked {
                 if let Err(problem) = reading.take(&expected, checked) {
                     reading.fault(&named(Kind::Rows, expected.file().hash), problem)?;
@@ -366,17 +281,24 @@ impl<'a> SpaceReader<'a> {
                 *reading.tally.rows.entry(group.name.clone()).or_default() +=
                     u64::from(group.count);
                 let is_wanted = group.part.as_ref().is_none_or(|part| query.has_part(part));
-                if is_wanted && query.has_table(table.name) {
-                    let space = self.manifest.space.clone();
-                    (reading.each)(&Batch {
+                if is_wanted
+                    && query.has_table(table.name)
+                    && let Some(each) = &mut reading.each
+                {
+                    let batch = Batch {
                         scope: Scope {
-                            space,
+                            space: self.files.manifest.space.clone(),
                             part: group.part.clone(),
                         },
                         table: table.name,
-                        times: &query.times,
-                        array: group.array(&bytes),
-                    })?;
+                        count: group.count,
+                        times: query.times.clone(),
+                        file: expected.file().hash,
+                        array: group.array(),
+                        bytes: Arc::clone(&bytes),
+                    };
+                    // Fails if nobody takes them any more; then nobody asks for the rest either.
+                    let _ = each.send(batch).await;
                 }
             }
         }
@@ -389,11 +311,11 @@ impl<'a> SpaceReader<'a> {
     ) -> Result<(Expected, Vec<u8>, Vec<Checked>), ReadError> {
         let file = expected.file();
         let path = named(Kind::Rows, file.hash);
-        let packed = self.found(&path, file).await?;
+        let packed = self.files.packed(&path, file).await?;
         let (schema, space, newest) = (
             self.schema,
-            self.manifest.space.clone(),
-            self.manifest.newest,
+            self.files.manifest.space.clone(),
+            self.files.manifest.newest,
         );
         // Inflating, hashing and decoding is the work of several cores.
         let check = move || {
@@ -407,13 +329,13 @@ impl<'a> SpaceReader<'a> {
     }
 
     async fn lines(&self, tally: &mut Tally) -> Result<Vec<Line>, ReadError> {
-        let Some(file) = self.manifest.parts.list else {
+        let Some(file) = self.files.manifest.parts.list else {
             return Ok(Vec::new());
         };
         let mut lists = vec![(None, file)];
-        if self.manifest.parts.count > ONE_LIST {
+        if self.files.manifest.parts.count > ONE_LIST {
             let bytes = self.file(Kind::Directory, file, tally).await?;
-            let directory = check::directory(&self.manifest, &bytes);
+            let directory = check::directory(&self.files.manifest, &bytes);
             let directory = directory.map_err(damaged(&named(Kind::Directory, file.hash)))?;
             let shards = directory.shards.into_iter();
             lists = shards
@@ -436,17 +358,17 @@ impl<'a> SpaceReader<'a> {
 
     async fn list(&self, shard: Option<u8>, file: FileRef) -> Result<(Vec<Line>, u64), ReadError> {
         let bytes = self.file(Kind::Parts, file, &mut Tally::default()).await?;
-        let list = check::list(self.schema, &self.manifest, shard, &bytes);
+        let list = check::list(self.schema, &self.files.manifest, shard, &bytes);
         let list = list.map_err(damaged(&named(Kind::Parts, file.hash)))?;
         Ok((list, file.bytes))
     }
 
     async fn days(&self, tally: &mut Tally) -> Result<Vec<Open>, ReadError> {
-        let Some(file) = self.manifest.days else {
+        let Some(file) = self.files.manifest.days else {
             return Ok(Vec::new());
         };
         let bytes = self.file(Kind::Days, file, tally).await?;
-        let days = check::days(&self.manifest, &bytes);
+        let days = check::days(&self.files.manifest, &bytes);
         days.map_err(damaged(&named(Kind::Days, file.hash)))
     }
 
@@ -456,31 +378,9 @@ impl<'a> SpaceReader<'a> {
         file: FileRef,
         tally: &mut Tally,
     ) -> Result<Vec<u8>, ReadError> {
-        let path = named(kind, file.hash);
-        let packed = self.found(&path, file).await?;
-        let bytes = unpack(&packed, file).map_err(damaged(&path))?;
+        let bytes = self.files.read(kind, file).await?;
         tally.files += 1;
         tally.bytes += bytes.len() as u64;
         Ok(bytes)
-    }
-
-    /// A file as it is found.
-    async fn found(&self, path: &str, file: FileRef) -> Result<Vec<u8>, ReadError> {
-        match self.archive.read(path, longest(file)).await {
-            Ok(None) => {}
-            Ok(Some(packed)) => return Ok(packed),
-            Err(ArchiveError::TooLong { longest, .. }) => {
-                let problem = format!("it is longer than {longest} bytes");
-                return Err(damaged(path)(problem));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let own = manifest_path(&self.manifest.space);
-        let now = self.archive.read(&own, MANIFEST_LIMIT).await?;
-        Err(if now.is_some_and(|now| Hash::of(&now) == self.hash) {
-            ReadError::Missing(path.to_owned())
-        } else {
-            ReadError::Superseded
-        })
     }
 }

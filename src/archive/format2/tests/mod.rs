@@ -1,6 +1,7 @@
 //! A mirror in memory and an archive of it, which tests change and export step by step.
 
 mod damage;
+mod export;
 pub(super) mod forum;
 mod page;
 mod promise;
@@ -11,18 +12,22 @@ use std::{
     ops::RangeInclusive,
 };
 
+use futures::TryStreamExt as _;
 use indexmap::IndexMap;
 
 use self::forum::{Forum, Like, Number, Post, SCHEMA, Topic};
 use super::{
+    archive_reader::ArchiveReader,
+    error::ReadError,
     file::{FileRef, Kind, PartRow, named, unpack},
     layout::{ALWAYS, Limits, Stamps},
     manifest::{Covered, Manifest, ROOT, Root, manifest_path},
     period::{Period, Unit},
     plan::plan_within,
     query::{Batch, Query},
-    reader::{self, ReadError, SpaceReader},
+    reader::SpaceReader,
     request::{Changed, Files, Mark, Part, Plan, Previous, Request, Source},
+    verify::Depth,
 };
 use crate::{EncodedRow, Hash, Id, MemoryArchive, Millis, Row, Scope, SourceError};
 
@@ -135,7 +140,7 @@ impl Files for Stored {
 type Rows = BTreeMap<(Option<Id>, &'static str, Vec<u8>), Vec<u8>>;
 
 /// Takes rows as they are written.
-fn take<R: Row>(batch: &Batch<'_>, rows: &mut Rows) {
+fn take<R: Row>(batch: &Batch, rows: &mut Rows) {
     for row in batch.rows::<R>().unwrap() {
         let row = EncodedRow::new(&row);
         let key = (batch.scope.part.clone(), R::TABLE, row.key.sort);
@@ -148,37 +153,44 @@ fn read(files: &Stored, limits: Limits, query: &Query) -> Result<(Rows, SpaceTol
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let mut rows = Rows::new();
     let archive = MemoryArchive::from(files.clone());
     runtime.block_on(async {
-        let spaces = reader::spaces(&archive, &SCHEMA).await?;
-        assert_eq!(spaces, [Id::new(FORUM)]);
-        let reader = SpaceReader::open(&archive, &SCHEMA, &spaces[0])
-            .await?
-            .within(limits);
-        let read = reader
-            .read(query, &mut |batch| {
-                match batch.table {
-                    Forum::TABLE => take::<Forum>(batch, &mut rows),
-                    Topic::TABLE => take::<Topic>(batch, &mut rows),
-                    Post::TABLE => take::<Post>(batch, &mut rows),
-                    Like::TABLE => take::<Like>(batch, &mut rows),
-                    _ => unreachable!(),
-                }
-                Ok(())
-            })
-            .await;
-        let faults = reader.verify().await;
+        let archive = ArchiveReader::open(&archive, &SCHEMA).await?;
+        let [reader] = archive.into_spaces().try_into().ok().unwrap();
+        assert_eq!(reader.manifest().space, Id::new(FORUM));
+        let reader = reader.within(limits);
+        let read = read_space(&reader, query).await;
+        let mut faults = Vec::new();
+        let mut note = |fault| {
+            faults.push(fault);
+            Ok(())
+        };
+        let verified = reader.verify(Depth::Whole, &mut note).await;
+        faults.extend(verified.err());
         // They refuse the same.
         if query.parts.is_none() && query.tables.is_none() && query.times == ALWAYS {
-            let is_sound = faults.as_ref().is_ok_and(|(_, _, count)| *count == 0);
-            assert_eq!(read.is_ok(), is_sound, "{read:?}, {faults:?}");
+            assert_eq!(read.is_ok(), faults.is_empty(), "{read:?}, {faults:?}");
         }
-        read?;
+        let rows = read?;
         let parts = reader.parts().await?;
         let covered = parts.into_iter().map(|(line, covered)| (line.id, covered));
         Ok((rows, covered.collect()))
     })
+}
+
+async fn read_space(reader: &SpaceReader<'_>, query: &Query) -> Result<Rows, ReadError> {
+    let mut rows = Rows::new();
+    let mut batches = reader.batches(query);
+    while let Some(batch) = batches.try_next().await? {
+        match batch.table {
+            Forum::TABLE => take::<Forum>(&batch, &mut rows),
+            Topic::TABLE => take::<Topic>(&batch, &mut rows),
+            Post::TABLE => take::<Post>(&batch, &mut rows),
+            Like::TABLE => take::<Like>(&batch, &mut rows),
+            _ => unreachable!(),
+        }
+    }
+    Ok(rows)
 }
 
 /// What is covered of each part.

@@ -1,0 +1,144 @@
+//! Why an archive can't be read.
+
+use serde::Deserialize;
+
+use super::{
+    canonical::Problem,
+    manifest::{FORMAT, ROOT},
+};
+use crate::{ArchiveError, Id, Schema, Scope, SourceError};
+
+/// An archive couldn't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The archive failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// There is no root.
+    #[error("there is no {ROOT}: nothing was exported here yet, or this is no archive")]
+    Empty,
+    /// The archive is of format 1.
+    #[error(
+        "the archive is of format 1, which an earlier propsbot wrote and this one doesn't read: \
+         `propsbot export --replace` replaces it with a new archive and removes its files"
+    )]
+    FormatOne,
+    /// The archive is of a format that this program doesn't know.
+    #[error(
+        "{path} is of format {found}, and this propsbot reads format {FORMAT}: update propsbot"
+    )]
+    OtherFormat {
+        /// The root or a manifest.
+        path: String,
+        /// Its format.
+        found: u64,
+    },
+    /// The archive is another provider's.
+    #[error(
+        "the archive is of the provider {found:?}, not of {wanted:?}: name an archive of {wanted:?}"
+    )]
+    OtherProvider {
+        /// Its provider.
+        found: String,
+        /// The one whose archive it should be.
+        wanted: &'static str,
+    },
+    /// A file isn't as it should be.
+    #[error(
+        "{path} is damaged: {problem}; put back an intact copy, or have it made again from the mirror \
+         (`propsbot export --repair`)"
+    )]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        problem: Problem,
+    },
+    /// A file isn't there.
+    #[error(
+        "{0} is missing: put it back from a copy, or have it made again from the mirror (`propsbot export \
+         --repair`)"
+    )]
+    Missing(String),
+    /// This machine can't read a file.
+    #[error("{path} can't be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: ArchiveError,
+    },
+    /// The archive has no such space.
+    #[error("the archive has no {}", Scope::space(.0))]
+    NoSpace(Id),
+    /// The program asked for rows of another provider.
+    #[error("the provider {provider:?} has no table {table}; this is a bug, please report it")]
+    NoTable {
+        /// The provider.
+        provider: &'static str,
+        /// The table.
+        table: &'static str,
+    },
+    /// Rows that aren't in an archive yet couldn't be read.
+    #[error("could not read the {table} of {scope}: {source}")]
+    Source {
+        /// Whose rows.
+        scope: Scope,
+        /// Their table.
+        table: &'static str,
+        /// Why.
+        source: SourceError,
+    },
+    /// A newer manifest was published meanwhile, and a file of the old one is gone.
+    #[error("the archive was changed while it was read; read it again")]
+    Superseded,
+}
+
+impl ReadError {
+    /// The file that is damaged, missing or unreadable.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { path, .. } | Self::Missing(path) | Self::Unreadable { path, .. } => {
+                Some(path)
+            }
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn damaged(path: &str) -> impl FnOnce(Problem) -> ReadError {
+    let path = path.to_owned();
+    move |problem| ReadError::Damaged { path, problem }
+}
+
+/// Fails if a root or manifest is of another format or provider. What else may be wrong isn't looked at.
+pub(super) fn check_kind(path: &str, schema: &Schema, bytes: &[u8]) -> Result<(), ReadError> {
+    #[derive(Deserialize)]
+    struct Head {
+        provider: String,
+    }
+    check_format(path, bytes)?;
+    match serde_json::from_slice(bytes) {
+        Ok(Head { provider }) if provider != schema.provider => Err(ReadError::OtherProvider {
+            found: provider,
+            wanted: schema.provider,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Fails if a root or manifest is of another format.
+pub(super) fn check_format(path: &str, bytes: &[u8]) -> Result<(), ReadError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u64,
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Head { format: 1 }) => Err(ReadError::FormatOne),
+        Ok(Head { format }) if format != u64::from(FORMAT) => Err(ReadError::OtherFormat {
+            path: path.to_owned(),
+            found: format,
+        }),
+        _ => Ok(()),
+    }
+}

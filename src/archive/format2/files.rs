@@ -1,0 +1,157 @@
+//! The files of one generation of a space: reads them within the length that names them, and lists them.
+
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::{
+    error::{ReadError, check_format, damaged},
+    file::{FileRef, Kind, longest, named, unpack},
+    manifest::{
+        Days, Directory, Index, MANIFEST_LIMIT, Manifest, ONE_LIST, ROOT, Root, manifest_path,
+        parse, parse_checked, parse_list,
+    },
+};
+use crate::{ArchiveError, DataArchive, Hash, Id};
+
+/// How many lists and indexes are read at a time.
+const READS: usize = 16;
+
+/// A file of an archive, as it is found; `None` if there is none.
+pub(super) async fn read(
+    archive: &dyn DataArchive,
+    path: &str,
+    longest: u64,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    archive
+        .read(path, longest)
+        .await
+        .map_err(|error| match error {
+            ArchiveError::TooLong { longest, .. } => {
+                damaged(path)(format!("it is longer than {longest} bytes"))
+            }
+            source @ ArchiveError::Io { .. } => ReadError::Unreadable {
+                path: path.to_owned(),
+                source,
+            },
+            error => error.into(),
+        })
+}
+
+/// The files of one generation of a space.
+#[derive(Clone)]
+pub(super) struct SpaceFiles<'a> {
+    pub(super) archive: &'a dyn DataArchive,
+    pub(super) manifest: Manifest,
+    /// The hash of the manifest's bytes.
+    pub(super) hash: Hash,
+}
+
+impl SpaceFiles<'_> {
+    /// A file as it is found.
+    pub(super) async fn packed(&self, path: &str, file: FileRef) -> Result<Vec<u8>, ReadError> {
+        if let Some(packed) = read(self.archive, path, longest(file)).await? {
+            return Ok(packed);
+        }
+        let own = manifest_path(&self.manifest.space);
+        let now = read(self.archive, &own, MANIFEST_LIMIT).await?;
+        Err(if now.is_some_and(|now| Hash::of(&now) == self.hash) {
+            ReadError::Missing(path.to_owned())
+        } else {
+            ReadError::Superseded
+        })
+    }
+
+    /// The uncompressed bytes of a file.
+    pub(super) async fn read(&self, kind: Kind, file: FileRef) -> Result<Vec<u8>, ReadError> {
+        let path = named(kind, file.hash);
+        let packed = self.packed(&path, file).await?;
+        unpack(&packed, file).map_err(damaged(&path))
+    }
+
+    /// The paths of all files that the manifest and its lists and indexes name, and the parts' ids.
+    pub(super) async fn named(&self) -> Result<(BTreeSet<String>, Vec<Id>), ReadError> {
+        let (mut paths, mut parts) = (BTreeSet::new(), Vec::new());
+        let mut open = self.manifest.hours.clone();
+        if let Some(file) = self.manifest.days {
+            let days: Days = self.parsed(Kind::Days, file, &mut paths).await?;
+            open.extend(days.days);
+        }
+        paths.extend(open.iter().map(|open| named(Kind::Rows, open.file.hash)));
+        let mut lists = Vec::new();
+        if let Some(file) = self.manifest.parts.list {
+            lists.push(file);
+            if self.manifest.parts.count > ONE_LIST {
+                let directory: Directory = self.parsed(Kind::Directory, file, &mut paths).await?;
+                lists = directory.shards.iter().map(|shard| shard.file).collect();
+            }
+        }
+        let mut indexes: Vec<FileRef> = self.manifest.index.into_iter().collect();
+        for file in lists {
+            let path = named(Kind::Parts, file.hash);
+            let list = self.read(Kind::Parts, file).await?;
+            let (_, lines) = parse_list(&list).map_err(damaged(&path))?;
+            indexes.extend(lines.iter().filter_map(|line| line.index));
+            parts.extend(lines.into_iter().map(|line| line.id));
+            paths.insert(path);
+        }
+        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+        let reads: Vec<_> = indexes.into_iter().map(|file| self.indexed(file)).collect();
+        let mut reads = stream::iter(reads).buffer_unordered(READS);
+        while let Some(indexed) = reads.try_next().await? {
+            paths.extend(indexed);
+        }
+        Ok((paths, parts))
+    }
+
+    /// The paths of an index and of the files that it names.
+    async fn indexed(&self, file: FileRef) -> Result<BTreeSet<String>, ReadError> {
+        let mut paths = BTreeSet::new();
+        let index: Index = self.parsed(Kind::Index, file, &mut paths).await?;
+        paths.extend(index.paths());
+        Ok(paths)
+    }
+
+    async fn parsed<T: serde::de::DeserializeOwned>(
+        &self,
+        kind: Kind,
+        file: FileRef,
+        paths: &mut BTreeSet<String>,
+    ) -> Result<T, ReadError> {
+        let path = named(kind, file.hash);
+        let bytes = self.read(kind, file).await?;
+        let parsed = parse(&bytes).map_err(damaged(&path))?;
+        paths.insert(path);
+        Ok(parsed)
+    }
+}
+
+/// The path of every file that the archive needs, the spaces' manifests included; none if there is no root.
+///
+/// # Errors
+/// Anything that can't be read: what it names is unknown, so nothing may be removed.
+pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadError> {
+    let mut needed = BTreeSet::new();
+    let Some(bytes) = read(archive, ROOT, MANIFEST_LIMIT).await? else {
+        return Ok(needed);
+    };
+    check_format(ROOT, &bytes)?;
+    let root: Root = parse_checked(&bytes).map_err(damaged(ROOT))?;
+    for space in root.spaces {
+        let files = open(archive, &space).await?;
+        needed.extend(files.named().await?.0);
+        needed.insert(manifest_path(&space));
+    }
+    Ok(needed)
+}
+
+async fn open<'a>(archive: &'a dyn DataArchive, space: &Id) -> Result<SpaceFiles<'a>, ReadError> {
+    let path = manifest_path(space);
+    let bytes = read(archive, &path, MANIFEST_LIMIT).await?;
+    let bytes = bytes.ok_or_else(|| ReadError::Missing(path.clone()))?;
+    Ok(SpaceFiles {
+        archive,
+        manifest: parse_checked(&bytes).map_err(damaged(&path))?,
+        hash: Hash::of(&bytes),
+    })
+}

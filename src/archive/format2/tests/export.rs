@@ -1,0 +1,388 @@
+//! Exports of whole archives, with several spaces.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    DOCUMENTS, DataArchive as _, README,
+    format2::{
+        document::FORMAT_MD,
+        export::{ExportError, ExportRequest, ExportSpace, SideFiles, Summary, Texts, export},
+        files::needed,
+        row_source::{RowSource, read_rows},
+        verify::{MOST_FAULTS, verify},
+    },
+};
+
+const START: i64 = 1_700_000_000_000;
+
+/// Forums by id.
+#[derive(Clone, Default)]
+struct Forums(BTreeMap<u64, Mirror>);
+
+impl Forums {
+    fn of(&self, space: &Id) -> &Mirror {
+        &self.0[&space.as_str().parse().unwrap()]
+    }
+
+    /// Adds a forum with a topic and posts of these hours.
+    fn add(&mut self, forum: u64, hours: RangeInclusive<i64>) {
+        let mirror = self.0.entry(forum).or_default();
+        let name = format!("forum {forum}");
+        mirror.put(
+            None,
+            &Forum {
+                id: Number(forum),
+                name,
+            },
+        );
+        let topic = forum * 10;
+        mirror.put(
+            None,
+            &Topic {
+                forum: Number(forum),
+                id: Number(topic),
+                name: "topic".to_owned(),
+            },
+        );
+        for hour in hours {
+            self.post(forum, hour, "hello");
+        }
+    }
+
+    fn post(&mut self, forum: u64, hour: i64, text: &str) -> Vec<Mark> {
+        let post = Post {
+            forum: Number(forum),
+            topic: Number(forum * 10),
+            id: Number(forum::id_at(Millis(START + hour * HOUR), 0)),
+            author: Number(1),
+            text: Some(text.to_owned()),
+            mentions: Vec::new(),
+            edited_at: None,
+        };
+        let mut marks = self.0.get_mut(&forum).unwrap().put(Some(forum * 10), &post);
+        for mark in &mut marks {
+            mark.scope.space = Id::new(forum);
+        }
+        marks
+    }
+
+    fn request(&self) -> ExportRequest {
+        let spaces = self.0.keys().map(|forum| ExportSpace {
+            id: Id::new(forum),
+            name: format!("forum {forum}"),
+            synced: IndexMap::new(),
+            history: None,
+            stamps: None,
+            parts: vec![Part {
+                id: Id::new(forum * 10),
+                name: "topic".to_owned(),
+                covered: Vec::new(),
+            }],
+        });
+        ExportRequest {
+            spaces: spaces.collect(),
+            now: Millis(START + 1000 * HOUR),
+            texts: Texts {
+                readme: |manifests| {
+                    let names = manifests.iter().map(|manifest| manifest.name.clone());
+                    let [begin, end] = crate::FIGURES;
+                    let rows: u64 = manifests.iter().flat_map(|all| all.rows.values()).sum();
+                    format!("{:?}\n{begin}{rows} rows\n{end}", names.collect::<Vec<_>>())
+                },
+                ..Texts::default()
+            },
+            ..ExportRequest::new(&SCHEMA)
+        }
+    }
+
+    async fn export(&self, archive: &MemoryArchive, request: ExportRequest) -> Summary {
+        export(archive, Arc::new(self.clone()), request)
+            .await
+            .unwrap()
+    }
+}
+
+impl Source for Forums {
+    fn newest(&self, space: &Id, clock: Millis) -> Result<Option<Millis>, SourceError> {
+        self.of(space).newest(space, clock)
+    }
+
+    fn scan(
+        &self,
+        scope: &Scope,
+        table: &'static str,
+        times: RangeInclusive<Millis>,
+        each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        self.of(&scope.space).scan(scope, table, times, each)
+    }
+
+    fn recent(
+        &self,
+        space: &Id,
+        times: RangeInclusive<Millis>,
+        each: &mut dyn FnMut(PartRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        self.of(space).recent(space, times, each)
+    }
+}
+
+/// Two forums, with posts of two months and of some hours.
+fn forums() -> Forums {
+    let mut forums = Forums::default();
+    forums.add(7, 0..=900);
+    forums.add(8, 890..=900);
+    forums
+}
+
+async fn posts(archive: &MemoryArchive) -> Result<Vec<Post>, ReadError> {
+    let read = |rows: &dyn RowSource| rows.all::<Post>();
+    let (mut posts, _) = read_rows(archive, &SCHEMA, None, read).await?;
+    posts.sort_by_key(|post| (post.forum, post.id));
+    Ok(posts)
+}
+
+/// Fails if the archive has a fault, or a file that nothing names.
+async fn check(archive: &MemoryArchive) {
+    let found = verify(archive, &SCHEMA, Depth::Whole).await.unwrap();
+    assert!(found.is_valid(), "{:?}", found.faults);
+    let mut named = needed(archive).await.unwrap();
+    named.extend(DOCUMENTS.map(str::to_owned));
+    named.insert(ROOT.to_owned());
+    let strays = archive.files().await.into_keys();
+    let strays: Vec<String> = strays.filter(|path| !named.contains(path)).collect();
+    assert!(strays.is_empty(), "{strays:?}");
+}
+
+#[tokio::test]
+async fn an_export_changes_only_the_space_that_changed() {
+    let (mut forums, archive) = (forums(), MemoryArchive::new());
+    let first = forums.export(&archive, forums.request()).await;
+    assert!(first.changed);
+    check(&archive).await;
+    let before = archive.files().await;
+    assert!(before.contains_key(FORMAT_MD));
+    assert_eq!(posts(&archive).await.unwrap().len(), 901 + 11);
+
+    let marks = forums.post(8, 901, "news");
+    let request = ExportRequest {
+        marks,
+        since: first.manifests.clone(),
+        ..forums.request()
+    };
+    let second = forums.export(&archive, request.clone()).await;
+    check(&archive).await;
+    assert_eq!(second.before, first.manifests);
+    assert_eq!(second.files, 1, "{second:?}");
+    assert_eq!(
+        second.generations,
+        [(Id::new(7), 1), (Id::new(8), 2)].into()
+    );
+    let after = archive.files().await;
+    let kept = [ROOT, README, FORMAT_MD, "spaces/7.json"];
+    assert!(kept.iter().all(|path| before[*path] == after[*path]));
+    assert_eq!(posts(&archive).await.unwrap().len(), 901 + 12);
+
+    let again = ExportRequest {
+        since: second.manifests.clone(),
+        ..forums.request()
+    };
+    let third = forums.export(&archive, again).await;
+    assert!(!third.changed && third.mended.is_empty(), "{third:?}");
+    assert_eq!(third.manifests, second.manifests);
+    assert_eq!(archive.files().await, after);
+}
+
+#[tokio::test]
+async fn a_space_that_is_no_longer_exported_loses_all_its_files() {
+    let (mut forums, archive) = (forums(), MemoryArchive::new());
+    forums.export(&archive, forums.request()).await;
+    forums.0.remove(&7);
+    let request = forums.request();
+    let summary = forums.export(&archive, request).await;
+    assert_eq!(summary.withdrawn, [Id::new(70)]);
+    check(&archive).await;
+    let files = archive.files().await;
+    assert!(!files.contains_key("spaces/7.json"));
+    assert_eq!(posts(&archive).await.unwrap().len(), 11);
+    let gone = Id::new(7);
+    let unknown = read_rows(&archive, &SCHEMA, Some(&gone), |rows| rows.all::<Post>()).await;
+    assert!(matches!(unknown, Err(ReadError::NoSpace(_))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn an_archive_of_format_1_is_refused_until_it_is_replaced() {
+    let old = crate::contract::blob(b"old");
+    let manifest = br#"{"format":1,"provider":"forum","generation":4,"guilds":[]}"#;
+    let files: Stored = [
+        (ROOT.to_owned(), manifest.to_vec()),
+        (old.path.clone(), old.bytes),
+    ]
+    .into();
+    let archive = MemoryArchive::from(files);
+    let forums = forums();
+    let refused = export(&archive, Arc::new(forums.clone()), forums.request()).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, ExportError::Read(ReadError::FormatOne)),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("export --replace"));
+    let read = posts(&archive).await;
+    assert!(matches!(read, Err(ReadError::FormatOne)), "{read:?}");
+    let found = verify(&archive, &SCHEMA, Depth::Whole).await.unwrap();
+    assert!(found.faults[0].contains("format 1"), "{:?}", found.faults);
+
+    let request = ExportRequest {
+        begins_anew: true,
+        ..forums.request()
+    };
+    forums.export(&archive, request).await;
+    check(&archive).await;
+    assert!(!archive.files().await.contains_key(&old.path));
+}
+
+#[tokio::test]
+async fn another_stores_archive_is_not_replaced() {
+    let (forums, archive) = (forums(), MemoryArchive::new());
+    let first = forums.export(&archive, forums.request()).await;
+    let known = first.manifests.into_iter();
+    let known: BTreeMap<_, BTreeSet<Hash>> =
+        known.map(|(path, hash)| (path, [hash].into())).collect();
+    let mut one = known.clone();
+    one.remove("spaces/8.json");
+    let over = |only| ExportRequest {
+        only_over: Some(only),
+        ..forums.request()
+    };
+    forums.export(&archive, over(known)).await;
+    let refused = export(&archive, Arc::new(forums.clone()), over(one)).await;
+    let Err(ExportError::Foreign { space, generation }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((space, generation), (Id::new(8), 1));
+}
+
+#[tokio::test]
+async fn damaged_files_are_found_and_made_again() {
+    let (forums, archive) = (forums(), MemoryArchive::new());
+    forums.export(&archive, forums.request()).await;
+    let files = archive.files().await;
+    let is_first = |files: &Stored, kind: &str| {
+        files
+            .keys()
+            .find(|path| path.starts_with(kind))
+            .cloned()
+            .unwrap()
+    };
+    for kind in ["rows/", "indexes/", "parts/", "days/", "spaces/", ROOT] {
+        let path = is_first(&files, kind);
+        for damage in [None, Some(b"damaged".to_vec())] {
+            if kind == ROOT && damage.is_none() {
+                continue;
+            }
+            let mut damaged = files.clone();
+            match damage {
+                None => damaged.remove(&path),
+                Some(bytes) => damaged.insert(path.clone(), bytes),
+            };
+            let archive = MemoryArchive::from(damaged);
+            let found = verify(&archive, &SCHEMA, Depth::Whole).await.unwrap();
+            assert!(found.damaged.contains(&path), "{path}: {:?}", found.faults);
+            let request = ExportRequest {
+                damaged: found.damaged,
+                ..forums.request()
+            };
+            forums.export(&archive, request).await;
+            check(&archive).await;
+            assert_eq!(posts(&archive).await.unwrap().len(), 901 + 11, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_faults_are_listed_and_the_rest_counted() {
+    let (forums, archive) = (forums(), MemoryArchive::new());
+    forums.export(&archive, forums.request()).await;
+    let mut files = archive.files().await;
+    let rows = |path: &String| path.starts_with("rows/");
+    let count = files.keys().filter(|path| rows(path)).count();
+    // What the lists then say of each other is a fault, too.
+    files.retain(|path, _| !rows(path));
+    let archive = MemoryArchive::from(files);
+    let found = verify(&archive, &SCHEMA, Depth::Whole).await.unwrap();
+    assert_eq!(
+        found.damaged.iter().filter(|path| rows(path)).count(),
+        count
+    );
+    assert!(found.faults.len() <= MOST_FAULTS);
+    assert!(found.faults.len() + found.more_faults >= count);
+    let structure = verify(&archive, &SCHEMA, Depth::Structure).await.unwrap();
+    assert!(structure.is_valid(), "{:?}", structure.faults);
+}
+
+/// A file with the number of posts.
+#[derive(Debug)]
+struct Count;
+
+impl SideFiles for Count {
+    fn documents(
+        &self,
+        rows: &dyn RowSource,
+    ) -> Result<BTreeMap<&'static str, Vec<u8>>, SourceError> {
+        let count = rows.all::<Post>()?.len().to_string();
+        Ok([(crate::SOURCECRED[0], count.into_bytes())].into())
+    }
+}
+
+#[tokio::test]
+async fn documents_are_put_right_although_no_manifest_changes() {
+    let (forums, archive) = (forums(), MemoryArchive::new());
+    let with = |beside: Option<Arc<dyn SideFiles>>| ExportRequest {
+        beside,
+        ..forums.request()
+    };
+    forums.export(&archive, with(None)).await;
+    let graph = crate::SOURCECRED[0];
+    let first = archive.files().await;
+    let mut files = first.clone();
+    files.insert(README.to_owned(), b"by somebody".to_vec());
+    files.remove(FORMAT_MD);
+    let archive = MemoryArchive::from(files);
+    let summary = forums.export(&archive, with(Some(Arc::new(Count)))).await;
+    assert!(!summary.changed);
+    assert_eq!(summary.mended, [FORMAT_MD, README, graph]);
+    let mut expected = first.clone();
+    expected.insert(graph.to_owned(), (901 + 11).to_string().into_bytes());
+    assert_eq!(archive.files().await, expected);
+    let summary = forums.export(&archive, with(None)).await;
+    assert_eq!(summary.mended, [graph]);
+    assert_eq!(archive.files().await, first);
+}
+
+#[tokio::test]
+async fn an_interrupted_first_export_is_made_up_for() {
+    let (forums, archive) = (forums(), MemoryArchive::new());
+    forums.export(&archive, forums.request()).await;
+    let whole = archive.files().await;
+    // A manifest comes before the root that names it. What it names is gone with the next write.
+    let mut files = whole.clone();
+    files.retain(|path, _| path == "spaces/7.json");
+    let archive = MemoryArchive::from(files);
+    forums.export(&archive, forums.request()).await;
+    assert_eq!(archive.files().await, whole);
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_long_is_damaged() {
+    let (forums, archive) = (forums(), MemoryArchive::new());
+    forums.export(&archive, forums.request()).await;
+    let mut files = archive.files().await;
+    let path = files.keys().find(|path| path.starts_with("rows/")).cloned();
+    files.get_mut(&path.unwrap()).unwrap().resize(1 << 20, 0);
+    let archive = MemoryArchive::from(files);
+    let read = posts(&archive).await;
+    assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
+    assert!(archive.read(ROOT, 10).await.is_err());
+}
