@@ -3,8 +3,10 @@
 mod damage;
 mod export;
 pub(super) mod forum;
+mod forums;
 mod page;
 mod promise;
+mod rows;
 mod weeks;
 
 use std::{
