@@ -1,11 +1,11 @@
 //! Caches the objects of a remote archive on this machine.
 //!
-//! Keeps only the objects that the last read manifest needs, so that withdrawn data doesn't stay
+//! Keeps only the objects that the last read manifests need, so that withdrawn data doesn't stay
 //! here. Checks every object before it is stored and when it is read; a damaged copy is fetched
 //! again. Doesn't know where the archive is.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, DirBuilder},
     io,
     marker::PhantomData,
@@ -17,19 +17,17 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{
-    StreamExt as _,
-    stream::{self, BoxStream, TryStreamExt as _},
+    lock::Mutex,
+    stream::{BoxStream, TryStreamExt as _},
 };
 
 use tempfile::TempDir;
 
 use super::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Index, IndexRef, LONGEST, MANIFEST,
-    Manifest, Object, blocking, is_whole, read_file,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, LONGEST, Object, blocking,
+    format2::manifest::{ROOT, is_manifest},
+    is_whole, needed, read_file,
 };
-
-/// How many indexes are read at a time.
-const READS: usize = 8;
 
 /// How many times a download of the whole archive is attempted.
 const FILLS: usize = 3;
@@ -45,6 +43,8 @@ pub struct CachedArchive<'a, A> {
     scratch: Option<TempDir>,
     /// Whether a warning that copies can't be stored was logged.
     has_failed: AtomicBool,
+    /// Held while the cache is updated to new manifests.
+    following: Mutex<()>,
 }
 
 impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a, A> {
@@ -57,6 +57,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             folder: folder.into(),
             scratch: None,
             has_failed: AtomicBool::new(false),
+            following: Mutex::default(),
         }
     }
 
@@ -71,6 +72,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             folder: scratch.path().to_owned(),
             scratch: Some(scratch),
             has_failed: AtomicBool::new(false),
+            following: Mutex::default(),
         })
     }
 
@@ -78,7 +80,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     pub(super) async fn fetched(archive: A) -> Result<Option<Self>, ArchiveError> {
         let cached = Self::in_scratch(archive)?;
         // `read_all` returns the generation of the last read manifest.
-        cached.archive.read(MANIFEST, LONGEST).await?;
+        cached.archive.read(ROOT, LONGEST).await?;
         Ok(cached.fill().await?.then_some(cached))
     }
 
@@ -100,8 +102,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         while let Some(Object { path, bytes }) = objects.try_next().await? {
             self.keep(path, bytes).await?;
         }
-        // An empty manifest matches none, but shows that the cache was filled.
-        let followed = self.folder.join(MANIFEST);
+        // An empty root matches none, but shows that the cache was filled.
+        let followed = self.folder.join(ROOT);
         let kept = blocking(move || put(&followed, b"")).await;
         self.may_fail(kept);
         Ok(true)
@@ -144,13 +146,6 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         }
     }
 
-    /// The paths of the blobs that an index lists; `None` if the index can't be read.
-    async fn blobs(&self, index: String) -> Result<Option<Vec<String>>, ArchiveError> {
-        let bytes = self.object(index.clone(), LONGEST).await?;
-        let parsed = bytes.and_then(|byte| Index::parse(&index, &byte).ok());
-        Ok(parsed.map(|parsed| parsed.blob_paths().collect()))
-    }
-
     /// An object, from the cache or else from the archive.
     async fn object(&self, path: String, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         if let Some(bytes) = self.copy(&path, longest).await? {
@@ -163,43 +158,73 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     }
 
     /// Updates the cache to a manifest that was just read.
-    async fn follow(&self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        // The caller that reads the manifest reports what is wrong with it.
-        let Ok(manifest) = Manifest::parse(bytes) else {
-            return Ok(());
-        };
-        let followed = self.folder.join(MANIFEST);
-        let known = blocking(move || Ok(read_file(&followed, LONGEST).unwrap_or_default())).await?;
-        if known.as_deref() == Some(bytes) {
+    async fn follow(&self, path: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
+        // Manifests that are read at once are followed together.
+        let _following = self.following.lock().await;
+        if self.followed(path).await?.as_deref() == Some(bytes) {
             return Ok(());
         }
-        if known.is_none()
+        if self.followed(ROOT).await?.is_none()
             && let Err(error) = self.fill().await
         {
             tracing::warn!(%error, "could not fetch the archive at once: reading it file by file");
         }
-        let indexes: Vec<IndexRef> = manifest.indexes().map(|(_, index)| index).collect();
-        let found: Vec<_> = indexes
-            .iter()
-            .map(|index| self.blobs(index.path()))
-            .collect();
-        let found: Vec<_> = stream::iter(found)
-            .buffer_unordered(READS)
-            .try_collect()
-            .await?;
-        // Without every index it is unknown which objects are still needed.
-        let Some(blobs) = found.into_iter().collect::<Option<Vec<_>>>() else {
+        let read = [(path.to_owned(), Some(bytes.to_vec()))];
+        let current = Current {
+            cached: self,
+            manifests: Mutex::new(read.into()),
+        };
+        // The caller that reads the manifest reports what is wrong with it. Unless everything is
+        // known that is still needed, nothing is removed.
+        let Ok(needed) = needed(&current).await else {
             return Ok(());
         };
-        let mut needed: BTreeSet<String> = blobs.into_iter().flatten().collect();
-        needed.extend(indexes.iter().map(|index| index.path()));
-        let (folder, bytes) = (self.folder.clone(), bytes.to_vec());
+        let manifests = current.manifests.into_inner();
+        let folder = self.folder.clone();
         let kept = blocking(move || {
             remove_others(&folder, &needed)?;
-            put(&folder.join(MANIFEST), &bytes)
+            let found = manifests.into_iter();
+            let mut found = found.filter_map(|(path, bytes)| Some((path, bytes?)));
+            found.try_for_each(|(path, bytes)| put(&folder.join(path), &bytes))
         });
         self.may_fail(kept.await);
         Ok(())
+    }
+
+    /// The manifest at this path that the cache was last updated to.
+    async fn followed(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let copy = self.folder.join(path);
+        blocking(move || Ok(read_file(&copy, LONGEST).unwrap_or_default())).await
+    }
+}
+
+/// A cached archive, of which each manifest is read once.
+struct Current<'c, 'a, A> {
+    cached: &'c CachedArchive<'a, A>,
+    manifests: Mutex<BTreeMap<String, Option<Vec<u8>>>>,
+}
+
+#[async_trait]
+impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for Current<'_, 'a, A> {
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if !is_manifest(path) {
+            return self.cached.object(path.to_owned(), longest).await;
+        }
+        let mut manifests = self.manifests.lock().await;
+        if let Some(read) = manifests.get(path) {
+            return Ok(read.clone());
+        }
+        let read = self.cached.archive.read(path, longest).await?;
+        manifests.insert(path.to_owned(), read.clone());
+        Ok(read)
+    }
+
+    async fn write<'w>(&'w self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'w>, ArchiveError> {
+        self.cached.archive.write(bases).await
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        self.cached.archive.sweep().await
     }
 }
 
@@ -212,8 +237,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive
             return self.object(path.to_owned(), longest).await;
         }
         let found = self.archive.read(path, longest).await?;
-        if let Some(bytes) = found.as_ref().filter(|_| path == MANIFEST) {
-            self.follow(bytes).await?;
+        if let Some(bytes) = found.as_ref().filter(|_| is_manifest(path)) {
+            self.follow(path, bytes).await?;
         }
         Ok(found)
     }

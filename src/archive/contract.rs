@@ -214,10 +214,10 @@ fn rows(bytes: &[u8]) -> [Object; 2] {
 }
 
 /// A manifest's path, and what it is before and after a write.
-type Replaced<'a> = (&'a str, Option<&'a [u8]>, Option<&'a [u8]>);
+pub type Replaced<'a> = (&'a str, Option<&'a [u8]>, Option<&'a [u8]>);
 
 /// Replaces manifests of an archive.
-async fn replace<const N: usize>(
+pub async fn replace<const N: usize>(
     archive: &dyn DataArchive,
     manifests: [Replaced<'_>; N],
 ) -> Result<Receipt, ArchiveError> {

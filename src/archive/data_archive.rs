@@ -38,8 +38,11 @@ pub const DOCUMENTS: [&str; 5] = [
     SOURCECRED[2],
 ];
 
-/// The folders of an archive's objects and of its spaces' manifests.
-pub const FOLDERS: [&str; 6] = ["blobs", "days", "indexes", "parts", "rows", "spaces"];
+/// The folder of the spaces' manifests.
+pub const SPACES: &str = "spaces";
+
+/// The folders of an archive's objects and of its spaces' manifests, also of earlier formats.
+pub const FOLDERS: [&str; 6] = ["blobs", "days", "indexes", "parts", "rows", SPACES];
 
 /// The longest document that is read, in bytes.
 pub const DOCUMENT_LIMIT: u64 = 1 << 30;
@@ -129,7 +132,7 @@ pub struct Receipt {
 /// use futures::lock::{Mutex, OwnedMutexGuard};
 /// use propsbot_archive::{
 ///     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Object, Publish, Receipt, check_bases,
-///     check_readable, contract,
+///     check_readable, contract, is_swept,
 /// };
 ///
 /// type Files = BTreeMap<String, Vec<u8>>;
@@ -160,7 +163,7 @@ pub struct Receipt {
 ///     async fn sweep(&self) -> Result<(), ArchiveError> {
 ///         let needed = propsbot_archive::needed(self).await.map_err(Box::new)?;
 ///         let mut files = self.0.lock().await;
-///         files.retain(|path, _| Hash::in_path(path).is_none() || needed.contains(path));
+///         files.retain(|path, _| !is_swept(path) || needed.contains(path));
 ///         Ok(())
 ///     }
 /// }
@@ -479,6 +482,21 @@ pub fn check_bases(bases: &Bases) -> Result<(), ArchiveError> {
     match bases.keys().find(|path| !is_manifest(path)) {
         Some(path) => Err(ArchiveError::BadPath(path.clone())),
         None => Ok(()),
+    }
+}
+
+/// Whether a sweep removes the file at this path if no manifest needs it.
+///
+/// That's the case for objects, also of earlier formats, and for the manifests of spaces. Anything
+/// else in the archive's folders belongs to someone else.
+pub fn is_swept(path: &str) -> bool {
+    let hash = || Hash::in_name(path).map(|hash| hash.to_string());
+    match path.split('/').collect::<Vec<_>>()[..] {
+        [SPACES, _] => is_manifest(path),
+        [folder, shard, _] if FOLDERS.contains(&folder) => {
+            hash().is_some_and(|hash| hash[..2] == *shard)
+        }
+        _ => false,
     }
 }
 

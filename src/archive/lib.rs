@@ -42,8 +42,8 @@ mod verify;
 pub use cache::CachedArchive;
 pub use data_archive::{
     ArchiveError, ArchiveWrite, Bases, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, Documents, FOLDERS,
-    Object, Publish, Receipt, SOURCECRED, base, blocking, check_bases, check_readable, is_whole,
-    read_file,
+    Object, Publish, Receipt, SOURCECRED, SPACES, base, blocking, check_bases, check_readable,
+    is_swept, is_whole, read_file,
 };
 pub use export::{ExportError, PlannedExport, ReadyExport, dry_run, export, look};
 pub use export_progress::{ExportProgress, ExportProgressBoard};

@@ -10,7 +10,9 @@ use futures::lock::{Mutex, MutexGuard};
 
 use super::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Object, Publish, Receipt, check_bases,
-    check_readable, data_archive::is_whole, reader::needed,
+    check_readable,
+    data_archive::{is_swept, is_whole},
+    reader::needed,
 };
 
 /// An archive that keeps the contract of [`DataArchive`] for as long as the process lives.
@@ -77,7 +79,7 @@ impl DataArchive for MemoryArchive {
         let needed = needed(self)
             .await
             .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
-        let is_needed = |path: &String| Hash::in_path(path).is_none() || needed.contains(path);
+        let is_needed = |path: &String| !is_swept(path) || needed.contains(path);
         self.files.lock().await.retain(|path, _| is_needed(path));
         Ok(())
     }

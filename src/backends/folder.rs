@@ -15,13 +15,15 @@ use async_trait::async_trait;
 use rustix::{fs::Access, io::Errno};
 
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FOLDERS, Hash, Index, LONGEST,
-    MANIFEST, Manifest, Object, Publish, ReadError, Receipt, blocking, check_bases, check_readable,
-    is_whole, read_file,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FOLDERS, Hash, LONGEST, Object,
+    Publish, Receipt, SPACES, blocking, check_bases, check_readable, is_swept, is_whole, needed,
+    read_file,
 };
 
 const LOCK: &str = ".lock";
 const WRITING: &str = ".writing";
+/// What the names of files end with until they are whole.
+const TEMPORARY: &str = ".tmp";
 
 /// An archive in a folder, which the first write creates.
 #[derive(Clone, Debug)]
@@ -34,6 +36,37 @@ impl FolderArchive {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
+
+    /// Takes the lock, and removes the leftovers of an interrupted write.
+    async fn begin(&self) -> Result<Session, ArchiveError> {
+        let root = self.root.clone();
+        let session = blocking(move || Session::lock(root)).await?;
+        if session.marked {
+            self.clean_up(session).await
+        } else {
+            Ok(session)
+        }
+    }
+
+    /// Removes all objects and manifests of spaces that aren't needed. Removes nothing unless all
+    /// needed ones are known.
+    async fn clean_up(&self, session: Session) -> Result<Session, ArchiveError> {
+        // The manifests that decide what is removed must survive a power cut first.
+        let root = self.root.clone();
+        blocking(move || sync_folders(&root)).await?;
+        let needed = needed(self).await;
+        let needed = needed.map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
+        blocking(move || session.keep_only(&needed)).await
+    }
+}
+
+/// Makes the manifests' names durable.
+fn sync_folders(root: &Path) -> Result<(), ArchiveError> {
+    let spaces = root.join(SPACES);
+    if spaces.is_dir() {
+        sync_folder(&spaces)?;
+    }
+    sync_folder(root)
 }
 
 /// Fails with the first permission that a write would lack. After an export as root, the object
@@ -82,8 +115,7 @@ impl DataArchive for FolderArchive {
 
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
         check_bases(&bases)?;
-        let root = self.root.clone();
-        let session = blocking(move || Session::begin(root)).await?;
+        let session = self.begin().await?;
         Ok(Box::new(FolderWrite {
             session: Some(session),
             bases,
@@ -96,14 +128,8 @@ impl DataArchive for FolderArchive {
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {
-        let root = self.root.clone();
-        blocking(move || {
-            let mut session = Session::begin(root)?;
-            session.mark()?;
-            session.clean_up()?;
-            session.unmark()
-        })
-        .await
+        let session = self.begin().await?;
+        self.clean_up(session).await.map(drop)
     }
 }
 
@@ -146,8 +172,8 @@ struct Session {
 }
 
 impl Session {
-    /// Takes the lock and removes the leftovers of an interrupted write.
-    fn begin(root: PathBuf) -> Result<Self, ArchiveError> {
+    /// Takes the lock.
+    fn lock(root: PathBuf) -> Result<Self, ArchiveError> {
         let missing = root
             .ancestors()
             .take_while(|ancestor| !ancestor.is_dir() && **ancestor != *"");
@@ -158,17 +184,12 @@ impl Session {
         }
         let lock = open_lock(&root)?;
         taken(lock.try_lock(), &root)?;
-        let mut session = Self {
+        Ok(Self {
             marked: root.join(WRITING).exists(),
             root,
             _lock: lock,
             touched: BTreeSet::new(),
-        };
-        if session.marked {
-            session.clean_up()?;
-            session.unmark()?;
-        }
-        Ok(session)
+        })
     }
 
     fn put(mut self, object: &Object) -> Result<Self, ArchiveError> {
@@ -261,23 +282,24 @@ impl Session {
         self.unmark()
     }
 
-    /// Removes every object that the manifest doesn't need. Removes nothing unless all needed
-    /// objects are known.
-    fn clean_up(&mut self) -> Result<(), ArchiveError> {
-        // The manifest that decides what is removed must survive a power cut first.
-        sync_folder(&self.root)?;
-        let needed = needed_objects(&self.root)?;
-        let mut folders: Vec<PathBuf> = FOLDERS.map(|name| self.root.join(name)).into();
+    /// Removes everything that a sweep may remove and that isn't needed.
+    fn keep_only(mut self, needed: &BTreeSet<String>) -> Result<Self, ArchiveError> {
+        self.mark()?;
+        let mut folders: Vec<String> = FOLDERS.map(str::to_owned).into();
         while let Some(folder) = folders.pop() {
-            for path in list(&folder)? {
-                if path.is_dir() {
+            for name in list(&self.root.join(&folder))? {
+                let path = format!("{folder}/{name}");
+                let file = self.root.join(&path);
+                if file.is_dir() {
                     folders.push(path);
-                } else if !needed.contains(&path) {
-                    self.remove(&path)?;
+                } else if (is_swept(&path) || path.ends_with(TEMPORARY)) && !needed.contains(&path)
+                {
+                    self.remove(&file)?;
                 }
             }
         }
-        Ok(())
+        self.unmark()?;
+        Ok(self)
     }
 
     fn remove(&mut self, path: &Path) -> Result<(), ArchiveError> {
@@ -315,27 +337,6 @@ impl Session {
     }
 }
 
-/// The objects that the current manifest needs.
-fn needed_objects(root: &Path) -> Result<BTreeSet<PathBuf>, ArchiveError> {
-    let unreadable = |error: ReadError| ArchiveError::Unreadable(Box::new(error));
-    let mut needed = BTreeSet::new();
-    let Some(bytes) = read_file(&root.join(MANIFEST), LONGEST)? else {
-        return Ok(needed);
-    };
-    let manifest = Manifest::parse(&bytes).map_err(|error| unreadable(error.into()))?;
-    for (scope, reference) in manifest.indexes() {
-        let path = reference.path();
-        let Some(bytes) = read_file(&root.join(&path), LONGEST)? else {
-            let needed_by = scope.to_string();
-            return Err(unreadable(ReadError::Missing { path, needed_by }));
-        };
-        let index = Index::parse(&path, &bytes).map_err(|error| unreadable(error.into()))?;
-        needed.extend(index.blob_paths().map(|blob_path| root.join(blob_path)));
-        needed.insert(root.join(path));
-    }
-    Ok(needed)
-}
-
 /// Whether the file has these bytes.
 fn is_file(path: &Path, bytes: &[u8]) -> Result<bool, ArchiveError> {
     match read_file(path, bytes.len() as u64) {
@@ -344,14 +345,15 @@ fn is_file(path: &Path, bytes: &[u8]) -> Result<bool, ArchiveError> {
     }
 }
 
-/// The folder's entries; empty if it doesn't exist.
-fn list(folder: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
+/// The names in a folder; none if it doesn't exist. Names that aren't UTF-8 aren't ours.
+fn list(folder: &Path) -> Result<Vec<String>, ArchiveError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed("list", folder))?,
     };
-    entries
-        .map(|entry| entry.map(|entry| entry.path()))
+    let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
+    names
+        .filter_map(io::Result::transpose)
         .collect::<io::Result<_>>()
         .map_err(failed("list", folder))
 }
@@ -359,7 +361,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
 /// Replaces a file atomically. The content is durable on return, the name only after
 /// [`sync_folder`].
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
-    let temporary = path.with_extension("tmp");
+    let temporary = path.with_extension(&TEMPORARY[1..]);
     let mut file = File::create(&temporary).map_err(failed("create", &temporary))?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())

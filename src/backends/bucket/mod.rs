@@ -1,53 +1,40 @@
 //! An archive in an object store: an S3-compatible or Google bucket, or an Azure container.
 //!
-//! Owns what is put and removed, and in which order; `claim` ensures one writer at a time. The
-//! manifest is replaced only if it hasn't changed since it was read (`If-Match` or the store's
-//! equivalent). Stores that ignore such conditions are refused.
+//! `connect` makes the store's client, `refusal` interprets its refusals, `claim` ensures one writer
+//! at a time, and `write` orders the steps. A manifest is replaced only if it hasn't changed since
+//! it was read (`If-Match` or the store's equivalent). Stores that ignore such conditions are
+//! refused.
 
 mod claim;
+mod connect;
 mod refusal;
+mod write;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use http::StatusCode;
 use object_store::{
-    ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
-    RetryConfig, UpdateVersion,
-    aws::AmazonS3Builder,
-    azure::MicrosoftAzureBuilder,
-    client::{
-        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    },
-    gcp::GoogleCloudStorageBuilder,
+    Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
     path::Path,
 };
-use tokio::{sync::Mutex, task::JoinSet};
+use tokio::sync::Mutex;
 
 use self::{
     claim::{Claim, LEASE},
-    refusal::{Final, refusal},
+    connect::connect,
+    refusal::refusal,
+    write::BucketWrite,
 };
 use super::{BucketAccess, BucketPlace, Claims, ObjectStoreKind};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FOLDERS, Hash, LONGEST, Object,
-    Publish, Receipt, check_bases, check_readable, needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FOLDERS, check_bases, check_readable, is_swept,
+    needed,
 };
 use propsbot_network::Network;
 
-/// Maximum number of concurrent puts.
-const PUTS: usize = 8;
 /// Objects removed between two renewals: as many as one request can name.
 const REMOVE: usize = 1000;
-
-/// Time-outs of one attempt at a request, and of all its attempts together.
-const REQUEST: Duration = Duration::from_secs(30);
-const RETRIES: Duration = Duration::from_mins(1);
 
 /// An archive in a bucket.
 #[derive(Clone, Debug)]
@@ -189,19 +176,26 @@ impl BucketArchive {
         removed.map(gone).try_collect().await
     }
 
-    /// Removes every object that the manifest doesn't need. Removes nothing unless all needed
-    /// objects are known.
+    /// Removes all objects and manifests of spaces that aren't needed. Removes nothing unless all
+    /// needed ones are known.
     async fn clean_up(&self, claim: &mut Claim<'_>) -> Result<(), ArchiveError> {
         let needed = needed(self)
             .await
             .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
-        let needed: BTreeSet<Path> = needed.iter().map(|needed| self.path(needed)).collect();
+        let prefix = self.path("");
         let mut left = Vec::new();
-        for kind in FOLDERS {
-            let folder = self.path(kind);
-            let mut listed = self.store.list(Some(&folder));
-            while let Some(object) = listed.try_next().await.map_err(self.failed("list", kind))? {
-                if !needed.contains(&object.location) {
+        for folder in FOLDERS {
+            let mut listed = self.store.list(Some(&self.path(folder)));
+            while let Some(object) = listed
+                .try_next()
+                .await
+                .map_err(self.failed("list", folder))?
+            {
+                let own = object.location.prefix_match(&prefix);
+                let own: Vec<_> = own.into_iter().flatten().collect();
+                let own: Vec<&str> = own.iter().map(AsRef::as_ref).collect();
+                let own = own.join("/");
+                if is_swept(&own) && !needed.contains(&own) {
                     left.push(object.location);
                 }
             }
@@ -221,281 +215,6 @@ impl BucketArchive {
         }
         Ok(())
     }
-
-    /// Replaces and removes the manifests one at a time, as long as they match `bases`. Returns
-    /// those that were.
-    async fn replace(
-        &self,
-        claim: &mut Claim<'_>,
-        bases: &Bases,
-        publish: &Publish,
-    ) -> Result<Bases, ArchiveError> {
-        claim.renew().await?;
-        let mut before = BTreeMap::new();
-        for path in bases.keys() {
-            before.insert(path.as_str(), self.get(path, LONGEST).await?);
-        }
-        let hash_of = |found: &(Vec<u8>, UpdateVersion)| Hash::of(&found.0);
-        let found = before.iter();
-        let found = found.map(|(path, found)| ((*path).to_owned(), found.as_ref().map(hash_of)));
-        let found: Bases = found.collect();
-        let hashes = publish.compare(bases, &found)?;
-        let mut published = Bases::new();
-        for (path, manifest) in publish.in_order() {
-            if found[path] != hashes[path] {
-                let version = before.remove(path).flatten().map(|(_, version)| version);
-                claim.check_age()?;
-                let is_replaced = match manifest {
-                    Some(manifest) => self.put_if(path, version, manifest.to_vec()).await?,
-                    // Stores can't remove on a condition; the claim keeps other writers away.
-                    None => self.remove(vec![self.path(path)]).await.map(|()| true)?,
-                };
-                if !is_replaced {
-                    if !published.is_empty() {
-                        break;
-                    }
-                    return Err(ArchiveError::Stale {
-                        expected: bases[path],
-                        found: self.get(path, LONGEST).await?.as_ref().map(hash_of),
-                    });
-                }
-            }
-            published.insert(path.to_owned(), hashes[path]);
-        }
-        claim.has_published = true;
-        Ok(published)
-    }
-
-    /// Writes the documents and removes old objects, after the manifests are replaced.
-    async fn follow(
-        &self,
-        claim: &mut Claim<'_>,
-        documents: Documents,
-        remove: &BTreeSet<String>,
-    ) -> Result<(), ArchiveError> {
-        let mut remove: Vec<Path> = remove.iter().map(|remove| self.path(remove)).collect();
-        for (path, document) in documents {
-            match document {
-                Some(bytes) => self.put(path, bytes).await?,
-                None => remove.push(self.path(path)),
-            }
-        }
-        self.remove_for(claim, remove).await
-    }
-}
-
-/// Content types by file extension.
-const CONTENT_TYPES: [(&str, &str); 4] = [
-    ("gz", "application/gzip"),
-    ("json", "application/json"),
-    ("md", "text/markdown; charset=utf-8"),
-    ("msgpack", "application/vnd.msgpack"),
-];
-
-/// The checksum sent with each object, unless the variables name one. Amazon requires one for
-/// buckets with Object Lock; some other servers support none.
-fn checksum(access: &BucketAccess) -> Option<&'static str> {
-    let is_amazons = !access.0.contains_key("AWS_ENDPOINT_URL");
-    is_amazons.then_some("sha256")
-}
-
-/// A client for the store. Each kind uses only its own variables.
-fn connect(
-    place: &BucketPlace,
-    access: &BucketAccess,
-    network: &Network,
-) -> object_store::Result<Arc<dyn ObjectStore>> {
-    let url = format!("{}://{}", place.kind.scheme(), place.bucket);
-    let client = CONTENT_TYPES.into_iter().fold(
-        // An endpoint without encryption was configured on purpose.
-        ClientOptions::new().with_allow_http(true),
-        |client, (suffix, content_type)| client.with_content_type_for_suffix(suffix, content_type),
-    );
-    let connector = Connector(network.clone());
-    let retry = RetryConfig {
-        retry_timeout: RETRIES,
-        ..RetryConfig::default()
-    };
-    macro_rules! connect {
-        ($builder:ty, $prefix:literal) => {{
-            let begun = <$builder>::new()
-                .with_url(url)
-                .with_client_options(client)
-                .with_http_connector(connector)
-                .with_retry(retry);
-            let own = access
-                .0
-                .iter()
-                .filter(|(name, _)| name.starts_with($prefix));
-            let built = own.fold(begun, |builder, (name, value)| {
-                let key = name.to_ascii_lowercase().parse();
-                builder.with_config(key.expect("the crate knows these names"), value)
-            });
-            Ok(Arc::new(built.build()?))
-        }};
-    }
-    match place.kind {
-        ObjectStoreKind::S3 => {
-            let mut access = access.clone();
-            if let Some(checksum) = checksum(&access) {
-                let name = "AWS_CHECKSUM_ALGORITHM";
-                access.0.entry(name).or_insert_with(|| checksum.to_owned());
-            }
-            connect!(AmazonS3Builder, "AWS_")
-        }
-        ObjectStoreKind::Google => connect!(GoogleCloudStorageBuilder, "GOOGLE_"),
-        ObjectStoreKind::Azure => connect!(MicrosoftAzureBuilder, "AZURE_"),
-    }
-}
-
-/// Creates the HTTP client for object stores.
-#[derive(Debug)]
-struct Connector(Network);
-
-impl HttpConnector for Connector {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = self.0.client().timeout(REQUEST).build();
-        client
-            .map(|client| HttpClient::new(Service(client)))
-            .map_err(|source| Error::Generic {
-                store: "HTTP client",
-                source: source.into(),
-            })
-    }
-}
-
-/// Sends requests. Turns final refusals into errors, so that they aren't retried.
-#[derive(Debug)]
-struct Service(reqwest::Client);
-
-#[async_trait]
-impl HttpService for Service {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let answer = self.0.call(request).await?;
-        let status = answer.status();
-        let region = answer.headers().get("x-amz-bucket-region");
-        let body = match (status, region) {
-            (StatusCode::MOVED_PERMANENTLY, Some(region)) => {
-                format!("<Region>{}</Region>", region.to_str().unwrap_or_default())
-            }
-            (StatusCode::NOT_IMPLEMENTED, _) => {
-                let body = answer.into_body().bytes().await?;
-                String::from_utf8_lossy(&body).into_owned()
-            }
-            _ => return Ok(answer),
-        };
-        Err(HttpError::new(
-            HttpErrorKind::Unknown,
-            Final { status, body },
-        ))
-    }
-}
-
-/// Waits for one put to finish; `false` if none is left.
-async fn one_is_put(putting: &mut JoinSet<Result<(), ArchiveError>>) -> Result<bool, ArchiveError> {
-    match putting.join_next().await {
-        None => Ok(false),
-        Some(Ok(put)) => put.map(|()| true),
-        Some(Err(error)) => Err(ArchiveError::Stopped(error.to_string())),
-    }
-}
-
-/// A write in progress.
-struct BucketWrite<'a> {
-    archive: &'a BucketArchive,
-    claim: Claim<'a>,
-    bases: Bases,
-    /// Puts in progress. Dropping the write aborts them.
-    putting: JoinSet<Result<(), ArchiveError>>,
-    /// Whether every step so far has completed.
-    is_whole: bool,
-}
-
-impl BucketWrite<'_> {
-    async fn begin_put(&mut self, Object { path, bytes }: Object) -> Result<(), ArchiveError> {
-        if self.putting.len() == PUTS {
-            one_is_put(&mut self.putting).await?;
-        }
-        self.claim.about_to_put().await?;
-        let archive = self.archive.clone();
-        self.putting
-            .spawn(async move { archive.put(&path, bytes).await });
-        Ok(())
-    }
-
-    /// Publishes. Also returns whether only needed objects are left.
-    async fn carry_out(&mut self, mut publish: Publish) -> Result<(Receipt, bool), ArchiveError> {
-        publish.check(&self.bases)?;
-        if !self.is_whole {
-            return Err(ArchiveError::Failed);
-        }
-        while one_is_put(&mut self.putting).await? {}
-        let (archive, claim) = (self.archive, &mut self.claim);
-        let count = publish.manifests.len();
-        let published = archive.replace(claim, &self.bases, &publish).await?;
-        if published.len() < count {
-            // The manifests that weren't replaced still need these objects.
-            publish.remove.clear();
-        }
-        let followed = archive.follow(claim, publish.documents, &publish.remove);
-        let followed = followed.await;
-        if let Err(error) = &followed {
-            let place = &archive.place;
-            tracing::warn!(%place, %error, "published, but not all that goes with it is done: the next export makes up for it");
-        }
-        let is_tidy = followed.is_ok() && published.len() == count;
-        let receipt = Receipt {
-            published,
-            ..Receipt::default()
-        };
-        Ok((receipt, is_tidy))
-    }
-
-    /// Releases the archive.
-    async fn end(mut self, is_tidy: bool) -> Result<(), ArchiveError> {
-        let cleaned = if is_tidy {
-            self.claim.clean_up().await
-        } else {
-            Ok(false)
-        };
-        let ended = self.claim.end(matches!(cleaned, Ok(true))).await;
-        cleaned.and(ended)
-    }
-}
-
-#[async_trait]
-impl ArchiveWrite for BucketWrite<'_> {
-    async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
-        object.check()?;
-        if !self.is_whole {
-            return Err(ArchiveError::Failed);
-        }
-        self.is_whole = false;
-        self.begin_put(object).await?;
-        self.is_whole = true;
-        Ok(())
-    }
-
-    async fn publish(mut self: Box<Self>, publish: Publish) -> Result<Receipt, ArchiveError> {
-        let done = self.carry_out(publish).await;
-        let is_tidy = done.as_ref().is_ok_and(|(_, is_tidy)| *is_tidy);
-        let place = &self.archive.place;
-        let ended = self.end(is_tidy).await;
-        let (receipt, _) = done?;
-        if let Err(error) = ended {
-            tracing::warn!(%place, %error, "published, but not tidied up after: the next export does that");
-        }
-        Ok(receipt)
-    }
-
-    async fn abandon(mut self: Box<Self>) -> Result<(), ArchiveError> {
-        let mut put = Ok(true);
-        while let Ok(true) = put {
-            put = one_is_put(&mut self.putting).await;
-        }
-        let is_tidy = put.is_ok() && !self.claim.has_put();
-        self.end(is_tidy).await
-    }
 }
 
 #[async_trait]
@@ -511,13 +230,7 @@ impl DataArchive for BucketArchive {
         if bases.values().any(Option::is_none) {
             claim.check_conditions().await?;
         }
-        Ok(Box::new(BucketWrite {
-            archive: self,
-            claim,
-            bases,
-            putting: JoinSet::new(),
-            is_whole: true,
-        }))
+        Ok(Box::new(BucketWrite::new(self, claim, bases)))
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {
@@ -525,19 +238,5 @@ impl DataArchive for BucketArchive {
         let swept = self.clean_up(&mut claim).await;
         let ended = claim.end(swept.is_ok()).await;
         swept.and(ended)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amazon_gets_checksums_and_other_servers_what_is_asked_for() {
-        let mut access = BucketAccess::default();
-        assert_eq!(checksum(&access), Some("sha256"));
-        let other = "http://127.0.0.1:9000".to_owned();
-        access.0.insert("AWS_ENDPOINT_URL", other);
-        assert_eq!(checksum(&access), None);
     }
 }

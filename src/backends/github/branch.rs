@@ -3,10 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{
-    Files, GithubArchive, GithubError,
-    client::{Tries, read},
-};
+use super::{Files, GithubArchive, GithubError, budget::Tries, client::read};
 
 /// Keeps git from converting line ends, which would change hashes.
 pub(super) const ATTRIBUTES: &str = ".gitattributes";

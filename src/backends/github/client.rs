@@ -4,24 +4,18 @@
 //! succeeded.
 
 use std::{
-    num::NonZeroU32,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
 use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{
     HeaderMap, Method, StatusCode, Uri,
-    header::{ACCEPT, CONTENT_LENGTH, RETRY_AFTER},
+    header::{ACCEPT, CONTENT_LENGTH},
     request::Builder,
     response::Parts,
 };
@@ -31,9 +25,13 @@ use http_body_util::{
 use octocrab::Octocrab;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tokio::time::{Instant, error::Elapsed};
+use tokio::time::error::Elapsed;
 
-use super::error::{GithubError, GraphqlError, PATIENCE, refusal, used_up, wait};
+use super::{
+    GithubError,
+    budget::{Budget, Tries},
+    refusal::{GraphqlError, refusal},
+};
 use crate::GithubAccess;
 use propsbot_archive::ArchiveError;
 use propsbot_network::{Network, cause};
@@ -55,11 +53,6 @@ const LARGEST_REFUSAL: usize = 64 << 10;
 /// The slowest expected upload, in bytes per second.
 const SLOWEST: usize = 50_000;
 
-/// Rates and bursts of writes. GitHub allows 80 a minute and 500 an hour for everything that uses
-/// the token; these reach at most 70 in any minute and 450 in any hour.
-const BY_MINUTE: (u32, u32) = (50, 20);
-const BY_HOUR: (u32, u32) = (400, 50);
-
 /// A client of GitHub's API.
 pub(super) struct Client {
     octocrab: Octocrab,
@@ -73,50 +66,8 @@ pub(super) struct Client {
     /// The base URL of REST routes, and the URL of GraphQL.
     rest: String,
     graphql: String,
-    by_minute: DefaultDirectRateLimiter,
-    by_hour: DefaultDirectRateLimiter,
+    budget: Budget,
     requests: AtomicU64,
-    /// When GitHub accepts the next request over REST and GraphQL, which have separate budgets.
-    not_before: Mutex<[Option<Instant>; 2]>,
-}
-
-/// Waits between attempts at the same request.
-pub(super) struct Tries {
-    waits: ExponentialBackoff,
-    limited: u32,
-}
-
-impl Tries {
-    pub(super) fn new() -> Self {
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(250))
-            .with_max_delay(Duration::from_secs(20))
-            .with_max_times(6)
-            .with_jitter();
-        Self {
-            waits: waits.build(),
-            limited: 0,
-        }
-    }
-
-    /// Waits before another attempt, or returns the error if another can't help.
-    pub(super) async fn again(&mut self, error: GithubError) -> Result<(), GithubError> {
-        let Some((least, next)) = error.retry(self.limited).zip(self.waits.next()) else {
-            return Err(error);
-        };
-        if matches!(error, GithubError::Limited(_)) {
-            self.limited += 1;
-        }
-        let wait = next.max(least);
-        tracing::debug!(%error, ?wait, "asking GitHub again");
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-}
-
-fn quota((rate, burst): (u32, u32), per: fn(NonZeroU32) -> Quota) -> Quota {
-    let some = |rate| NonZeroU32::new(rate).expect("the rates are not zero");
-    per(some(rate)).allow_burst(some(burst))
 }
 
 /// The body of a response, as a stream.
@@ -182,10 +133,8 @@ impl Client {
             way: network.way_to(url),
             rest: path.to_owned(),
             graphql: format!("{graphql}/graphql"),
-            by_minute: RateLimiter::direct(quota(BY_MINUTE, Quota::per_minute)),
-            by_hour: RateLimiter::direct(quota(BY_HOUR, Quota::per_hour)),
+            budget: Budget::new(),
             requests: AtomicU64::default(),
-            not_before: Mutex::default(),
         })
     }
 
@@ -273,7 +222,7 @@ impl Client {
         let mut tries = Tries::new();
         loop {
             let request = request(Method::GET, &self.rest, route);
-            self.wait_for_budget(false).await?;
+            self.budget.wait(false).await?;
             let sent = tokio::time::timeout(REQUEST, self.send(request, None::<&()>)).await;
             match sent.unwrap_or_else(late) {
                 Ok((head, body)) if head.status.is_success() => {
@@ -334,15 +283,9 @@ impl Client {
         read(&answer)
     }
 
-    /// Waits until content may be created. Fetch the state to act on afterwards, since this may
-    /// take long.
+    /// Waits until content may be created: see [`Budget::turn`].
     pub(super) async fn turn(&self) -> Result<(), GithubError> {
-        self.by_hour.until_ready().await;
-        self.by_minute.until_ready().await;
-        for is_graphql in [false, true] {
-            self.wait_for_budget(is_graphql).await?;
-        }
-        Ok(())
+        self.budget.turn().await
     }
 
     async fn ask<B: Serialize + ?Sized>(
@@ -352,7 +295,7 @@ impl Client {
         patience: Duration,
         longest: usize,
     ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
-        self.wait_for_budget(self.is_graphql(&request)).await?;
+        self.budget.wait(self.is_graphql(&request)).await?;
         let answered = async {
             let (head, body) = self.send(request, body).await?;
             // A refusal is read whatever the caller allows.
@@ -392,7 +335,7 @@ impl Client {
         let answer = octocrab.execute(request).await;
         let answer = answer.map_err(|error| self.unreachable(&error))?;
         tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
-        self.mind(is_graphql, answer.headers());
+        self.budget.mind(is_graphql, answer.headers());
         Ok(answer.into_parts())
     }
 
@@ -421,43 +364,6 @@ impl Client {
     fn is_graphql(&self, request: &Builder) -> bool {
         request.uri_ref().map(Uri::path) == Some(&self.graphql)
     }
-
-    /// Waits until GitHub accepts requests again; fails if that takes too long.
-    async fn wait_for_budget(&self, is_graphql: bool) -> Result<(), GithubError> {
-        let until = self.not_before()[usize::from(is_graphql)];
-        let Some(until) = until else {
-            return Ok(());
-        };
-        let wait = until.saturating_duration_since(Instant::now());
-        if wait > PATIENCE {
-            return Err(GithubError::Limited(Some(wait)));
-        }
-        tokio::time::sleep_until(until).await;
-        Ok(())
-    }
-
-    /// Remembers when GitHub accepts the next request.
-    fn mind(&self, is_graphql: bool, headers: &HeaderMap) {
-        let is_told = headers.contains_key(RETRY_AFTER);
-        if !is_told && !used_up(headers) {
-            return;
-        }
-        let until = wait(headers).and_then(|wait| Instant::now().checked_add(wait));
-        let mut not_before = self.not_before();
-        for budget in [false, true] {
-            // `Retry-After` applies to all requests, a used-up budget only to its own API.
-            if is_told || budget == is_graphql {
-                let known = &mut not_before[usize::from(budget)];
-                *known = (*known).max(until);
-            }
-        }
-    }
-
-    fn not_before(&self) -> MutexGuard<'_, [Option<Instant>; 2]> {
-        self.not_before
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn request(method: Method, base: &str, route: &str) -> Builder {
@@ -485,47 +391,4 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {
         let (line, column) = (error.line(), error.column());
         GithubError::Unreadable(format!("at its line {line}, column {column}"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use governor::clock::FakeRelativeClock;
-
-    use super::*;
-
-    /// Writing as much as the limiters allow, at every second of three hours, stays below GitHub's
-    /// limits in any minute and any hour.
-    #[test]
-    fn no_minute_and_no_hour_has_more_writes_than_are_allowed() {
-        let clock = FakeRelativeClock::default();
-        let by_minute =
-            RateLimiter::direct_with_clock(quota(BY_MINUTE, Quota::per_minute), clock.clone());
-        let by_hour =
-            RateLimiter::direct_with_clock(quota(BY_HOUR, Quota::per_hour), clock.clone());
-        let mut taken = Vec::new();
-        let mut at_hour = false;
-        for second in 0..3 * 3600_u64 {
-            // In the order of `turn`: the hour's limit, then the minute's.
-            loop {
-                at_hour = at_hour || by_hour.check().is_ok();
-                if !at_hour || by_minute.check().is_err() {
-                    break;
-                }
-                at_hour = false;
-                taken.push(second);
-            }
-            clock.advance(Duration::from_secs(1));
-        }
-        let most = |window: u64| {
-            let until = |from: &u64| taken.partition_point(|taken| *taken < from + window);
-            let each = taken.iter().enumerate();
-            each.map(|(n, from)| until(from) - n).max().unwrap_or(0)
-        };
-        assert!((50..=70).contains(&most(60)), "{} in a minute", most(60));
-        assert!(
-            (400..=450).contains(&most(3600)),
-            "{} in an hour",
-            most(3600)
-        );
-    }
 }

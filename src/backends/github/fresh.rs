@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     GithubArchive, GithubError,
     branch::{ATTRIBUTES, BranchState},
-    client::Tries,
+    budget::Tries,
     staging::RefUpdate,
 };
 

@@ -7,22 +7,24 @@
 //! If the response to a commit is lost, the branch shows whether the commit was made. It is never
 //! simply repeated: every commit is based on the head that was just fetched.
 //!
-//! `client` sends requests within GitHub's limits, `error` interprets refusals, `branch` and `tree`
-//! fetch the state, `commit` and `fresh` make commits, and `write` orders the steps. Only this
+//! `client` sends requests, `budget` keeps them within GitHub's limits, `refusal` interprets refusals,
+//! `branch` and `tree` fetch the state, `commit` and `fresh` make commits, and `write` orders the steps. Only this
 //! folder knows octocrab.
 
 mod branch;
+mod budget;
 mod client;
 mod commit;
 mod error;
 mod fresh;
+mod refusal;
 mod staging;
 mod tarball;
 mod tree;
 mod write;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -34,7 +36,8 @@ use serde::Deserialize;
 pub use self::error::GithubError;
 use self::{
     branch::Head,
-    client::{Client, Tries},
+    budget::Tries,
+    client::Client,
     commit::{Part, git_oid},
     write::Write,
 };
@@ -227,17 +230,14 @@ impl GithubArchive {
         hash
     }
 
-    /// The objects that the manifest at the head doesn't need.
-    async fn leftovers(&self, head: &Head) -> Result<Files, ArchiveError> {
-        let mut files = self
-            .objects(&head.tree)
-            .await
-            .map_err(self.failed("list"))?;
+    /// The files that a sweep may remove and that nothing at the head needs.
+    async fn leftovers(&self, head: &Head) -> Result<BTreeSet<String>, ArchiveError> {
+        let listing = self.list(&head.tree).await.map_err(self.failed("list"))?;
         self.seen().head = Some(head.commit.clone());
         let needed = needed(self).await;
         let needed = needed.map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
-        files.retain(|path, _| !needed.contains(path));
-        Ok(files)
+        let paths = listing.own.into_keys();
+        Ok(paths.filter(|path| !needed.contains(path)).collect())
     }
 }
 

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::{
     GithubArchive, GithubError,
     branch::{BranchState, Head},
-    client::{Tries, read},
+    budget::Tries,
+    client::read,
     commit::{Changes, Commit},
 };
 use propsbot_archive::{Bases, Hash};

@@ -1,6 +1,6 @@
 //! Downloads a whole commit as a tarball, in one request.
 
-use std::io::Read as _;
+use std::{collections::BTreeMap, io::Read as _};
 
 use flate2::read::GzDecoder;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -16,7 +16,8 @@ const QUEUE: usize = 8;
 type Objects = BoxStream<'static, Result<Object, ArchiveError>>;
 
 impl GithubArchive {
-    /// All objects of the last seen commit; `None` if there is no commit.
+    /// All objects of the last seen commit; `None` if there is no commit, or if reading the objects
+    /// one by one costs less than downloading the whole repository.
     pub(super) async fn tarball(&self) -> Result<Option<Objects>, GithubError> {
         let seen = self.seen().head.clone();
         let commit = match seen {
@@ -26,6 +27,10 @@ impl GithubArchive {
                 None => return Ok(None),
             },
         };
+        let listing = self.list(&commit).await?;
+        if !listing.is_worth_a_download() {
+            return Ok(None);
+        }
         let route = self.route(&format!("/tarball/{commit}"));
         let bytes = SyncIoBridge::new(StreamReader::new(self.client.download(&route).await?));
         let (prefix, place) = (self.path(""), self.place.to_string());
@@ -33,7 +38,7 @@ impl GithubArchive {
         // Ends with the tarball, or when the receiver is dropped.
         tokio::task::spawn_blocking(move || {
             let send = |object| sender.blocking_send(object).is_ok();
-            if let Err(source) = unpack(bytes, &prefix, &send) {
+            if let Err(source) = unpack(bytes, &prefix, listing.own, &send) {
                 send(Err(ArchiveError::Remote {
                     action: "download",
                     place,
@@ -49,6 +54,7 @@ impl GithubArchive {
 fn unpack(
     bytes: impl std::io::Read,
     prefix: &str,
+    mut listed: BTreeMap<String, u64>,
     send: &dyn Fn(Result<Object, ArchiveError>) -> bool,
 ) -> std::io::Result<()> {
     let mut tarball = tar::Archive::new(GzDecoder::new(bytes));
@@ -60,14 +66,11 @@ fn unpack(
         let Some(path) = path.strip_prefix(prefix).map(str::to_owned) else {
             continue;
         };
-        if Hash::in_path(&path).is_none() {
-            continue;
-        }
         let size = entry.size();
-        if size > LARGEST {
-            return Err(std::io::Error::other(format!(
-                "{path} is {size} bytes long"
-            )));
+        // Anything else isn't ours or comes twice. What has another length is read by itself.
+        let is_listed = listed.remove(&path) == Some(size) && size <= LARGEST;
+        if !is_listed || Hash::in_path(&path).is_none() {
+            continue;
         }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes)?;

@@ -1,11 +1,21 @@
 //! The files of a commit, read from git's trees.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Files, GithubArchive, GithubError, branch::ATTRIBUTES, client::read};
-use propsbot_archive::{DOCUMENTS, FOLDERS, Hash, MANIFEST, format2::manifest::is_manifest};
+use propsbot_archive::{
+    DOCUMENTS, FOLDERS, MANIFEST, SPACES, format2::manifest::is_manifest, is_swept,
+};
+
+/// What one request costs, in bytes that could be downloaded meanwhile.
+const REQUEST: u64 = 100_000;
+
+/// The most files that are read one by one. GitHub allows 5000 requests an hour.
+const MOST_READS: u64 = 2_500;
 
 #[derive(Deserialize)]
 struct Tree {
@@ -20,6 +30,18 @@ struct Entry {
     mode: String,
     r#type: String,
     sha: String,
+    /// Its length in bytes, if it's a file.
+    #[serde(default)]
+    size: u64,
+}
+
+/// The files in a tree that a sweep may remove, needed or not.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// Their lengths in bytes, by path in the archive.
+    pub(super) own: BTreeMap<String, u64>,
+    /// How long all files of the tree are together; `None` if the tree is too large to tell.
+    pub(super) all: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +64,7 @@ fn is_replaceable(path: &str) -> bool {
 /// Whether this folder of the archive may hold files that may be replaced.
 fn may_hold_replaceable(folder: &str) -> bool {
     let holds = |path: &&str| path.starts_with(folder);
-    folder == "spaces/" || DOCUMENTS.iter().any(holds)
+    folder.strip_suffix('/') == Some(SPACES) || DOCUMENTS.iter().any(holds)
 }
 
 impl GithubArchive {
@@ -112,15 +134,19 @@ impl GithubArchive {
         Ok(files)
     }
 
-    /// All objects in a tree, needed or not.
-    pub(super) async fn objects(&self, tree: &str) -> Result<Files, GithubError> {
+    /// Lists the files in the tree of a commit or in a tree.
+    pub(super) async fn list(&self, tree: &str) -> Result<Listing, GithubError> {
         let prefix = self.path("");
-        let mut files = Files::new();
+        let mut listing = Listing {
+            all: Some(0),
+            ..Listing::default()
+        };
         let mut trees = vec![(String::new(), tree.to_owned())];
         while let Some((folder, sha)) = trees.pop() {
             let mut found = self.tree(&sha, "?recursive=1").await?;
             if found.truncated {
                 // The tree is too large for one response, so it is read folder by folder.
+                listing.all = None;
                 found = self.tree(&sha, "").await?;
                 for entry in found.tree.iter().filter(|tree| tree.r#type == "tree") {
                     let path = format!("{folder}{}/", entry.path);
@@ -130,14 +156,50 @@ impl GithubArchive {
                 }
             }
             for entry in found.tree.into_iter().filter(|tree| tree.r#type == "blob") {
+                listing.all = listing.all.map(|all| all.saturating_add(entry.size));
                 let path = format!("{folder}{}", entry.path);
                 if let Some(path) = path.strip_prefix(&prefix)
-                    && Hash::in_path(path).is_some()
+                    && is_swept(path)
                 {
-                    files.insert(path.to_owned(), entry.sha);
+                    listing.own.insert(path.to_owned(), entry.size);
                 }
             }
         }
-        Ok(files)
+        Ok(listing)
+    }
+}
+
+impl Listing {
+    /// Whether downloading the whole tree costs less than reading its own files one by one.
+    pub(super) fn is_worth_a_download(&self) -> bool {
+        let count = self.own.len() as u64;
+        let one_by_one = self.own.values().sum::<u64>() + count * REQUEST;
+        count > MOST_READS || self.all.is_some_and(|all| all <= one_by_one)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_archives_in_large_repositories_are_read_one_by_one() {
+        let listing = |files: u64, bytes, all| Listing {
+            own: (0..files).map(|n| (n.to_string(), bytes)).collect(),
+            all,
+        };
+        for (files, bytes, all, is_worth) in [
+            (5, 6_000, Some(30_000), true),
+            (5, 6_000, Some(100_000), true),
+            (5, 6_000, Some(403_000_000), false),
+            (1_200, 60_000, Some(72_000_000), true),
+            (1_200, 60_000, Some(2_000_000_000), false),
+            (1_200, 60_000, None, false),
+            // So many requests take an hour of the budget.
+            (4_000, 60_000, Some(2_000_000_000), true),
+        ] {
+            let listing = listing(files, bytes, all);
+            assert_eq!(listing.is_worth_a_download(), is_worth, "{files} {all:?}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::MutexGuard;
 use super::{
     GithubArchive, GithubError, History, MOST,
     branch::{ATTRIBUTES, BranchState, Head},
-    client::Tries,
+    budget::Tries,
     commit::{Changes, Part, git_oid},
     fresh::KEEP_BYTES,
     staging::{RefUpdate, Staging},
@@ -222,9 +222,9 @@ impl<'a> Write<'a> {
                 Err(GithubError::NoFile(_)) if there.is_none() => {
                     let staged = self.staging.as_ref().map(|staging| &staging.head.tree);
                     if let Some(tree) = staged.or(head.map(|head| &head.tree)) {
-                        let listed = self.archive.objects(tree).await;
+                        let listed = self.archive.list(tree).await;
                         let listed = listed.map_err(self.archive.failed("list"))?;
-                        there = Some(listed.into_keys().collect::<BTreeSet<_>>());
+                        there = Some(listed.own.into_keys().collect::<BTreeSet<_>>());
                     }
                 }
                 Err(error) => {
@@ -363,7 +363,7 @@ impl<'a> Write<'a> {
                 return Ok(());
             };
             let mut changes = Changes::default();
-            let leftovers = self.archive.leftovers(head).await?.into_keys();
+            let leftovers = self.archive.leftovers(head).await?.into_iter();
             changes.remove.extend(leftovers.take(self.part.files));
             if changes.is_empty() {
                 return Ok(());

@@ -426,6 +426,45 @@ async fn keeps_objects_that_a_late_request_may_publish() {
     assert_eq!(store.read("a/.writing"), "left");
 }
 
+/// Whichever request is the last one, the root names only spaces that have a manifest.
+#[tokio::test]
+async fn roots_never_name_spaces_without_a_manifest() {
+    let root = |ids: [&str; 2]| ids.join(" ").into_bytes();
+    let path = |id: &str| format!("spaces/{id}.json");
+    let (before, after) = (root(["1", "2"]), root(["2", "3"]));
+    let [one, two, three] = ["1", "2", "3"].map(path);
+    let mut seen = BTreeSet::new();
+    for steps in 0.. {
+        let store = ObjectStore::start().await;
+        let archive = store.archive("a");
+        let first = [
+            (MANIFEST, None, Some(&*before)),
+            (&one, None, Some(b"one")),
+            (&two, None, Some(b"two")),
+        ];
+        contract::replace(&archive, first).await.unwrap();
+        let begun = store.faults.requests.load(Ordering::Relaxed);
+        store.faults.cut.store(begun + steps, Ordering::Relaxed);
+        let second = [
+            (MANIFEST, Some(&*before), Some(&*after)),
+            (&one, Some(b"one"), None),
+            (&three, None, Some(b"three")),
+        ];
+        let is_changed = contract::replace(&archive, second).await.is_ok();
+        let (named, objects) = (store.read("a/manifest.json"), store.objects("a"));
+        for id in named.split(' ') {
+            let manifest = path(id);
+            assert!(objects.contains(&manifest), "{id}: {objects:?}");
+        }
+        seen.insert((named, objects.contains("spaces/1.json")));
+        if is_changed && !objects.contains(".writing") {
+            break;
+        }
+    }
+    let seen: Vec<_> = seen.iter().map(|(root, one)| (&**root, *one)).collect();
+    assert_eq!(seen, [("1 2", true), ("2 3", false), ("2 3", true)]);
+}
+
 #[tokio::test]
 async fn repairs_damaged_objects_in_a_bucket() {
     let store = ObjectStore::start().await;

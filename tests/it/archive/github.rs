@@ -8,7 +8,7 @@ mod refusals;
 mod staging;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
@@ -170,6 +170,40 @@ async fn exports_are_one_commit_or_none_without_changes() {
 
     assert!(!message_more(&archive, Vec::new()).await);
     assert_eq!((writes(&github), commits(&github)), (2, 3));
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+/// Spaces that come, change and go with the root are one commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_spaces_change_in_one_commit() {
+    let github = started().await;
+    let archive = archive_in(&github, "in/here");
+    let [one, two, three] = ["spaces/1.json", "spaces/2.json", "spaces/3.json"];
+    let mut now: BTreeMap<&str, &[u8]> = BTreeMap::new();
+    for changes in [
+        [(MANIFEST, Some("1 2")), (one, Some("a")), (two, Some("b"))],
+        [(MANIFEST, Some("2 3")), (one, None), (three, Some("c"))],
+        [
+            (MANIFEST, Some("2 3")),
+            (two, Some("d")),
+            (three, Some("e")),
+        ],
+    ] {
+        let before = commits(&github);
+        let step = |(path, after): (&'static str, Option<&'static str>)| {
+            (path, now.get(path).copied(), after.map(str::as_bytes))
+        };
+        let receipt = contract::replace(&archive, changes.map(step)).await;
+        assert_eq!(receipt.unwrap().published.len(), 3);
+        assert_eq!(commits(&github), before + 1);
+        for (path, after) in changes {
+            match after {
+                Some(after) => now.insert(path, after.as_bytes()),
+                None => now.remove(path),
+            };
+        }
+        assert!(files(&github, "in/here").iter().eq(now.keys()));
+    }
     assert_eq!(github.violations(), [""; 0]);
 }
 

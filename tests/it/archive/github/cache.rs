@@ -111,6 +111,19 @@ async fn fetches_a_tarball_first_and_changes_later() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
+/// A tarball has everything in the repository.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_small_archives_in_large_repositories_file_by_file() {
+    let github = started().await;
+    first(&archive_in(&github, "")).await;
+    let large = [("video.mp4".to_owned(), vec![0; 30_000_000])];
+    github.commit_as_somebody(large).unwrap();
+    let (rows, files, tarballs) = Reader::new(&github).read().await;
+    assert_eq!(rows, terse());
+    assert!(files > 2 && tarballs == 0, "{files} files");
+    assert_eq!(github.violations(), [""; 0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refetches_damaged_copies() {
     let github = started().await;
