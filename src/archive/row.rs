@@ -2,11 +2,11 @@
 //!
 //! Owns the encoding of rows and blobs, and the order of rows. Knows nothing of their fields.
 
-use std::io::ErrorKind;
+use std::{fmt, io::ErrorKind};
 
 use serde::{
-    Deserialize, Serialize,
-    de::{DeserializeOwned, IgnoredAny},
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
 };
 
 use super::{Id, Millis, Scope};
@@ -76,23 +76,24 @@ pub struct Inspected {
     pub(super) part: Option<Id>,
 }
 
-/// Decodes the rows of a blob for `verify`.
+/// Hands what needs to be known of each row of a blob to `each`. Holds no more than one of them.
 pub(super) fn inspect<R: Row>(
     scope: &Scope,
     bytes: &[u8],
-) -> Result<Vec<Inspected>, rmp_serde::decode::Error> {
-    let rows = decode_blob::<R>(bytes)?.into_iter();
-    let inspected = rows.map(|row| Inspected {
-        is_in_scope: row.is_of(scope),
-        key: row.key(),
-        format_1_key: row.format_1_key(),
-        id: row.id(),
-        refers_to: row.refers_to(),
-        belongs_to: row.belongs_to(),
-        part: row.part(),
-        contradicts_itself: row.contradicts_itself(),
-    });
-    Ok(inspected.collect())
+    each: &mut dyn FnMut(Inspected),
+) -> Result<(), rmp_serde::decode::Error> {
+    decode_each(bytes, &mut |row: R| {
+        each(Inspected {
+            is_in_scope: row.is_of(scope),
+            key: row.key(),
+            format_1_key: row.format_1_key(),
+            id: row.id(),
+            refers_to: row.refers_to(),
+            belongs_to: row.belongs_to(),
+            part: row.part(),
+            contradicts_itself: row.contradicts_itself(),
+        });
+    })
 }
 
 /// An encoded row with its sort key.
@@ -162,15 +163,43 @@ impl EncodedRow {
 
 /// Decodes the rows of a blob. Ignores fields that this version doesn't know.
 pub(super) fn decode_blob<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::decode::Error> {
+    let mut rows = Vec::new();
+    decode_each(bytes, &mut |row| rows.push(row))?;
+    Ok(rows)
+}
+
+/// Decodes the rows of a blob, one after the other.
+fn decode_each<R: Row>(
+    bytes: &[u8],
+    each: &mut dyn FnMut(R),
+) -> Result<(), rmp_serde::decode::Error> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
-    let rows = Vec::deserialize(&mut deserializer)?;
+    deserializer.deserialize_seq(Each(each))?;
     match IgnoredAny::deserialize(&mut deserializer) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(end))
             if end.kind() == ErrorKind::UnexpectedEof =>
         {
-            Ok(rows)
+            Ok(())
         }
         _ => Err(serde::de::Error::custom("more follows its rows")),
+    }
+}
+
+/// Hands on the items of an array.
+struct Each<'a, R>(&'a mut dyn FnMut(R));
+
+impl<'de, R: DeserializeOwned> Visitor<'de> for Each<'_, R> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        while let Some(row) = rows.next_element()? {
+            (self.0)(row);
+        }
+        Ok(())
     }
 }
 

@@ -101,8 +101,8 @@ impl PartialEq for Column {
 
 impl Eq for Column {}
 
-/// Decodes a blob of a scope's rows.
-type Inspect = fn(&Scope, &[u8]) -> Result<Vec<Inspected>, rmp_serde::decode::Error>;
+/// Hands what needs to be known of each of a scope's rows to a closure.
+type Inspect = fn(&Scope, &[u8], &mut dyn FnMut(Inspected)) -> Result<(), rmp_serde::decode::Error>;
 
 impl Table {
     /// The table of this type of rows.

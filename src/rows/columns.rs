@@ -219,7 +219,7 @@ pub(crate) const MESSAGES: &[Column] = &[
         "deleted_at",
         Time,
         Nullable,
-        "found; if set, everything below is nil or empty",
+        "found; if set, everything below is nil or empty; if not, the author, both kinds and `content` are not nil",
     ),
     column("author_id", Id, Nullable, "a user's or webhook's"),
     column(

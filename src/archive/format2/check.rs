@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 use super::{
     canonical::Problem,
     file::overhead,
-    layout::{Base, Limits, Stamps},
+    layout::{Base, LIMITS, Limits, Stamps},
     manifest::{
         Covered, Days, Directory, Entry, Index, LAST_GENERATION, Line, ListHead, Manifest, Open,
         Root, SHARDS, add, manifest_path, parse, parse_checked, parse_list, shard_of,
@@ -13,6 +13,10 @@ use super::{
     period::Unit,
 };
 use crate::{Id, Level, Millis, Schema, manifest::Counts};
+
+/// How long an open file can be that is not of a second: its rows are within the limit, and with a head for each row
+/// they are not longer than this. So what is longer need not be read.
+const LONGEST_OPEN: u64 = 8 * LIMITS.parts;
 
 pub(super) fn ensure(holds: bool, problem: impl FnOnce() -> Problem) -> Result<(), Problem> {
     if holds { Ok(()) } else { Err(problem()) }
@@ -138,6 +142,10 @@ fn open_files(
             format!("{period} has a table without rows")
         })?;
         ensure(!file.rows.is_empty(), || format!("{period} has no rows"))?;
+        let is_split = file.file.bytes <= LONGEST_OPEN || period.unit().finer().is_none();
+        ensure(is_split, || {
+            format!("the rows in {period} are too long for one open file")
+        })?;
     }
     Ok(())
 }

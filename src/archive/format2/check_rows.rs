@@ -130,13 +130,39 @@ fn checked(
         format!("{} is not kept by {scope}", table.name)
     })?;
     checked.bytes = group.rows(bytes).map(|row| row.len() as u64).sum();
-    let rows = (table.inspect)(&scope, &bytes[group.array()]).map_err(|error| error.to_string())?;
-    let sorted = rows.is_sorted_by(|one, next| one.key.sort < next.key.sort);
-    ensure(sorted, || {
-        format!("its {} are out of order or repeated", table.name)
-    })?;
-    let names = Names::of(group);
-    for (at, row) in rows.into_iter().enumerate() {
+    let (array, names) = (group.array(), Names::of(group));
+    let mut order = Order {
+        at: 0,
+        last: Vec::new(),
+    };
+    let mut found = Ok(());
+    let mut each = |row: Inspected| {
+        if found.is_ok() {
+            found = checked.take(row, &mut order, &names, (times, newest));
+        }
+    };
+    let read = (table.inspect)(&scope, &bytes[array], &mut each);
+    read.map_err(|error| error.to_string())?;
+    found.map(|()| checked)
+}
+
+/// How far the rows of a group were checked.
+struct Order {
+    at: usize,
+    /// The key of the row before.
+    last: Vec<u8>,
+}
+
+impl Checked {
+    /// Checks the next row, and notes what others may be checked against.
+    fn take(
+        &mut self,
+        row: Inspected,
+        order: &mut Order,
+        names: &Names,
+        (times, newest): (&RangeInclusive<Millis>, Option<Millis>),
+    ) -> Result<(), Problem> {
+        let tell = |what: &str| format!("row {} of its {} {what}", order.at, self.group.name);
         let Inspected {
             is_in_scope,
             contradicts_itself,
@@ -147,20 +173,24 @@ fn checked(
             belongs_to,
             part,
         } = row;
-        let tell = |what: &str| format!("row {at} of its {} {what}", table.name);
+        ensure(order.at == 0 || order.last < key.sort, || {
+            tell("is out of order or repeated")
+        })?;
         ensure(is_in_scope, || tell("is not of its part"))?;
         ensure(times.contains(&key.time), || tell("is not of its period"))?;
         ensure(Some(key.time) <= newest, || {
             tell("is newer than the newest")
         })?;
         ensure(!contradicts_itself, || tell("contradicts itself"))?;
-        checked.keys.push(names.name(&key.sort));
-        checked.parts.extend(part);
-        checked.ids.extend(id);
+        self.keys.push(names.name(&key.sort));
+        self.parts.extend(part);
+        self.ids.extend(id);
         let reference = refers_to.map(|to| Reference { to, belongs_to });
-        checked.references.extend(reference);
+        self.references.extend(reference);
+        order.at += 1;
+        order.last = key.sort;
+        Ok(())
     }
-    Ok(checked)
 }
 
 /// Names the rows of a part and table among all of their space's, in 128 bits, which nobody can make twice.

@@ -329,8 +329,11 @@ pub fn parse_list(bytes: &[u8]) -> Result<(ListHead, Vec<Line>), String> {
     let mut lines = text.split('\n');
     let head = lines.next().unwrap_or_default();
     let head = serde_json::from_str(head).map_err(|error| error.to_string())?;
-    let lines: Result<_, _> = lines.map(serde_json::from_str).collect();
-    Ok((head, lines.map_err(|error| error.to_string())?))
+    let mut parsed = Vec::with_capacity(lines.clone().count());
+    for line in lines {
+        parsed.push(serde_json::from_str(line).map_err(|error| error.to_string())?);
+    }
+    Ok((head, parsed))
 }
 
 /// What a file with a checksum ends with, but for the hash: it is the last field, over all bytes before it.

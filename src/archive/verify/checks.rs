@@ -104,7 +104,10 @@ pub(super) fn check_blob(
     bytes: &[u8],
 ) -> Result<(Checked, Verification), ReadError> {
     let path = entry.blob.blob_path();
-    let decode = |bytes: &[u8]| (table.inspect)(scope, bytes);
+    let decode = |bytes: &[u8]| {
+        let mut rows = Vec::new();
+        (table.inspect)(scope, bytes, &mut |row| rows.push(row)).map(|()| rows)
+    };
     let rows = reader::decoded(table.name, scope, entry, bytes, decode)?;
     let mut found = Verification {
         blobs: 1,

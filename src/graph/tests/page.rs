@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fs, ops::RangeInclusive, path::Path, process::Command};
 
-use indexmap::IndexMap;
 use jiff::{Timestamp, tz::TimeZone};
 use proptest::{prelude::*, sample::select};
 
@@ -27,7 +26,7 @@ const DAN: UserId = UserId(480_300_000_000_000_004);
 const EVE: UserId = UserId(480_300_000_000_000_005);
 const HOUR: u64 = 60;
 
-/// The rows of a snapshot, but for roles, emojis and reactions.
+/// The rows of a snapshot, but for roles and emojis.
 struct Rows(Vec<PartRow>);
 
 impl Rows {
@@ -49,6 +48,9 @@ impl Rows {
                 Some(Id::new(row.channel_id))
             }))
             .chain(rows(&snapshot.props, |row| Some(Id::new(row.channel_id))))
+            .chain(rows(&snapshot.reactions, |row| {
+                Some(Id::new(row.channel_id))
+            }))
             .collect();
         all.sort_by_key(|row| row.row.key.time);
         Self(all)
@@ -122,7 +124,11 @@ fn export(snapshot: &Snapshot, folder: &Path) {
         heard_at: Some(now),
         id: space.clone(),
         name: "a guild".to_owned(),
-        synced: IndexMap::new(),
+        synced: SCHEMA
+            .classes
+            .iter()
+            .map(|class| ((*class).to_owned(), None))
+            .collect(),
         history: None,
         stamps: None,
         parts: parts.collect(),

@@ -295,6 +295,7 @@ fn lies_that_are_linked_soundly_are_refused() {
         ("spaces/", "0/hours/0", Remove),
         ("spaces/", "0/hours/0", Repeat),
         ("spaces/", "0/hours/0/bytes", Add(1)),
+        ("spaces/", "0/hours/0/bytes", Set((1_u64 << 40).into())),
         ("spaces/", "0/exceptions/99", Set(Value::Array(Vec::new()))),
         ("days/", "0/space", Set("8".into())),
         ("days/", "0/days/0/period", Set("2026-11-01".into())),
