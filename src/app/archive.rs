@@ -162,7 +162,7 @@ async fn something_to_export(
 ) -> Result<Arc<dyn Exports>, Error> {
     let exports = provider.exports().await?;
     let is_empty = ask(&exports, |exports| {
-        Ok::<_, StoreError>(exports.is_empty()? && exports.ledger().read()?.last.is_none())
+        Ok::<_, StoreError>(exports.is_empty()? && exports.ledger().read()?.last.is_empty())
     });
     if is_empty.await?? {
         return Err(Error::Failed(anyhow!(

@@ -10,7 +10,8 @@ use futures::TryStreamExt;
 
 use super::{ask, writer::Stopped};
 use propsbot_archive::{
-    ArchiveReader, DataArchive, Id, Index, ManifestPart, ManifestSpace, ReadError, Row, Scope,
+    ArchiveReader, DataArchive, Id, Index, MANIFEST, ManifestPart, ManifestSpace, ReadError, Row,
+    Scope,
 };
 use propsbot_mirror::{Record, RestoreReport};
 use propsbot_model::{
@@ -113,7 +114,8 @@ impl<'a> Restore<'a> {
         }
         let (at, manifest) = (it.at, it.reader.hash());
         // The first export reads everything again, and so detects losses.
-        write(store, move |store| store.restored(at, manifest)).await?;
+        let manifests = [(MANIFEST.to_owned(), (manifest, None))].into();
+        write(store, move |store| store.restored(at, &manifests)).await?;
         Ok(it.done)
     }
 
@@ -264,7 +266,7 @@ impl<'a> Restore<'a> {
                 scope: index.scope(),
             })?;
             records.iter().for_each(&mut record);
-            write(self.store, move |store| store.restore(&records)).await?;
+            write(self.store, move |store| store.restore(&records, at)).await?;
             self.done.rows += count;
             (self.told)(self.done.rows, self.total);
         }
@@ -272,7 +274,8 @@ impl<'a> Restore<'a> {
     }
 
     async fn put<R: Record + Send + 'static>(&self, records: Vec<R>) -> Result<(), RestoreError> {
-        write(self.store, move |store| store.restore(&records)).await
+        let at = self.at;
+        write(self.store, move |store| store.restore(&records, at)).await
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Clock, Dirty, Mark, ReadRows, Record as _, Rows, StoreError, codec,
-    engine::Op,
+    Clock, Dirty, Mark, Place, ReadRows, Record as _, Rows, StoreError, Table, codec,
+    engine::{Entry, Op},
     mirror::Inner,
+    recent,
     record::stored_key,
     scan::{Changes, Scan},
 };
@@ -15,7 +16,7 @@ pub(crate) struct Batch<'a> {
     inner: &'a Inner,
     changed: Changes,
     marks: BTreeSet<Mark>,
-    /// The latest stamps merged so far.
+    /// The latest stamps, including those of the observation that is being merged.
     pub(crate) clock: Clock,
 }
 
@@ -67,14 +68,13 @@ impl ReadRows for Batch<'_> {
         }
     }
 
-    fn values(
+    fn entries(
         &self,
         from: Vec<u8>,
         to: Vec<u8>,
         few: bool,
-    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, StoreError>> {
-        let scan = Scan::new(&self.inner.engine, &self.changed, (from, to), few);
-        scan.map(|entry| Ok(entry?.1))
+    ) -> impl DoubleEndedIterator<Item = Result<Entry, StoreError>> {
+        Scan::new(&self.inner.engine, &self.changed, (from, to), few)
     }
 }
 
@@ -83,7 +83,18 @@ impl Rows for Batch<'_> {
         self.changed.insert(key, value);
     }
 
-    fn mark(&mut self, mark: Mark) {
-        self.marks.insert(mark);
+    fn moved(&mut self, key: &[u8], table: Table, before: Option<Place>, after: Option<Place>) {
+        let recent_from = self.clock.recent_from();
+        let places = before.iter().chain(&after);
+        let marks = places.map(|place| Mark::of(place, table, recent_from));
+        self.marks.extend(marks);
+        if before != after {
+            let before = before.and_then(|place| recent::key(&place, key));
+            self.changed.extend(before.map(|entry| (entry, None)));
+            let after = after.filter(|place| recent::is_recent(place, recent_from));
+            let after = after.and_then(|place| recent::key(&place, key));
+            self.changed
+                .extend(after.map(|entry| (entry, Some(Vec::new()))));
+        }
     }
 }

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ReadRows, Record, Table};
 
+/// How long a row counts as recent, in milliseconds: longer than any month, whose rows an export
+/// may have to read again by the hour.
+const RECENT: i64 = 45 * 86_400_000;
+
 /// When a fact held, in microseconds since the Unix epoch, UTC.
 ///
 /// For events: when we received it, made strictly increasing so that the order of events is kept.
@@ -54,6 +58,13 @@ impl Clock {
     /// Until when the provider's events arrived.
     pub fn heard(&self) -> Stamp {
         self.heard.unwrap_or(self.newest)
+    }
+
+    /// From which row time on rows are recent: the index of recent rows is complete from there.
+    ///
+    /// Never goes back.
+    pub fn recent_from(&self) -> Millis {
+        Millis(self.newest.millis().0.saturating_sub(RECENT))
     }
 
     pub(crate) fn advance(&mut self, at: Stamp, is_event: bool) {

@@ -1,6 +1,6 @@
 //! What a provider defines: its observations, and how they change its records.
 
-use crate::{OldRow, OldRows, Rows, Stamp, StoreError, View};
+use crate::{OldRow, OldRows, PartRecord, Rows, Stamp, StoreError, View};
 
 /// Something that a provider learned.
 pub trait Observed {
@@ -28,6 +28,10 @@ pub trait Domain: 'static {
     ///
     /// [`Mirror::rewrite`]: crate::Mirror::rewrite
     const DELETION_RULES: u8;
+
+    /// All kinds of records whose rows lie in parts, to find them in stores of schema 1 and 2. A
+    /// provider that is newer than schema 3 keeps the default.
+    const PART_RECORDS: &'static [PartRecord] = &[];
 
     /// Merges one observation and returns what it found to be missing.
     ///

@@ -230,11 +230,12 @@ impl Engine {
         &self.path
     }
 
-    /// Copies all entries into a new folder, each changed by `change`. The copy isn't durable yet.
-    pub(crate) fn copy_to(
+    /// Copies all entries into a new folder, with `more` entries, which replace those with their
+    /// keys. `change` makes of each entry those that take its place. The copy isn't durable yet.
+    pub(crate) fn copy_to<E: IntoIterator<Item = Entry>>(
         &self,
         folder: &Path,
-        mut change: impl FnMut(Entry) -> Result<Option<Entry>, StoreError>,
+        mut change: impl FnMut(Entry) -> Result<E, StoreError>,
         more: Vec<Entry>,
     ) -> Result<(), StoreError> {
         self.check()?;
@@ -245,11 +246,10 @@ impl Engine {
         let mut bytes = 0;
         for entry in self.db.iter() {
             let (key, value) = entry.map_err(io)?;
-            let Some((key, value)) = change((key.to_vec(), value.to_vec()))? else {
-                continue;
-            };
-            bytes += key.len() + value.len();
-            batch.insert(key, value);
+            for (key, value) in change((key.to_vec(), value.to_vec()))? {
+                bytes += key.len() + value.len();
+                batch.insert(key, value);
+            }
             if bytes > COPIED_BYTES {
                 bytes = 0;
                 fresh.apply_batch(std::mem::take(&mut batch)).map_err(io)?;

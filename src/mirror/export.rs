@@ -4,7 +4,7 @@
 //! The archive owns the layout; the provider decides what may leave its mirror.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     io, iter,
     path::{Path, PathBuf},
@@ -12,15 +12,16 @@ use std::{
 };
 
 use propsbot_archive::{
-    self as archive, ArchiveError, DataArchive, ExportError, ExportProgressBoard, ExportRequest,
-    ExportSpace, Hash, Id, Millis, PlannedExport, Schema, SideFiles, Source, Summary, one_line,
+    self as archive, ArchiveError, Bases, DataArchive, ExportError, ExportProgressBoard,
+    ExportRequest, ExportSpace, Hash, Id, MANIFEST, Millis, PlannedExport, Schema, SideFiles,
+    Source, Summary, one_line,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    Dirty, Domain, Ending, ExportLedger, ExportReport, FinishedExport, LastExport, Mirror,
-    ReadRows as _, StoreError, WithdrawnPart, ask,
+    Dirty, Domain, Ending, ExportLedger, ExportReport, FinishedExport, Mirror, ReadRows as _,
+    StoreError, WithdrawnPart, ask,
 };
 
 /// How many times an export is planned if its basis keeps changing.
@@ -102,15 +103,23 @@ pub trait Ledger {
     /// Reads the whole ledger.
     fn read(&self) -> Result<ExportLedger, StoreError>;
 
-    /// Records the manifest that is about to be published in this archive.
-    fn publishing(&self, archive: &str, manifest: Hash) -> Result<(), StoreError>;
+    /// Records the manifests that are about to be published in this archive, by path.
+    fn publishing(
+        &self,
+        archive: &str,
+        manifests: &BTreeMap<String, Hash>,
+    ) -> Result<(), StoreError>;
 
-    /// Records a published manifest and its rules version. Clears these marks unless they were set
-    /// again since.
+    /// Records what an export left in this archive: by path, each manifest that it published or
+    /// found up to date, and `None` for each that it removed. Manifests that it didn't reach are
+    /// left out.
+    ///
+    /// Clears these marks unless they were set again since; they must be of spaces whose manifests
+    /// are recorded.
     fn published(
         &self,
         archive: &str,
-        manifest: Hash,
+        manifests: &Bases,
         rules: u8,
         settled: &[Dirty],
     ) -> Result<(), StoreError>;
@@ -133,22 +142,26 @@ impl<D: Domain> Ledger for Mirror<D> {
         ExportLedger::of(&*self.inner)
     }
 
-    fn publishing(&self, archive: &str, manifest: Hash) -> Result<(), StoreError> {
-        Self::publishing(self, archive, manifest)
+    fn publishing(
+        &self,
+        archive: &str,
+        manifests: &BTreeMap<String, Hash>,
+    ) -> Result<(), StoreError> {
+        Self::publishing(self, archive, manifests)
     }
 
     fn published(
         &self,
         archive: &str,
-        manifest: Hash,
+        manifests: &Bases,
         rules: u8,
         settled: &[Dirty],
     ) -> Result<(), StoreError> {
-        self.exported(archive, manifest, rules, settled)
+        self.exported(archive, manifests, rules, settled)
     }
 
     fn is_due(&self) -> Result<bool, StoreError> {
-        let is_first = self.read()?.last.is_none();
+        let is_first = self.read()?.last.is_empty();
         Ok(is_first || self.inner.last::<Dirty>(())?.is_some())
     }
 
@@ -279,7 +292,8 @@ async fn attempt_export(
             if is_current {
                 // If the process is killed after this, the store still recognizes the archive as
                 // its own.
-                provider.ledger().publishing(&name, manifest)?;
+                let manifests = BTreeMap::from([(MANIFEST.to_owned(), manifest)]);
+                provider.ledger().publishing(&name, &manifests)?;
             }
             Ok::<_, StoreError>(is_current)
         });
@@ -300,7 +314,8 @@ async fn attempt_export(
         let name = target.name.clone();
         let settled = ask(provider, move |provider| {
             let (ledger, rules) = (provider.ledger(), provider.rules());
-            ledger.published(&name, manifest, rules, &contents.marks)
+            let manifests = archive::base(Some(manifest));
+            ledger.published(&name, &manifests, rules, &contents.marks)
         });
         settled.await??;
     }
@@ -376,23 +391,19 @@ fn request(
     name: &str,
     now: Millis,
 ) -> ExportRequest {
-    let (since, restored_from) = match ledger.last {
-        Some(LastExport::Published(manifest)) => (Some(manifest), None),
-        Some(LastExport::Restored(manifest)) => (None, Some(manifest)),
-        None => (None, None),
-    };
-    let published = ledger.published(name);
+    let last = ledger.last.get(MANIFEST).map(|last| last.manifest());
+    let published = ledger.published(name).and_then(|paths| paths.get(MANIFEST));
     // Earlier versions recorded only that they exported there, not which manifest.
-    let is_ours = published.is_some_and(<[_]>::is_empty);
+    let is_ours = published.is_some_and(Vec::is_empty);
     let own = published.into_iter().flatten().map(|one| one.manifest);
-    let own = own.chain(since.or(restored_from)).collect();
+    let own = own.chain(last).collect();
     ExportRequest {
         now,
         heard_at: contents.heard_at,
         spaces: contents.spaces.clone(),
         dirty: contents.changed.clone(),
         // After a change of the rules, unchanged records yield different rows, so all are exported.
-        since: since.filter(|_| ledger.rules == Some(provider.rules())),
+        since: ledger.since(MANIFEST, provider.rules()),
         only_over: (!is_ours).then_some(own),
         has_published: ledger.has_published(name),
         ..ExportRequest::new(provider.schema())

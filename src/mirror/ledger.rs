@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use propsbot_archive::Hash;
+use propsbot_archive::{Bases, Hash, MANIFEST, format2::layout::Stamps};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Dirty, Domain, Mirror, ReadRows, Record, StoreError, Table, codec, engine::Op,
+    Dirty, Domain, Mirror, ReadRows, Record, StoreError, Table, codec,
+    engine::{Entry, Op},
     record::stored_key,
 };
 
-/// How many published manifests are remembered per archive, and as many unconfirmed ones. An
-/// archive that was put back to one of them is still recognized.
+/// How many published manifests are remembered per path of an archive, and as many unconfirmed
+/// ones. An archive that was put back to one of them is still recognized.
 const PUBLISHED: usize = 64;
 
 /// How many claim names are remembered: a killed process's claim is recognized until this many
@@ -19,26 +20,43 @@ const PUBLISHED: usize = 64;
 const CLAIMS: usize = 64;
 
 /// The record of exports.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportLedger {
-    /// The manifest that marks count from. `None` before the first export.
-    pub last: Option<LastExport>,
-    /// The rules version of the last export, if known.
-    pub rules: Option<u8>,
-    /// The manifests that this store published, or was about to, per archive, oldest first. An
-    /// empty list means that an earlier version exported there without recording what.
-    pub(crate) archives: BTreeMap<String, Vec<Published>>,
+    /// By path, the manifests that marks count from. Empty before the first export.
+    pub last: BTreeMap<String, LastExport>,
+    /// The manifests that this store published, or was about to, by archive and path, oldest
+    /// first. An empty list means that an earlier version exported there without recording what.
+    archives: BTreeMap<String, BTreeMap<String, Vec<Published>>>,
     /// The names under which this store's processes claimed archives, oldest first.
-    pub(crate) claims: Vec<String>,
+    claims: Vec<String>,
 }
 
-/// The manifest that marks count from.
+/// A manifest that marks count from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LastExport {
-    /// The manifest that was published.
-    Published(Hash),
-    /// The manifest that the store was restored from.
-    Restored(Hash),
+    /// It was published, or found to be up to date.
+    Published {
+        /// The manifest.
+        manifest: Hash,
+        /// The version of the rules of its rows; 0 if unknown.
+        rules: u8,
+    },
+    /// The store was restored from it.
+    Restored {
+        /// The manifest.
+        manifest: Hash,
+        /// Its stamps; `None` if its space has no rows, or if it is no space's.
+        stamps: Option<Stamps>,
+    },
+}
+
+impl LastExport {
+    /// The manifest's hash.
+    pub fn manifest(self) -> Hash {
+        match self {
+            Self::Published { manifest, .. } | Self::Restored { manifest, .. } => manifest,
+        }
+    }
 }
 
 /// A manifest that this store published or was about to publish.
@@ -51,29 +69,63 @@ pub struct Published {
 }
 
 impl ExportLedger {
-    /// The ledger's key.
-    const KEY: u8 = 21;
-
     /// The ledger of a mirror, or of a view of it.
     pub fn of<R: ReadRows>(rows: &R) -> Result<Self, R::Error> {
-        Ok(rows.get(Self::KEY)?.unwrap_or_default())
+        let last: Option<Last> = rows.get(Last::KEY)?;
+        let Last { last, claims } = last.unwrap_or_default();
+        let mut archives: BTreeMap<String, BTreeMap<String, Vec<Published>>> = BTreeMap::new();
+        for of_path in rows.scan::<AtPath>(())? {
+            let of_archive = archives.entry(of_path.archive).or_default();
+            of_archive.insert(of_path.path, of_path.published);
+        }
+        Ok(Self {
+            last,
+            archives,
+            claims,
+        })
     }
 
-    /// What this store published, or was about to, in this archive.
+    /// The manifest at this path, if it is up to date except for what is marked.
     ///
-    /// `None` if the archive is unknown; empty if an earlier version exported there.
-    pub fn published(&self, archive: &str) -> Option<&[Published]> {
-        self.archives.get(archive).map(Vec::as_slice)
+    /// `None` if it wasn't exported, if the store was restored from it, or if it was exported under
+    /// other rules: then all rows must be read.
+    pub fn since(&self, path: &str, rules: u8) -> Option<Hash> {
+        match self.last.get(path)? {
+            LastExport::Published {
+                manifest,
+                rules: of,
+            } if *of == rules => Some(*manifest),
+            _ => None,
+        }
+    }
+
+    /// The stamps that the manifest at this path had when the store was restored from it, until the
+    /// first export of its space.
+    pub fn stamps(&self, path: &str) -> Option<Stamps> {
+        match self.last.get(path)? {
+            LastExport::Restored { stamps, .. } => *stamps,
+            LastExport::Published { .. } => None,
+        }
+    }
+
+    /// By path, what this store published, or was about to, in this archive.
+    ///
+    /// `None` if the archive is unknown; a path's list is empty if an earlier version exported
+    /// there.
+    pub fn published(&self, archive: &str) -> Option<&BTreeMap<String, Vec<Published>>> {
+        self.archives.get(archive)
     }
 
     /// Whether this store has published in this archive, with confirmation.
     pub fn has_published(&self, archive: &str) -> bool {
-        let published = self.published(archive);
-        published.is_some_and(|all| all.is_empty() || all.iter().any(|one| one.confirmed))
+        let paths = self.published(archive).into_iter().flatten();
+        let mut published = paths.map(|(_, published)| published);
+        published.any(|all| all.is_empty() || all.iter().any(|one| one.confirmed))
     }
 
-    fn add(&mut self, archive: &str, manifest: Hash, confirmed: bool) {
-        let all = self.archives.entry(archive.to_owned()).or_default();
+    fn add(&mut self, archive: &str, path: &str, manifest: Hash, confirmed: bool) {
+        let paths = self.archives.entry(archive.to_owned()).or_default();
+        let all = paths.entry(path.to_owned()).or_default();
         all.retain(|one| one.manifest != manifest);
         all.push(Published {
             manifest,
@@ -86,15 +138,121 @@ impl ExportLedger {
             all.remove(oldest);
         }
     }
+
+    /// The stored rows of the ledger that differ from those of another one.
+    fn changed(&self, before: &Self) -> Vec<Entry> {
+        let mut changed = Vec::new();
+        if (&self.last, &self.claims) != (&before.last, &before.claims) {
+            changed.push(entry(&Last {
+                last: self.last.clone(),
+                claims: self.claims.clone(),
+            }));
+        }
+        for (archive, paths) in &self.archives {
+            let before = before.archives.get(archive);
+            for (path, published) in paths {
+                if before.and_then(|paths| paths.get(path)) != Some(published) {
+                    changed.push(entry(&AtPath {
+                        archive: archive.clone(),
+                        path: path.clone(),
+                        published: published.clone(),
+                    }));
+                }
+            }
+        }
+        changed
+    }
 }
 
-impl Record for ExportLedger {
+fn entry<R: Record>(row: &R) -> Entry {
+    (stored_key::<R>(&row.key()), codec::encode(row))
+}
+
+/// A ledger as a single row, as in schema 2: of the one manifest that an archive had.
+#[derive(Default, Deserialize)]
+pub(crate) struct OneManifest {
+    pub(crate) last: Option<OldLast>,
+    pub(crate) rules: Option<u8>,
+    pub(crate) archives: BTreeMap<String, Vec<Published>>,
+    pub(crate) claims: Vec<String>,
+}
+
+/// The manifest that marks counted from.
+#[derive(Deserialize)]
+pub(crate) enum OldLast {
+    Published(Hash),
+    Restored(Hash),
+}
+
+impl OneManifest {
+    /// The key of its row.
+    pub(crate) const KEY: &[u8] = &[0, Last::KEY];
+
+    /// The stored rows of the ledger.
+    pub(crate) fn upgrade(self) -> Vec<Entry> {
+        let last = self.last.map(|last| match last {
+            OldLast::Published(manifest) => LastExport::Published {
+                manifest,
+                rules: self.rules.unwrap_or_default(),
+            },
+            OldLast::Restored(manifest) => LastExport::Restored {
+                manifest,
+                stamps: None,
+            },
+        });
+        let at_path = |published| BTreeMap::from([(MANIFEST.to_owned(), published)]);
+        let archives = self.archives.into_iter();
+        let ledger = ExportLedger {
+            last: last
+                .map(|last| (MANIFEST.to_owned(), last))
+                .into_iter()
+                .collect(),
+            archives: archives
+                .map(|(archive, all)| (archive, at_path(all)))
+                .collect(),
+            claims: self.claims,
+        };
+        ledger.changed(&ExportLedger::default())
+    }
+}
+
+/// The row of what marks count from, and of the claims.
+#[derive(Default, Serialize, Deserialize)]
+struct Last {
+    last: BTreeMap<String, LastExport>,
+    claims: Vec<String>,
+}
+
+impl Last {
+    const KEY: u8 = 21;
+}
+
+impl Record for Last {
     type Key = u8;
 
     const TABLE: Table = Table::OWN;
 
     fn key(&self) -> u8 {
         Self::KEY
+    }
+}
+
+/// The manifests published at a path of an archive. An export rewrites only the rows of those that
+/// it publishes.
+#[derive(Serialize, Deserialize)]
+struct AtPath {
+    archive: String,
+    path: String,
+    published: Vec<Published>,
+}
+
+impl Record for AtPath {
+    type Key = (String, String);
+
+    const TABLE: Table = Table::PUBLISHED;
+
+    fn key(&self) -> Self::Key {
+        (self.archive.clone(), self.path.clone())
     }
 }
 
@@ -108,20 +266,22 @@ impl<D: Domain> Mirror<D> {
             let before = ExportLedger::of(&*self.inner)?;
             let mut after = before.clone();
             let (mut ops, answer) = change(&mut after)?;
-            if after != before {
-                let key = stored_key::<ExportLedger>(&after.key());
-                ops.push(Op::Put(key, codec::encode(&after)));
-            }
+            let changed = after.changed(&before).into_iter();
+            ops.extend(changed.map(|(key, value)| Op::Put(key, value)));
             Ok((ops, answer))
         })
     }
 
-    /// Records a published manifest and its rules version. Clears these marks unless they were set
-    /// again since.
+    /// Records what an export left in this archive: by path, each manifest that it published or
+    /// found up to date, and `None` for each that it removed. Other manifests keep what was
+    /// recorded of them, so an export that published only some of its manifests can say so.
+    ///
+    /// Clears these marks unless they were set again since; they must be of spaces whose manifests
+    /// are recorded. Also removes what is no longer recent from the index of recent rows.
     pub fn exported(
         &self,
         archive: &str,
-        manifest: Hash,
+        manifests: &Bases,
         rules: u8,
         done: &[Dirty],
     ) -> Result<(), StoreError> {
@@ -132,22 +292,36 @@ impl<D: Domain> Mirror<D> {
                     ops.push(Op::Delete(stored_key::<Dirty>(&dirty.mark)));
                 }
             }
-            ledger.last = Some(LastExport::Published(manifest));
-            ledger.rules = Some(rules);
-            ledger.add(archive, manifest, true);
+            for (path, manifest) in manifests {
+                if let Some(manifest) = *manifest {
+                    let last = LastExport::Published { manifest, rules };
+                    ledger.last.insert(path.clone(), last);
+                    ledger.add(archive, path, manifest, true);
+                } else {
+                    ledger.last.remove(path);
+                }
+            }
             Ok((ops, ()))
-        })
+        })?;
+        self.prune_recent()
     }
 
-    /// Records the manifest that is about to be published in this archive.
-    pub fn publishing(&self, archive: &str, manifest: Hash) -> Result<(), StoreError> {
+    /// Records the manifests that are about to be published in this archive, by path.
+    pub fn publishing(
+        &self,
+        archive: &str,
+        manifests: &BTreeMap<String, Hash>,
+    ) -> Result<(), StoreError> {
         self.enter(|ledger| {
-            let known = ledger.published(archive).unwrap_or_default();
-            let is_known = known
-                .iter()
-                .any(|one| one.confirmed && one.manifest == manifest);
-            if !is_known {
-                ledger.add(archive, manifest, false);
+            for (path, manifest) in manifests {
+                let known = ledger.published(archive).and_then(|paths| paths.get(path));
+                let is_known = known.is_some_and(|known| {
+                    let mut confirmed = known.iter().filter(|one| one.confirmed);
+                    confirmed.any(|one| one.manifest == *manifest)
+                });
+                if !is_known {
+                    ledger.add(archive, path, *manifest, false);
+                }
             }
             Ok((Vec::new(), ()))
         })
@@ -165,10 +339,13 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// Records which manifest the next export starts from.
-    pub(crate) fn start_from(&self, last: LastExport) -> Result<(), StoreError> {
+    /// Records the manifests that the store was restored from.
+    pub(crate) fn start_from(
+        &self,
+        manifests: BTreeMap<String, LastExport>,
+    ) -> Result<(), StoreError> {
         self.enter(|ledger| {
-            ledger.last = Some(last);
+            ledger.last = manifests;
             Ok((Vec::new(), ()))
         })
     }

@@ -27,6 +27,7 @@ mod mark;
 mod mirror;
 mod provider;
 mod provider_error;
+mod recent;
 mod record;
 mod restore;
 mod rewrite;
@@ -60,7 +61,8 @@ pub use provider::{
     SyncedSpace, SyncedState,
 };
 pub use provider_error::ProviderError;
-pub use record::{Record, Table};
+pub use recent::RecentRow;
+pub use record::{PartRecord, Place, Record, Table};
 pub use rewrite::Rewrite;
 pub use rows::{MemoryRows, ReadRows, Rows};
 pub use upgrade::{OldRow, OldRows};

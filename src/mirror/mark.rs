@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use propsbot_archive::{Id, Millis, Scope};
+use propsbot_archive::{
+    Id, Millis, Scope,
+    format2::period::{Period, Unit},
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyPart, PrefixOf, Record, Table};
+use crate::{KeyPart, Place, PrefixOf, Record, Table};
 
 /// The smallest set of rows that an export can be told to read again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,8 +19,8 @@ pub struct Mark {
     pub table: u8,
     /// The part, for tables kept by part.
     pub part: Option<Id>,
-    /// The UTC day of the rows' times, counted from 1970-01-01; `None` for all days.
-    pub day: Option<i64>,
+    /// The hour or month of the rows' times; `None` for all times.
+    pub period: Option<Period>,
 }
 
 impl Mark {
@@ -27,21 +30,24 @@ impl Mark {
             space: Id::new(space),
             table: table.number,
             part: None,
-            day: None,
+            period: None,
         }
     }
 
-    /// The rows of a part's table on the day of `time`.
-    pub fn of_part(
-        space: impl fmt::Display,
-        part: impl fmt::Display,
-        table: Table,
-        time: Millis,
-    ) -> Self {
+    /// The rows of a table around a place.
+    ///
+    /// Rows before `recent_from` are marked by month: with hours, a backfill would set a mark for
+    /// nearly every message.
+    pub(crate) fn of(place: &Place, table: Table, recent_from: Millis) -> Self {
+        let period = place.part.as_ref().map(|(_, time)| {
+            let is_recent = *time >= recent_from;
+            Period::of(if is_recent { Unit::Hour } else { Unit::Month }, *time)
+        });
         Self {
-            part: Some(Id::new(part)),
-            day: Some(time.0.div_euclid(86_400_000)),
-            ..Self::of_space(space, table)
+            space: place.space.clone(),
+            table: table.number,
+            part: place.part.as_ref().map(|(part, _)| part.clone()),
+            period,
         }
     }
 
@@ -64,7 +70,8 @@ impl KeyPart for Mark {
         KeyPart::write(&self.space, bytes);
         KeyPart::write(&self.table, bytes);
         KeyPart::write(&self.part, bytes);
-        KeyPart::write(&self.day, bytes);
+        let period = self.period.map(|period| period.to_string());
+        KeyPart::write(&period, bytes);
     }
 }
 

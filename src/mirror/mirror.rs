@@ -10,15 +10,15 @@ use crate::{
     Dirty, Domain, Mark, Observed as _, PrefixOf, ReadRows, Record, StoreError, View,
     batch::Batch,
     codec,
-    engine::{Engine, Op},
+    engine::{Engine, Entry, Op},
+    recent,
     record::{stored_key, stored_keys},
     scan::Scan,
     view::Views,
 };
 
-/// Version of the layout on disk. A newer store is refused; one of the previous version is
-/// rewritten.
-pub const SCHEMA: u32 = 2;
+/// Version of the layout on disk. A newer store is refused; an older one is rewritten.
+pub const SCHEMA: u32 = 3;
 
 /// The key of the schema, which every version reads.
 pub(crate) const SCHEMA_KEY: &[u8] = &[0];
@@ -75,6 +75,27 @@ impl Inner {
         Ok(answer)
     }
 
+    /// Removes these keys in batches, each with the other key that `more` returns for it.
+    pub(crate) fn remove(
+        &self,
+        (from, to): (&[u8], &[u8]),
+        more: impl Fn(&Entry) -> Result<Option<Vec<u8>>, StoreError>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let keys = (from.to_vec(), to.to_vec());
+            let mut ops = Vec::new();
+            for entry in Scan::new(&self.engine, (), keys, false).take(AT_ONCE) {
+                let entry = entry?;
+                ops.extend(more(&entry)?.map(Op::Delete));
+                ops.push(Op::Delete(entry.0));
+            }
+            if ops.is_empty() {
+                return Ok(());
+            }
+            self.change(|_| Ok((ops, ())))?;
+        }
+    }
+
     /// Puts one of the mirror's own rows.
     pub(crate) fn put<R: Record>(&self, row: &R) -> Result<(), StoreError> {
         let op = Op::Put(stored_key::<R>(&row.key()), codec::encode(row));
@@ -89,13 +110,13 @@ impl ReadRows for Inner {
         self.engine.get(key)
     }
 
-    fn values(
+    fn entries(
         &self,
         from: Vec<u8>,
         to: Vec<u8>,
         few: bool,
-    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, StoreError>> {
-        Scan::new(&self.engine, (), (from, to), few).map(|entry| Ok(entry?.1))
+    ) -> impl DoubleEndedIterator<Item = Result<Entry, StoreError>> {
+        Scan::new(&self.engine, (), (from, to), few)
     }
 }
 
@@ -133,7 +154,7 @@ impl<D: Domain> Mirror<D> {
                 });
             }
             Some(SCHEMA) => {}
-            Some(_) => engine = crate::upgrade::upgrade::<D>(engine)?,
+            Some(found) => engine = crate::upgrade::upgrade::<D>(engine, found)?,
         }
         if !engine.is_used()? {
             engine.mark_used()?;
@@ -176,8 +197,8 @@ impl<D: Domain> Mirror<D> {
         for group in groups {
             let mut of_group = Vec::new();
             for seen in group {
-                of_group.extend(D::merge(&mut batch, seen)?);
                 batch.clock.advance(seen.at(), seen.is_event());
+                of_group.extend(D::merge(&mut batch, seen)?);
             }
             missing.push(of_group);
         }
@@ -202,16 +223,11 @@ impl<D: Domain> Mirror<D> {
     /// already gone.
     #[expect(clippy::needless_pass_by_value, reason = "as `ReadRows` takes them")]
     pub fn remove<R: Record>(&self, prefix: impl PrefixOf<R::Key>) -> Result<(), StoreError> {
-        let keys = stored_keys::<R>(&prefix, &prefix);
-        loop {
-            let rows = Scan::new(&self.inner.engine, (), keys.clone(), false).take(AT_ONCE);
-            let ops = rows.map(|entry| Ok(Op::Delete(entry?.0)));
-            let ops: Vec<Op> = ops.collect::<Result<_, StoreError>>()?;
-            if ops.is_empty() {
-                return Ok(());
-            }
-            self.inner.change(|_| Ok((ops, ())))?;
-        }
+        let (from, to) = stored_keys::<R>(&prefix, &prefix);
+        self.inner.remove((&from, &to), |(key, row)| {
+            let place = codec::decode::<R>(row)?.place();
+            Ok(place.and_then(|place| recent::key(&place, key)))
+        })
     }
 
     /// Replaces all marks of a space with this one.

@@ -47,7 +47,7 @@ use crate::{Exports, ProviderError};
 ///     type Key = String;
 ///     const TABLE: Table = Table { number: 1, name: "bridges" };
 ///     fn key(&self) -> String { self.name.clone() }
-///     fn mark(&self) -> Option<Mark> { Some(Mark::of_space(&self.name, <Self as Record>::TABLE)) }
+///     fn place(&self) -> Option<Place> { Some(Place::of_space(&self.name)) }
 /// }
 ///
 /// impl Row for Bridge {
@@ -187,8 +187,9 @@ use crate::{Exports, ProviderError};
 ///     ) -> Result<RestoreReport, ProviderError> {
 ///         let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
 ///         let rows = reader.select::<Bridge>(Level::Space, |_| true, |_| true).await?;
-///         self.store.0.restore(&rows)?;
-///         self.store.0.restored(Stamp(1), reader.hash())?;
+///         self.store.0.restore(&rows, Stamp(1))?;
+///         let manifests = [(archive::MANIFEST.to_owned(), (reader.hash(), None))].into();
+///         self.store.0.restored(Stamp(1), &manifests)?;
 ///         let generation = reader.manifest().generation;
 ///         Ok(RestoreReport { generation, parts: 0, rows: rows.len() as u64 })
 ///     }

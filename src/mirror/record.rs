@@ -1,8 +1,11 @@
 //! What makes a value a record.
 
+use std::fmt;
+
+use propsbot_archive::{Id, Millis};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Mark, PrefixOf, RecordKey, key};
+use crate::{PrefixOf, RecordKey, RowError, codec, key};
 
 /// A kind of record. The number is stored: never change or reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,43 @@ impl Table {
         number: 200,
         name: "marks",
     };
+    /// The index of recent rows; it has no records.
+    pub(crate) const RECENT: Self = Self {
+        number: 201,
+        name: "recent rows",
+    };
+    /// The manifests that were published.
+    pub(crate) const PUBLISHED: Self = Self {
+        number: 202,
+        name: "published manifests",
+    };
+}
+
+/// Where the exported row of a record lies. Its table is the record's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The space.
+    pub space: Id,
+    /// The part and the row's time, for tables kept by part.
+    pub part: Option<(Id, Millis)>,
+}
+
+impl Place {
+    /// The place of a row in a table of the space.
+    pub fn of_space(space: impl fmt::Display) -> Self {
+        Self {
+            space: Id::new(space),
+            part: None,
+        }
+    }
+
+    /// The place of a row in a table of the part, with the row's time.
+    pub fn of_part(space: impl fmt::Display, part: impl fmt::Display, time: Millis) -> Self {
+        Self {
+            part: Some((Id::new(part), time)),
+            ..Self::of_space(space)
+        }
+    }
 }
 
 /// A kind of row that a provider's mirror keeps.
@@ -37,9 +77,29 @@ pub trait Record: Serialize + DeserializeOwned {
     /// Its key within the table.
     fn key(&self) -> Self::Key;
 
-    /// What an export must read again when the row changes; `None` if it isn't exported by rows.
-    fn mark(&self) -> Option<Mark> {
+    /// Where its exported row lies; `None` if it isn't exported by rows.
+    ///
+    /// A function of the record alone. Either all records of a kind have a place or none has. The
+    /// store relies on the places of rows that earlier versions wrote, so a change needs a new
+    /// store schema.
+    fn place(&self) -> Option<Place> {
         None
+    }
+}
+
+/// A kind of record whose rows lie in parts. Tells the place of a stored row.
+pub struct PartRecord {
+    pub(crate) table: u8,
+    pub(crate) place: fn(&[u8]) -> Result<Option<Place>, RowError>,
+}
+
+impl PartRecord {
+    /// Records of type `R`.
+    pub const fn of<R: Record>() -> Self {
+        Self {
+            table: R::TABLE.number,
+            place: |value| Ok(codec::decode::<R>(value)?.place()),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Fills an empty mirror from an archive. An unfinished restore is recognized as such.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use propsbot_archive::Hash;
+use propsbot_archive::{Hash, format2::layout::Stamps};
 
 use crate::{
     Clock, Domain, ExportLedger, LastExport, Mirror, Record, Stamp, StoreError, codec, engine::Op,
-    record::stored_key, scan::Scan,
+    recent, record::stored_key, scan::Scan,
 };
 
 /// How many keys are removed per batch.
@@ -24,7 +24,7 @@ impl<D: Domain> Mirror<D> {
     pub fn open_to_restore(path: &Path) -> Result<Self, StoreError> {
         let mirror = Self::open_any(path)?;
         if !mirror.is_half_restored()? {
-            let has_exported = ExportLedger::of(&*mirror.inner)?.last.is_some();
+            let has_exported = !ExportLedger::of(&*mirror.inner)?.last.is_empty();
             if has_exported || mirror.records().next().is_some() {
                 let path = path.to_owned();
                 return Err(StoreError::NotEmpty { path });
@@ -58,18 +58,37 @@ impl<D: Domain> Mirror<D> {
         }
     }
 
-    /// Writes records without merging. They are durable only after [`Self::restored`].
-    pub fn restore<R: Record>(&self, records: &[R]) -> Result<(), StoreError> {
-        let put = |row: &R| Op::Put(stored_key::<R>(&row.key()), codec::encode(row));
-        let ops: Vec<Op> = records.iter().map(put).collect();
+    /// Writes records without merging, as of `newest`, which must be that of [`Self::restored`].
+    /// They are durable only after that.
+    pub fn restore<R: Record>(&self, records: &[R], newest: Stamp) -> Result<(), StoreError> {
+        let recent_from = Clock::new(newest, None).recent_from();
+        let mut ops = Vec::new();
+        for row in records {
+            let key = stored_key::<R>(&row.key());
+            let place = row.place();
+            let place = place.filter(|place| recent::is_recent(place, recent_from));
+            let entry = place.and_then(|place| recent::key(&place, &key));
+            ops.extend(entry.map(|entry| Op::Put(entry, Vec::new())));
+            ops.push(Op::Put(key, codec::encode(row)));
+        }
         self.inner.engine.apply(&ops)
     }
 
-    /// Completes a restore of this manifest, as of `newest`. On return it survives a power cut, and
-    /// [`Self::open`] accepts the mirror.
-    pub fn restored(&self, newest: Stamp, manifest: Hash) -> Result<(), StoreError> {
+    /// Completes a restore of these manifests, as of `newest`. On return it survives a power cut,
+    /// and [`Self::open`] accepts the mirror.
+    ///
+    /// `manifests`: by path, the hash of each manifest and the stamps of its space, if it has any.
+    pub fn restored(
+        &self,
+        newest: Stamp,
+        manifests: &BTreeMap<String, (Hash, Option<Stamps>)>,
+    ) -> Result<(), StoreError> {
         self.inner.put(&Clock::new(newest, None))?;
-        self.start_from(LastExport::Restored(manifest))?;
+        let manifests = manifests.iter().map(|(path, &(manifest, stamps))| {
+            let restored = LastExport::Restored { manifest, stamps };
+            (path.clone(), restored)
+        });
+        self.start_from(manifests.collect())?;
         let done = Op::Delete(RESTORING_KEY.to_vec());
         self.inner.change(|_| Ok((vec![done], ())))
     }

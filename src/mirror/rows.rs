@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
+use propsbot_archive::{Id, Millis};
+
 use crate::{
-    Mark, PrefixOf, Record, RowError, codec,
+    Place, PrefixOf, RecentRow, Record, RowError, Table, codec,
+    engine::Entry,
+    recent,
     record::{stored_key, stored_keys},
 };
 
@@ -15,13 +19,13 @@ pub trait ReadRows {
     /// The bytes stored under a key.
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
 
-    /// The values under the keys in `[from, to)`, by key. `few`: only the first or last is needed.
-    fn values(
+    /// The keys in `[from, to)` with their values, by key. `few`: only the first or last is needed.
+    fn entries(
         &self,
         from: Vec<u8>,
         to: Vec<u8>,
         few: bool,
-    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, Self::Error>>;
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), Self::Error>>;
 
     /// The row with this key.
     fn get<R: Record>(&self, key: R::Key) -> Result<Option<R>, Self::Error> {
@@ -35,8 +39,8 @@ pub trait ReadRows {
         keys: RangeInclusive<impl PrefixOf<R::Key>>,
     ) -> impl DoubleEndedIterator<Item = Result<R, Self::Error>> {
         let (from, to) = stored_keys::<R>(keys.start(), keys.end());
-        let values = self.values(from, to, false);
-        values.map(|bytes| Ok(codec::decode(&bytes?)?))
+        let entries = self.entries(from, to, false);
+        entries.map(|entry| Ok(codec::decode(&entry?.1)?))
     }
 
     /// Like [`Self::iter`], but collected.
@@ -50,8 +54,8 @@ pub trait ReadRows {
     /// The rows with this key prefix, by key. `()` is a prefix of every key.
     fn scan<R: Record>(&self, prefix: impl PrefixOf<R::Key>) -> Result<Vec<R>, Self::Error> {
         let (from, to) = stored_keys::<R>(&prefix, &prefix);
-        let values = self.values(from, to, false);
-        values.map(|bytes| Ok(codec::decode(&bytes?)?)).collect()
+        let entries = self.entries(from, to, false);
+        entries.map(|entry| Ok(codec::decode(&entry?.1)?)).collect()
     }
 
     /// The number of rows from one key prefix through another, capped at `most`.
@@ -61,15 +65,37 @@ pub trait ReadRows {
         most: usize,
     ) -> Result<usize, Self::Error> {
         let (from, to) = stored_keys::<R>(keys.start(), keys.end());
-        let mut values = self.values(from, to, false).take(most);
-        values.try_fold(0, |count, row| row.map(|_| count + 1))
+        let mut entries = self.entries(from, to, false).take(most);
+        entries.try_fold(0, |count, entry| entry.map(|_| count + 1))
     }
 
     /// The last row with this key prefix.
     fn last<R: Record>(&self, prefix: impl PrefixOf<R::Key>) -> Result<Option<R>, Self::Error> {
         let (from, to) = stored_keys::<R>(&prefix, &prefix);
-        let last = self.values(from, to, true).next_back();
-        last.map(|bytes| Ok(codec::decode(&bytes?)?)).transpose()
+        let last = self.entries(from, to, true).next_back();
+        last.map(|entry| Ok(codec::decode(&entry?.1)?)).transpose()
+    }
+
+    /// The rows of the space's parts whose row times are in `times`, by row time; rows of one time
+    /// in the order of their tables and keys.
+    ///
+    /// Complete from [`Clock::recent_from`](crate::Clock::recent_from) on. Of earlier rows, it may
+    /// have any.
+    fn recent<'a>(
+        &'a self,
+        space: &Id,
+        times: RangeInclusive<Millis>,
+    ) -> impl Iterator<Item = Result<RecentRow, Self::Error>> + use<'a, Self> {
+        let (from, to) = recent::keys(space, &times);
+        let entries = self.entries(from, to, false);
+        let rows = entries.map(|entry| {
+            let (entry, _) = entry?;
+            let (_, time, key) = recent::parts(&entry)?;
+            let key = key.to_vec();
+            let value = self.value(&key)?;
+            Ok(value.map(|value| RecentRow { time, key, value }))
+        });
+        rows.filter_map(Result::transpose)
     }
 }
 
@@ -78,24 +104,23 @@ pub trait Rows: ReadRows {
     /// Sets or removes the value of a key.
     fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>);
 
-    /// Marks what an export must read again.
-    fn mark(&mut self, mark: Mark);
+    /// Takes note of where the row under this key lay before a change and lies after it; `None`
+    /// where it has no row.
+    ///
+    /// Marks both places for the next export, and keeps the index of recent rows.
+    fn moved(&mut self, key: &[u8], table: Table, before: Option<Place>, after: Option<Place>);
 
     /// Writes the row under its own key, and marks it for the next export.
     fn put<R: Record>(&mut self, row: &R) -> Result<(), Self::Error> {
-        if let Some(mark) = row.mark() {
-            self.mark(mark);
-        }
-        self.set(stored_key::<R>(&row.key()), Some(codec::encode(row)));
+        let before = known(self, row)?;
+        replace(self, before.as_ref(), row, true);
         Ok(())
     }
 
-    /// Removes the row, and marks it for the next export.
+    /// Removes the row with the key of this one, and marks it for the next export.
     fn delete<R: Record>(&mut self, row: &R) -> Result<(), Self::Error> {
-        if let Some(mark) = row.mark() {
-            self.mark(mark);
-        }
-        self.set(stored_key::<R>(&row.key()), None);
+        let before = known(self, row)?;
+        replace(self, before.as_ref(), row, false);
         Ok(())
     }
 
@@ -111,13 +136,29 @@ pub trait Rows: ReadRows {
         let mut after = before.clone().unwrap_or(unknown);
         change(&mut after);
         if before.as_ref() != Some(&after) {
-            self.put(&after)?;
+            replace(self, before.as_ref(), &after, true);
         }
         Ok((before, after))
     }
 }
 
-/// Rows in memory, to test a provider's merge rules. Drops marks.
+/// The stored row with the key of this one, if its place matters.
+fn known<R: Record, S: Rows + ?Sized>(rows: &S, row: &R) -> Result<Option<R>, S::Error> {
+    match row.place() {
+        Some(_) => rows.get(row.key()),
+        None => Ok(None),
+    }
+}
+
+/// Writes or removes a row, of which `before` is stored.
+fn replace<R: Record, S: Rows + ?Sized>(rows: &mut S, before: Option<&R>, row: &R, stays: bool) {
+    let key = stored_key::<R>(&row.key());
+    let after = row.place().filter(|_| stays);
+    rows.moved(&key, R::TABLE, before.and_then(R::place), after);
+    rows.set(key, stays.then(|| codec::encode(row)));
+}
+
+/// Rows in memory, to test a provider's merge rules. Has neither marks nor an index of recent rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryRows(BTreeMap<Vec<u8>, Vec<u8>>);
 
@@ -128,17 +169,15 @@ impl ReadRows for MemoryRows {
         Ok(self.0.get(key).cloned())
     }
 
-    fn values(
+    fn entries(
         &self,
         from: Vec<u8>,
         to: Vec<u8>,
         _: bool,
-    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, RowError>> {
+    ) -> impl DoubleEndedIterator<Item = Result<Entry, RowError>> {
         let range = (from < to).then(|| self.0.range(from..to));
-        range
-            .into_iter()
-            .flatten()
-            .map(|(_, value)| Ok(value.clone()))
+        let entries = range.into_iter().flatten();
+        entries.map(|(key, value)| Ok((key.clone(), value.clone())))
     }
 }
 
@@ -150,5 +189,5 @@ impl Rows for MemoryRows {
         };
     }
 
-    fn mark(&mut self, _: Mark) {}
+    fn moved(&mut self, _: &[u8], _: Table, _: Option<Place>, _: Option<Place>) {}
 }

@@ -1,15 +1,23 @@
-//! Rewrites a store of schema 1 as schema 2.
+//! Rewrites a store of an earlier schema as the current one.
+//!
+//! Schema 2 made the mirror's own values records. Schema 3 has the index of recent rows, marks by
+//! hour and month, and a ledger of several manifests for an archive.
 
-use propsbot_archive::Hash;
-use serde::de::DeserializeOwned;
+use propsbot_archive::{Hash, Id};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use tracing::info;
 
 use crate::{
-    Clock, Domain, ExportLedger, LastExport, PrefixOf, Published, ReadRows, Record, RowError,
-    SCHEMA, Stamp, StoreError, codec,
+    Clock, Dirty, Domain, Mark, PrefixOf, Published, ReadRows, Record, RowError, SCHEMA, Stamp,
+    StoreError, Table, codec,
     engine::{Engine, Entry},
     key,
+    ledger::{OldLast, OneManifest},
     mirror::SCHEMA_KEY,
+    recent,
     record::stored_key,
     rewrite::Folders,
     scan::Scan,
@@ -39,13 +47,13 @@ impl ReadRows for OldRows<'_> {
         self.0.get(key)
     }
 
-    fn values(
+    fn entries(
         &self,
         from: Vec<u8>,
         to: Vec<u8>,
         few: bool,
-    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, StoreError>> {
-        Scan::new(self.0, (), (from, to), few).map(|entry| Ok(entry?.1))
+    ) -> impl DoubleEndedIterator<Item = Result<Entry, StoreError>> {
+        Scan::new(self.0, (), (from, to), few)
     }
 }
 
@@ -84,7 +92,7 @@ impl OldRow {
     fn decode<T: DeserializeOwned>(&self, bytes: Option<&[u8]>) -> Result<T, StoreError> {
         let read = rmp_serde::from_slice(bytes.unwrap_or_default());
         Ok(read.map_err(|error| RowError {
-            table: "schema 1",
+            table: "an earlier schema",
             reason: format!("table {}: {error}", self.table),
         })?)
     }
@@ -95,32 +103,72 @@ impl OldRow {
     }
 }
 
-/// Rewrites a store into a new folder and opens it. After a kill at any step, either the old or the
-/// new store is there.
-pub(crate) fn upgrade<D: Domain>(engine: Engine) -> Result<Engine, StoreError> {
+/// A mark of schema 2: the space, the table's number, the part, and the day.
+#[derive(Deserialize)]
+struct OldMark(Id, u8, Option<Id>, IgnoredAny);
+
+/// A mark of schema 2, and its generation.
+#[derive(Deserialize)]
+struct OldDirty(OldMark, u64);
+
+/// Rewrites a store of this schema into a new folder and opens it. After a kill at any step, either
+/// the old or the new store is there.
+pub(crate) fn upgrade<D: Domain>(engine: Engine, from: u32) -> Result<Engine, StoreError> {
     let path = engine.path().to_owned();
     let folders = Folders::new(&path);
     if let Some(needed) = folders.lacks_room()? {
         return Err(StoreError::NoRoom { path, needed });
     }
     info!("upgrading the store to schema {SCHEMA}; this takes a moment");
+    let (clock, ledger) = if from == 1 {
+        own_values(&engine)?
+    } else {
+        own_records(&engine)?
+    };
+    let recent_from = clock.recent_from();
     let mut change = D::upgrade(OldRows(&engine))?;
-    let own = own_rows(&engine)?;
     let copied = engine.copy_to(
         &folders.fresh,
         |(key, value)| {
             let Some((&table, key_in_table)) = key.split_first().filter(|(table, _)| **table > 0)
             else {
-                return Ok(is_kept(&key).then_some((key, value)));
+                return Ok(if is_kept(&key) {
+                    vec![(key, value)]
+                } else {
+                    vec![]
+                });
             };
-            let row = change(OldRow {
+            let row = OldRow {
                 table,
                 key: key_in_table.to_vec(),
                 value,
-            })?;
-            Ok(row.map(|row| ([vec![row.table], row.key].concat(), row.value)))
+            };
+            let row = if from == 1 {
+                change(row)?
+            } else if table == Table::MARKS.number {
+                Some(whole_table(&row)?)
+            } else {
+                Some(row)
+            };
+            let Some(OldRow { table, key, value }) = row else {
+                return Ok(vec![]);
+            };
+            let key = [vec![table], key].concat();
+            let kind = D::PART_RECORDS.iter().find(|kind| kind.table == table);
+            let place = kind.map(|kind| (kind.place)(&value)).transpose()?.flatten();
+            let place = place.filter(|place| recent::is_recent(place, recent_from));
+            let entry = place.and_then(|place| recent::key(&place, &key));
+            let entry = entry.map(|entry| (entry, Vec::new()));
+            Ok([(key, value)].into_iter().chain(entry).collect())
         },
-        own,
+        [
+            vec![
+                (SCHEMA_KEY.to_vec(), SCHEMA.to_be_bytes().to_vec()),
+                (stored_key::<Clock>(&clock.key()), codec::encode(&clock)),
+            ],
+            ledger.upgrade(),
+        ]
+        .concat(),
     );
     drop(change);
     folders.replace(engine, copied)?;
@@ -129,7 +177,19 @@ pub(crate) fn upgrade<D: Domain>(engine: Engine) -> Result<Engine, StoreError> {
     Ok(engine)
 }
 
-/// Whether the mirror's own value under this key is unchanged in schema 2.
+/// A mark of schema 2 as one of the whole table: its rows may lie at other times than it says.
+fn whole_table(row: &OldRow) -> Result<OldRow, StoreError> {
+    let OldDirty(OldMark(space, table, part, _), generation) = row.read()?;
+    let mark = Mark {
+        space,
+        table,
+        part,
+        period: None,
+    };
+    Ok(OldRow::of(&Dirty { mark, generation }))
+}
+
+/// Whether the mirror's own value under this key is kept as it is.
 fn is_kept(key: &[u8]) -> bool {
     let is_replaced = [
         NEWEST_KEY,
@@ -138,13 +198,28 @@ fn is_kept(key: &[u8]) -> bool {
         RULES_KEY,
         CLAIMS_KEY,
         SCHEMA_KEY,
+        OneManifest::KEY,
     ]
     .contains(&key);
     !is_replaced && !key.starts_with(ARCHIVE_KEY)
 }
 
-/// The mirror's own rows in schema 2.
-fn own_rows(engine: &Engine) -> Result<Vec<Entry>, StoreError> {
+/// The mirror's clock and ledger in schema 2.
+fn own_records(engine: &Engine) -> Result<(Clock, OneManifest), StoreError> {
+    let ledger = engine.get(OneManifest::KEY)?.map(|value| {
+        let row = OldRow {
+            table: Table::OWN.number,
+            key: OneManifest::KEY[1..].to_vec(),
+            value,
+        };
+        row.read()
+    });
+    let ledger = ledger.transpose()?.unwrap_or_default();
+    Ok((Clock::of(&OldRows(engine))?, ledger))
+}
+
+/// The mirror's clock and ledger in schema 1.
+fn own_values(engine: &Engine) -> Result<(Clock, OneManifest), StoreError> {
     let stamp = |key| -> Result<Option<Stamp>, StoreError> {
         let bytes: Option<Vec<u8>> = engine.get(key)?;
         let bytes = bytes.and_then(|bytes| bytes.as_slice().try_into().ok());
@@ -155,15 +230,15 @@ fn own_rows(engine: &Engine) -> Result<Vec<Entry>, StoreError> {
         Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
     };
     let clock = Clock::new(stamp(NEWEST_KEY)?.unwrap_or_default(), stamp(HEARD_KEY)?);
-    let mut ledger = ExportLedger {
+    let mut ledger = OneManifest {
         last: text(EXPORTED_KEY)?.and_then(|left| match left.strip_prefix(RESTORED) {
-            Some(hash) => Some(LastExport::Restored(hash.parse().ok()?)),
-            None => Some(LastExport::Published(left.parse().ok()?)),
+            Some(hash) => Some(OldLast::Restored(hash.parse().ok()?)),
+            None => Some(OldLast::Published(left.parse().ok()?)),
         }),
         rules: engine
             .get(RULES_KEY)?
             .and_then(|bytes| bytes.first().copied()),
-        ..ExportLedger::default()
+        ..OneManifest::default()
     };
     if let Some(names) = text(CLAIMS_KEY)? {
         ledger.claims = names.lines().map(str::to_owned).collect();
@@ -180,12 +255,5 @@ fn own_rows(engine: &Engine) -> Result<Vec<Entry>, StoreError> {
         });
         ledger.archives.insert(name, published.collect());
     }
-    Ok(vec![
-        (SCHEMA_KEY.to_vec(), SCHEMA.to_be_bytes().to_vec()),
-        (stored_key::<Clock>(&clock.key()), codec::encode(&clock)),
-        (
-            stored_key::<ExportLedger>(&ledger.key()),
-            codec::encode(&ledger),
-        ),
-    ])
+    Ok((clock, ledger))
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::{
     ReadRows, StoreError,
-    engine::{Engine, Op},
+    engine::{Engine, Entry, Op},
     mirror::Inner,
     scan::{Changes, Overlay, Scan},
 };
@@ -136,14 +136,13 @@ impl ReadRows for View {
         Ok(old.unwrap_or(now))
     }
 
-    fn values(
+    fn entries(
         &self,
         from: Vec<u8>,
         to: Vec<u8>,
         few: bool,
-    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, StoreError>> {
-        let scan = Scan::new(&self.inner.engine, self.old.as_deref(), (from, to), few);
-        scan.map(|entry| Ok(entry?.1))
+    ) -> impl DoubleEndedIterator<Item = Result<Entry, StoreError>> {
+        Scan::new(&self.inner.engine, self.old.as_deref(), (from, to), few)
     }
 }
 

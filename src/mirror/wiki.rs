@@ -4,8 +4,8 @@ use propsbot_archive::Millis;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Domain, Mark, Observed, OldRow, OldRows, ReadRows as _, Record, Rows, Stamp, StoreError, Table,
-    View,
+    Domain, Observed, OldRow, OldRows, Place, ReadRows as _, Record, Rows, Stamp, StoreError,
+    Table, View,
 };
 
 /// Wikis and their pages.
@@ -50,9 +50,8 @@ impl Record for Page {
         (self.wiki.clone(), self.title.clone())
     }
 
-    fn mark(&self) -> Option<Mark> {
-        let (wiki, title) = (&self.wiki, &self.title);
-        Some(Mark::of_part(wiki, title, Self::TABLE, Millis(0)))
+    fn place(&self) -> Option<Place> {
+        Some(Place::of_part(&self.wiki, &self.title, Millis(0)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The kinds of records: their tables, their keys, and what an export reads again after a change.
+//! The kinds of records: their tables, their keys, and where their exported rows lie.
 //! Also the two ways in which values that change over time merge.
 
 use std::mem;
@@ -11,7 +11,7 @@ use super::{
     MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Registered, Role, Scrub,
     Session, Settings, Stamp, Synced, Tally, UserId,
 };
-use propsbot_mirror::{KeyPart, Mark, Record, Table, id_key};
+use propsbot_mirror::{KeyPart, Place, Record, Table, id_key};
 
 /// The kinds of records.
 pub mod tables {
@@ -177,8 +177,8 @@ impl<T: Entity> Record for GuildEntity<T> {
         (self.guild_id, self.id)
     }
 
-    fn mark(&self) -> Option<Mark> {
-        Some(Mark::of_space(self.guild_id, T::TABLE))
+    fn place(&self) -> Option<Place> {
+        Some(Place::of_space(self.guild_id))
     }
 }
 
@@ -211,9 +211,9 @@ impl KeyPart for FailureObject {
     }
 }
 
-/// Implements [`Record`] from a table, key type, key, and mark.
+/// Implements [`Record`] from a table, key type, key, and place.
 macro_rules! records {
-    ($($type:ty: $table:ident, $key_type:ty, |$row:ident| $key:expr $(, $mark:expr)?;)*) => {$(
+    ($($type:ty: $table:ident, $key_type:ty, |$row:ident| $key:expr $(, $place:expr)?;)*) => {$(
         impl Record for $type {
             type Key = $key_type;
 
@@ -224,9 +224,9 @@ macro_rules! records {
                 $key
             }
 
-            $(fn mark(&self) -> Option<Mark> {
+            $(fn place(&self) -> Option<Place> {
                 let $row = self;
-                Some($mark)
+                Some($place)
             })?
         }
     )*};
@@ -234,16 +234,16 @@ macro_rules! records {
 
 records! {
     Member: MEMBERS, (GuildId, UserId), |row| (row.guild_id, row.user_id),
-        Mark::of_space(row.guild_id, Self::TABLE);
+        Place::of_space(row.guild_id);
     MessageState: MESSAGES, (ChannelId, MessageId), |row| (row.channel_id, row.id),
-        Mark::of_part(row.guild_id, row.channel_id, Self::TABLE, row.id.created_at());
+        Place::of_part(row.guild_id, row.channel_id, row.id.created_at());
     Reaction: REACTIONS, (ChannelId, MessageId, EmojiKey, bool, UserId),
         |row| (row.channel_id, row.message_id, row.emoji.clone(), row.burst, row.user_id),
-        Mark::of_part(row.guild_id, row.channel_id, Self::TABLE, row.message_id.created_at());
+        Place::of_part(row.guild_id, row.channel_id, row.row_time());
     Props: PROPS, (ChannelId, InteractionId), |row| (row.channel_id, row.id),
-        Mark::of_part(row.guild_id, row.channel_id, Self::TABLE, row.id.created_at());
+        Place::of_part(row.guild_id, row.channel_id, row.id.created_at());
     Settings: SETTINGS, GuildId, |row| row.guild_id,
-        Mark::of_space(row.guild_id, Self::TABLE);
+        Place::of_space(row.guild_id);
     Coverage: COVERAGE, (GuildId, ChannelId), |row| (row.guild_id, row.channel_id);
     Pending: PENDING, (GuildId, ChannelId, MessageId, EmojiKey, bool),
         |row| (row.guild_id, row.channel_id, row.message_id, row.emoji.key.clone(), row.burst);
@@ -256,7 +256,7 @@ records! {
     Scrub: SCRUBS, GuildId, |row| row.guild_id;
     Tally: TALLIES, (GuildId, ChannelId), |row| (row.guild_id, row.channel_id);
     Privacy: PRIVACY, (GuildId, UserId), |row| (row.guild_id, row.user_id),
-        Mark::of_space(row.guild_id, Self::TABLE);
+        Place::of_space(row.guild_id);
     AdminAction: ADMIN_ACTIONS, (GuildId, InteractionId), |row| (row.guild_id, row.id);
     Registered: REGISTRATIONS, UserId, |row| row.application;
     GuildChoice: GUILD_CHOICES, GuildId, |row| row.guild_id;

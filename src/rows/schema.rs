@@ -2,7 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use propsbot_archive::{Dirty, Id, Level, Millis, Row, RowKey, Schema, Scope, Table};
+use propsbot_archive::{
+    Dirty, Id, Level, Millis, Row, RowKey, Schema, Scope, Table,
+    format2::period::{Period, Unit},
+};
 use propsbot_mirror::{self as mirror, Mark};
 use propsbot_model::{
     AuthorKind, ChannelId, Class, GuildId, MessageId, Stamp, reaction_time, tables,
@@ -81,10 +84,23 @@ pub fn dirty(changed: &Mark) -> Vec<Dirty> {
     let table = |(table, _): &&(mirror::Table, _)| changed.is_of(*table);
     let tables = EXPORTED_AS.iter().find(table);
     let tables = tables.map_or(&[][..], |(_, tables)| tables);
-    let dirty = tables.iter().map(|table| Dirty {
-        scope: changed.scope(),
-        table,
-        day: changed.day,
+    // Format 1 sorts reactions by their messages' times, which the mark doesn't tell.
+    let period = changed.period.filter(|_| !changed.is_of(tables::REACTIONS));
+    let days: Vec<Option<i64>> = match period {
+        None => vec![None],
+        Some(period) => {
+            let days = Period::all(Unit::Day, period.times());
+            let days = days.map(|day| Some(day.start().0.div_euclid(86_400_000)));
+            days.collect()
+        }
+    };
+    let dirty = tables.iter().flat_map(|table| {
+        let of_day = |day: &Option<i64>| Dirty {
+            scope: changed.scope(),
+            table,
+            day: *day,
+        };
+        days.iter().map(of_day)
     });
     dirty.collect()
 }

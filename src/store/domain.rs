@@ -1,8 +1,8 @@
 //! Discord as a mirror's domain.
 
 use propsbot_ingest as ingest;
-use propsbot_mirror::{Domain, OldRow, OldRows, Rows, StoreError};
-use propsbot_model::{Observation, Pending};
+use propsbot_mirror::{Domain, OldRow, OldRows, PartRecord, Rows, StoreError};
+use propsbot_model::{MessageState, Observation, Pending, Props, Reaction};
 
 use crate::{Reader, reader::DELETION_RULES, upgrade};
 
@@ -16,6 +16,12 @@ impl Domain for Discord {
     type Reader = Reader;
 
     const DELETION_RULES: u8 = DELETION_RULES;
+
+    const PART_RECORDS: &'static [PartRecord] = &[
+        PartRecord::of::<MessageState>(),
+        PartRecord::of::<Reaction>(),
+        PartRecord::of::<Props>(),
+    ];
 
     fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, S::Error> {
         ingest::merge(rows, seen)

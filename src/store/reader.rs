@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use propsbot_mirror::{
-    Clock, Dirty, ExportLedger, ExportReport, ReadRows as _, Record as _, StoreError, View,
+    Clock, Dirty, ExportLedger, ExportReport, Id, ReadRows as _, RecentRow, Record as _,
+    StoreError, View,
 };
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
-    GuildEntity, GuildId, InteractionId, Member, MessageId, MessageState, Pending, Privacy, Props,
-    Reaction, Registered, Role, Scrub, Session, Settings, Stamp, Synced, Tally, User, UserId,
-    permissions::Permissions,
+    GuildEntity, GuildId, InteractionId, Member, MessageId, MessageState, Millis, Pending, Privacy,
+    Props, Reaction, Registered, Role, Scrub, Session, Settings, Stamp, Synced, Tally, User,
+    UserId, permissions::Permissions,
 };
 
 /// The keys of the channel's messages with these ids.
@@ -66,6 +67,21 @@ impl Reader {
     /// The latest stamp ever merged. New stamps continue from it even if the clock was set back.
     pub fn newest(&self) -> Result<Stamp, StoreError> {
         Ok(Clock::of(&self.0)?.newest)
+    }
+
+    /// From which row time on [`Self::recent`] is complete.
+    pub fn recent_from(&self) -> Result<Millis, StoreError> {
+        Ok(Clock::of(&self.0)?.recent_from())
+    }
+
+    /// The messages, reactions and props of all channels of the guild with these row times, by row
+    /// time. Complete from [`Self::recent_from`] on.
+    pub fn recent(
+        &self,
+        guild: GuildId,
+        times: RangeInclusive<Millis>,
+    ) -> impl Iterator<Item = Result<RecentRow, StoreError>> {
+        self.0.recent(&Id::new(guild), times)
     }
 
     /// The latest stamp of a gateway event: until then the gateway delivered.

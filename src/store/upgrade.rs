@@ -1,4 +1,4 @@
-//! Converts Discord's rows of schema 1 to schema 2.
+//! Converts Discord's rows of schema 1 to the current schema.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use propsbot_model::{
     Channel, ChannelId, Coverage, Failure, FailureObject, GuildEntity, GuildId, LeftOut, Millis,
     Pending, Reaction, Reason, Tally, tables,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 /// The number of the table of marks.
 const MARKS: u8 = 17;
 
 /// A mark: the guild, the table's name, and the channel and day of its rows.
 #[derive(Deserialize)]
-struct OldMark(GuildId, String, Option<(ChannelId, i64)>);
+struct OldMark(GuildId, String, Option<(ChannelId, IgnoredAny)>);
 
 /// Returns the conversion of one row. Schema 2 adds the guild to the keys of coverage and pending
 /// lists, encodes the keys of emojis and failures differently, and stores marks as records.
@@ -98,10 +98,8 @@ fn mark(row: &OldRow) -> Result<Option<OldRow>, StoreError> {
         return Ok(None);
     };
     let mut mark = Mark::of_space(guild, table);
-    if let Some((channel, day)) = channel_day {
-        mark.part = Some(propsbot_mirror::Id::new(channel));
-        mark.day = Some(day);
-    }
+    // The day is that of the messages, but reactions lie at other times.
+    mark.part = channel_day.map(|(channel, _)| propsbot_mirror::Id::new(channel));
     let generation = row.number().unwrap_or(1);
     Ok(Some(OldRow::of(&Dirty { mark, generation })))
 }

@@ -86,7 +86,7 @@ impl Fixture {
                 list
             })
             .collect();
-        store.restore(&lists).unwrap();
+        store.restore(&lists, store.newest().unwrap()).unwrap();
     }
 
     /// Users whose reactions are known.

@@ -61,7 +61,8 @@ async fn exports_a_long_history_in_little_memory() {
     for first in (0..MESSAGES).step_by(usize::try_from(AT_ONCE).unwrap()) {
         let numbers = first..first + AT_ONCE;
         let rows = numbers.map(|number| MessageState::alive(Stamp(1), message(number)));
-        store.restore(&rows.collect::<Vec<_>>()).unwrap();
+        let newest = store.newest().unwrap();
+        store.restore(&rows.collect::<Vec<_>>(), newest).unwrap();
     }
     drop(store);
 

@@ -187,7 +187,7 @@ async fn malformed_fields_are_reported_until_fixed() {
         for failure in &mut failures {
             failure.at = Millis(failure.at.0 - 25 * 3_600_000);
         }
-        store.restore(&failures).unwrap();
+        store.restore(&failures, store.newest().unwrap()).unwrap();
     }
     discord.heal();
     mirror.sync().await.ok();

@@ -129,7 +129,7 @@ async fn look_backs_stay_pending_until_done() {
         unheard: Some(Millis(month_ago).into()),
         ..store.session(mirror.guild()).unwrap()
     };
-    store.restore(&[then]).unwrap();
+    store.restore(&[then], store.newest().unwrap()).unwrap();
     drop(store);
 
     for message in discord.truth().messages {

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use propsbot_archive::Hash;
+use propsbot_archive::{Hash, MANIFEST};
+use propsbot_model::{ChannelId, GuildId, MessageState, Millis, Props, Reaction, tables};
+use propsbot_store::{LastExport, Store};
 use serde_json::Value;
 
 use crate::{
@@ -10,10 +12,13 @@ use crate::{
     store::copy,
 };
 
-/// All entries of a store of schema 1, as hexadecimal keys and values. The last version with that
-/// schema made it of a small community: after an export, more happened, somebody had their data
-/// deleted, and lists of reactors failed.
-const ROWS: &str = include_str!("../fixtures/store-1/rows.txt");
+/// All entries of a store of each earlier schema, as hexadecimal keys and values. The last version
+/// with schema 1 made it of a small community: after an export, more happened, somebody had their
+/// data deleted, and lists of reactors failed. The last version with schema 2 upgraded that store.
+const ROWS: [&str; 2] = [
+    include_str!("../fixtures/store-1/rows.txt"),
+    include_str!("../fixtures/store-2/rows.txt"),
+];
 /// What that version's `status --json` and `graph` said.
 const EXPECTED: &str = include_str!("../fixtures/store-1/expected.json");
 
@@ -36,12 +41,12 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.map(byte).collect()
 }
 
-/// The store of schema 1.
-fn store_1(path: &Path) {
+/// A store of schema 1 or 2.
+fn old_store(schema: usize, path: &Path) {
     fs::create_dir_all(path).unwrap();
     fs::write(path.join("lock"), "used\n").unwrap();
     let db = sled::open(path.join("sled")).unwrap();
-    for line in ROWS.lines() {
+    for line in ROWS[schema - 1].lines() {
         let (key, value) = line.split_once(' ').unwrap();
         db.insert(bytes(key), bytes(value)).unwrap();
     }
@@ -74,30 +79,89 @@ async fn told(home: &Path) -> Value {
     serde_json::json!({ "status": guild, "graph": files })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn schema_1_means_the_same_after_its_upgrade() {
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("data");
-    store_1(&path);
-    {
-        let store = open(&path).unwrap();
-        let ledger = store.exports().unwrap();
-        assert!(ledger.last.is_some() && ledger.rules.is_some());
-        assert!(ledger.has_published("dir:./archive"));
-        assert!(!store.dirty().unwrap().is_empty());
-        assert!(store.newest().unwrap() >= store.heard().unwrap());
-        assert!(store.heard().unwrap().0 > 0);
+/// The number, the message and the time of each row of the guild's channels, by time.
+fn rows_of_channels(store: &Store, guild: GuildId) -> Vec<(Millis, u8, u64)> {
+    let mut rows = Vec::new();
+    for channel in store.channels(guild).unwrap() {
+        let channel = ChannelId(channel.id);
+        for row in store.messages(channel, 0..=u64::MAX) {
+            let id = row.unwrap().id;
+            rows.push((id.created_at(), tables::MESSAGES.number, id.0));
+        }
+        for row in store.reactions(channel, 0..=u64::MAX) {
+            let row = row.unwrap();
+            rows.push((row.row_time(), tables::REACTIONS.number, row.message_id.0));
+        }
+        for row in store.props(channel, 0..=u64::MAX) {
+            let id = row.unwrap().id;
+            rows.push((id.created_at(), tables::PROPS.number, id.0));
+        }
     }
-    let expected: Value = serde_json::from_str(EXPECTED).unwrap();
-    assert_eq!(told(home.path()).await, expected);
+    rows.sort_unstable();
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn earlier_schemas_mean_the_same_after_their_upgrade() {
+    for schema in [1, 2] {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("data");
+        old_store(schema, &path);
+        {
+            let store = open(&path).unwrap();
+            let ledger = store.exports().unwrap();
+            let last = ledger.last.get(MANIFEST).unwrap();
+            assert!(matches!(last, LastExport::Published { rules: 1.., .. }));
+            assert!(ledger.has_published("dir:./archive"));
+            let marks = store.dirty().unwrap();
+            assert!(
+                marks
+                    .iter()
+                    .any(|dirty| dirty.mark.is_of(tables::REACTIONS))
+            );
+            assert!(marks.iter().all(|dirty| dirty.mark.period.is_none()));
+            assert!(store.newest().unwrap() >= store.heard().unwrap());
+            assert!(store.heard().unwrap().0 > 0);
+
+            let guild = store.guilds().unwrap()[0].guild_id;
+            let recent_from = store.recent_from().unwrap();
+            let recent = store.recent(guild, recent_from..=Millis(i64::MAX));
+            let recent = recent.map(|row| {
+                let row = row.unwrap();
+                if row.is_of(tables::MESSAGES) {
+                    let id = row.read::<MessageState>().unwrap().id;
+                    (row.time, tables::MESSAGES.number, id.0)
+                } else if row.is_of(tables::REACTIONS) {
+                    let id = row.read::<Reaction>().unwrap().message_id;
+                    (row.time, tables::REACTIONS.number, id.0)
+                } else {
+                    let id = row.read::<Props>().unwrap().id;
+                    (row.time, tables::PROPS.number, id.0)
+                }
+            });
+            let mut expected = rows_of_channels(&store, guild);
+            let all = expected.len();
+            expected.retain(|(time, ..)| *time >= recent_from);
+            println!("{} of {all} rows are recent", expected.len());
+            assert_eq!(recent.collect::<Vec<_>>(), expected);
+        }
+        let expected: Value = serde_json::from_str(EXPECTED).unwrap();
+        assert_eq!(told(home.path()).await, expected, "schema {schema}");
+    }
 }
 
 /// Between any two steps of an upgrade there is a whole store, of one schema or the other.
 #[test]
 fn interrupted_upgrades_lose_nothing() {
+    for schema in [1, 2] {
+        interrupt_upgrades(schema);
+    }
+}
+
+fn interrupt_upgrades(schema: usize) {
     let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     for home in [&old, &new] {
-        store_1(home.path());
+        old_store(schema, home.path());
     }
     let rows = |path: &Path| {
         let store = open(path).unwrap();

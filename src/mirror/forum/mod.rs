@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Contents, DataProvider, Dirty, Domain, ExportOptions, ExportTarget, ExportView, Exports,
-    ForgetRequest, Ledger, Mark, Mirror, Observed, Progress, ProviderError, ReadRows, Record,
+    ForgetRequest, Ledger, Mirror, Observed, Place, Progress, ProviderError, ReadRows, Record,
     RestoreReport, Rows, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, SyncedState,
     Table, View, export, export_control, export_regularly,
 };
@@ -132,9 +132,8 @@ impl Record for Post {
         (self.forum.clone(), self.topic.clone(), self.number)
     }
 
-    fn mark(&self) -> Option<Mark> {
-        let table = <Self as Record>::TABLE;
-        Some(Mark::of_part(&self.forum, &self.topic, table, self.at))
+    fn place(&self) -> Option<Place> {
+        Some(Place::of_part(&self.forum, &self.topic, self.at))
     }
 }
 
@@ -150,8 +149,8 @@ impl Record for Wish {
         self.author.clone()
     }
 
-    fn mark(&self) -> Option<Mark> {
-        Some(Mark::of_space("all", Self::TABLE))
+    fn place(&self) -> Option<Place> {
+        Some(Place::of_space("all"))
     }
 }
 
@@ -340,8 +339,9 @@ impl DataProvider for Provider {
         let posts = reader.select::<Post>(Level::Part, |_| true, |_| true);
         let posts = posts.await?;
         let store = &self.store.0;
-        store.restore(&posts)?;
-        store.restored(Stamp(0), reader.hash())?;
+        store.restore(&posts, Stamp(0))?;
+        let manifests = [(archive::MANIFEST.to_owned(), (reader.hash(), None))].into();
+        store.restored(Stamp(0), &manifests)?;
         let rows = posts.len() as u64;
         told(rows, rows);
         Ok(RestoreReport {
@@ -402,7 +402,7 @@ impl Exports for Store {
                     .map(|dirty| archive::Dirty {
                         scope: dirty.mark.scope(),
                         table: <Post as Row>::TABLE,
-                        day: dirty.mark.day,
+                        day: None,
                     })
                     .collect(),
                 carries_out_choices: marks.iter().any(is_wish),
