@@ -350,3 +350,6 @@ impl<D: Domain> Mirror<D> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

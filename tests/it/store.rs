@@ -136,8 +136,8 @@ fn refuses_and_keeps_newer_schemas() {
             matches!(
                 refused,
                 Some(StoreError::Newer {
-                    found: 3,
-                    known: 2,
+                    found: 4,
+                    known: 3,
                     ..
                 })
             ),

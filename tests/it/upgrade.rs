@@ -142,8 +142,11 @@ async fn earlier_schemas_mean_the_same_after_their_upgrade() {
             let mut expected = rows_of_channels(&store, guild);
             let all = expected.len();
             expected.retain(|(time, ..)| *time >= recent_from);
-            println!("{} of {all} rows are recent", expected.len());
-            assert_eq!(recent.collect::<Vec<_>>(), expected);
+            assert!((1..all).contains(&expected.len()));
+            let mut recent: Vec<_> = recent.collect();
+            assert!(recent.is_sorted_by_key(|(time, ..)| *time));
+            recent.sort_unstable();
+            assert_eq!(recent, expected);
         }
         let expected: Value = serde_json::from_str(EXPECTED).unwrap();
         assert_eq!(told(home.path()).await, expected, "schema {schema}");
@@ -179,7 +182,7 @@ fn interrupt_upgrades(schema: usize) {
         (expected.0.len(), expected.1.len(), expected.2.len()),
         (7, 11, 12)
     );
-    assert_eq!(expected.3.len(), 125);
+    assert_eq!(expected.3.len(), 15);
     for step in ["copying", "copied", "moved away", "moved in"] {
         let home = tempfile::tempdir().unwrap();
         let folder = |name| home.path().join(name);
