@@ -85,7 +85,7 @@ pub trait ReadRows {
         &'a self,
         space: &Id,
         times: RangeInclusive<Millis>,
-    ) -> impl Iterator<Item = Result<RecentRow, Self::Error>> + use<'a, Self> {
+    ) -> impl DoubleEndedIterator<Item = Result<RecentRow, Self::Error>> + use<'a, Self> {
         let (from, to) = recent::keys(space, &times);
         let entries = self.entries(from, to, false);
         let rows = entries.map(|entry| {

@@ -24,6 +24,6 @@ pub use rows::{
     RoleSpanRow,
 };
 pub use schema::{
-    CHANNELS, EMOJIS, GUILDS, MEMBERS, MESSAGES, PROPS, REACTIONS, ROLES, SCHEMA, dirty, ids,
+    CHANNELS, EMOJIS, GUILDS, MEMBERS, MESSAGES, PROPS, REACTIONS, ROLES, SCHEMA, dirty, ids, marks,
 };
 pub use snapshot::{RowFilter, Snapshot};

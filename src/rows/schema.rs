@@ -4,7 +4,10 @@ use std::ops::RangeInclusive;
 
 use propsbot_archive::{
     Dirty, Id, Level, Millis, Row, RowKey, Schema, Scope, Table,
-    format2::period::{Period, Unit},
+    format2::{
+        period::{Period, Unit},
+        request,
+    },
 };
 use propsbot_mirror::{self as mirror, Mark};
 use propsbot_model::{
@@ -78,6 +81,19 @@ const EXPORTED_AS: [(mirror::Table, &[&str]); 10] = [
         &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS],
     ),
 ];
+
+/// The places in the archive that a change in the store affects.
+pub fn marks(changed: &Mark) -> Vec<request::Mark> {
+    let mut tables = EXPORTED_AS.iter();
+    let tables = tables.find(|(table, _)| changed.is_of(*table));
+    let tables = tables.map_or(&[][..], |(_, tables)| tables);
+    let marks = tables.iter().map(|table| request::Mark {
+        scope: changed.scope(),
+        table,
+        period: changed.period,
+    });
+    marks.collect()
+}
 
 /// The archive's tables that a change in the store affects.
 pub fn dirty(changed: &Mark) -> Vec<Dirty> {

@@ -80,7 +80,7 @@ impl Reader {
         &self,
         guild: GuildId,
         times: RangeInclusive<Millis>,
-    ) -> impl Iterator<Item = Result<RecentRow, StoreError>> {
+    ) -> impl DoubleEndedIterator<Item = Result<RecentRow, StoreError>> {
         self.0.recent(&Id::new(guild), times)
     }
 

@@ -123,7 +123,7 @@ pub(super) fn is_choice(dirty: &Dirty) -> bool {
 /// Props-channel thanks are kept even for members who opted out of everything. Which channels are
 /// props channels follows from the settings or, without a setting there, from the names of channels
 /// and their categories.
-fn reconsidered(store: &Reader, changed: &[Mark]) -> Result<BTreeSet<Mark>, StoreError> {
+pub(super) fn reconsidered(store: &Reader, changed: &[Mark]) -> Result<BTreeSet<Mark>, StoreError> {
     let mut again = BTreeSet::new();
     let wishes = changed.iter().any(|mark| mark.is_of(tables::PRIVACY));
     for guild in store.guilds()?.into_iter().map(|guild| guild.guild_id) {

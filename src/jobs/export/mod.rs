@@ -5,7 +5,10 @@
 mod bot_posts;
 mod contents;
 mod decision;
+mod guild_rows;
 mod source;
+#[cfg(test)]
+mod tests;
 mod withdrawn;
 
 use std::sync::Arc;

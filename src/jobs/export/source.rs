@@ -1,13 +1,21 @@
 //! The exported rows: those of exported channels, redacted as members chose.
 
-use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 use super::{
     contents::{contents, is_choice},
     decision::{self, decisions, exported_channels},
+    guild_rows::GuildRows,
     withdrawn,
 };
-use propsbot_archive::{EncodedRow, Id, Millis, Row, Schema, Scope, Source, SourceError};
+use propsbot_archive::{
+    EncodedRow, Id, Millis, Row, Schema, Scope, Source, SourceError,
+    format2::{self, file::PartRow},
+};
 use propsbot_mirror::{Contents, ExportView, Exports, Ledger, WithdrawnPart};
 use propsbot_model::{ChannelId, GuildId, MessageId, Props};
 use propsbot_rows::{
@@ -32,7 +40,7 @@ impl Exports for StoreExports {
         let view = self.0.view();
         Ok(ExportView {
             contents: contents(&view)?,
-            rows: Arc::new(StoreSource(view)),
+            rows: Arc::new(StoreSource::new(view)?),
         })
     }
 
@@ -73,7 +81,130 @@ impl Exports for StoreExports {
 }
 
 /// The rows of a view of the store, for the archive's planner.
-struct StoreSource(Reader);
+pub(super) struct StoreSource {
+    store: Reader,
+    /// What is exported of each guild.
+    guilds: BTreeMap<GuildId, GuildRows>,
+}
+
+impl StoreSource {
+    pub(super) fn new(store: Reader) -> Result<Self, StoreError> {
+        let mut guilds = BTreeMap::new();
+        for guild in store.guilds()? {
+            let id = GuildId(guild.id);
+            guilds.insert(id, GuildRows::of(&store, id)?);
+        }
+        Ok(Self { store, guilds })
+    }
+
+    fn guild(&self, space: &Id) -> Result<(GuildId, &GuildRows), SourceError> {
+        let id = space.as_str().parse()?;
+        let rows = self.guilds.get(&id);
+        Ok((
+            id,
+            rows.ok_or_else(|| format!("guild {id} was never seen"))?,
+        ))
+    }
+}
+
+impl StoreSource {
+    /// Hands on the rows of a table that is kept by guild.
+    fn own_table(
+        &self,
+        guild: GuildId,
+        table: &str,
+        times: &RangeInclusive<Millis>,
+        each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        let (store, ids) = (&self.store, ids(times));
+        let redactor = Redactor::new(store.strictest_privacy(guild)?);
+        match table {
+            GUILDS => {
+                let row = store.guild(guild)?.filter(|_| ids.contains(&guild.0));
+                let settings = store.settings(guild)?;
+                let row = row.and_then(|row| GuildRow::new(&row, &settings));
+                all(row.map(|row| redactor.guild(row)), each)
+            }
+            CHANNELS => {
+                let settings = store.settings(guild)?;
+                let rows = exported_channels(store, guild)?;
+                let rows = rows.iter().filter(|row| ids.contains(&row.id));
+                let rows = rows.filter_map(|row| ChannelRow::new(row, &settings));
+                all(rows.map(|row| redactor.channel(row)), each)
+            }
+            ROLES => {
+                let rows = store.roles(guild)?;
+                let rows = rows.iter().filter(|row| ids.contains(&row.id));
+                all(rows.filter_map(RoleRow::new), each)
+            }
+            EMOJIS => {
+                let rows = store.emojis(guild)?;
+                let rows = rows.iter().filter(|row| ids.contains(&row.id));
+                all(rows.filter_map(EmojiRow::new), each)
+            }
+            MEMBERS => {
+                let rows = store.members(guild)?;
+                let mut rows: Vec<MemberRow> =
+                    rows.iter().flat_map(|row| redactor.member(row)).collect();
+                rows.retain(|row| ids.contains(&row.user_id.0));
+                rows.sort_by_key(|row| row.user_id);
+                all(rows, each)
+            }
+            _ => Err(no_table(&Scope::space(guild), table)),
+        }
+    }
+}
+
+impl format2::request::Source for StoreSource {
+    fn newest(&self, space: &Id, clock: Millis) -> Result<Option<Millis>, SourceError> {
+        let (guild, rows) = self.guild(space)?;
+        Ok(rows.newest(&self.store, guild, clock)?)
+    }
+
+    fn scan(
+        &self,
+        scope: &Scope,
+        table: &'static str,
+        times: RangeInclusive<Millis>,
+        each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        let (guild, rows) = self.guild(&scope.space)?;
+        let Some(channel) = &scope.part else {
+            return self.own_table(guild, table, &times, each);
+        };
+        let channel = channel.as_str().parse()?;
+        let mut rows = rows.of_table(&self.store, channel, table, &times);
+        let rows = rows.as_mut().ok_or_else(|| no_table(scope, table))?;
+        rows.try_for_each(|row| each(row?.row))
+    }
+
+    fn recent(
+        &self,
+        space: &Id,
+        times: RangeInclusive<Millis>,
+        each: &mut dyn FnMut(PartRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        let (guild, rows) = self.guild(space)?;
+        let (start, end) = times.into_inner();
+        let recent_from = self.store.recent_from()?;
+        // Before that time, the index of recent rows lacks some.
+        if start < recent_from {
+            let older = start..=end.min(Millis(recent_from.0 - 1));
+            rows.merged(&self.store, &older)?
+                .try_for_each(|row| each(row?))?;
+        }
+        let recent = start.max(recent_from)..=end;
+        if recent.is_empty() {
+            return Ok(());
+        }
+        for found in self.store.recent(guild, recent) {
+            if let Some(row) = rows.recent(&self.store, &found?)? {
+                each(row)?;
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Source for StoreSource {
     fn scan(
@@ -83,7 +214,7 @@ impl Source for StoreSource {
         times: RangeInclusive<Millis>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        let Self(store) = self;
+        let store = &self.store;
         let guild: GuildId = scope.space.as_str().parse()?;
         let channel = scope.part.as_ref().map(|part| part.as_str().parse());
         let channel: Option<ChannelId> = channel.transpose()?;
@@ -111,38 +242,8 @@ impl Source for StoreSource {
                     all(redactor.props(&row), each)
                 })
             }
-            (GUILDS, None) => {
-                let row = store.guild(guild)?.filter(|_| ids.contains(&guild.0));
-                let settings = store.settings(guild)?;
-                let row = row.and_then(|row| GuildRow::new(&row, &settings));
-                all(row.map(|row| redactor.guild(row)), each)
-            }
-            (CHANNELS, None) => {
-                let settings = store.settings(guild)?;
-                let rows = exported_channels(store, guild)?;
-                let rows = rows.iter().filter(|row| ids.contains(&row.id));
-                let rows = rows.filter_map(|row| ChannelRow::new(row, &settings));
-                all(rows.map(|row| redactor.channel(row)), each)
-            }
-            (ROLES, None) => {
-                let rows = store.roles(guild)?;
-                let rows = rows.iter().filter(|row| ids.contains(&row.id));
-                all(rows.filter_map(RoleRow::new), each)
-            }
-            (EMOJIS, None) => {
-                let rows = store.emojis(guild)?;
-                let rows = rows.iter().filter(|row| ids.contains(&row.id));
-                all(rows.filter_map(EmojiRow::new), each)
-            }
-            (MEMBERS, None) => {
-                let rows = store.members(guild)?;
-                let mut rows: Vec<MemberRow> =
-                    rows.iter().flat_map(|row| redactor.member(row)).collect();
-                rows.retain(|row| ids.contains(&row.user_id.0));
-                rows.sort_by_key(|row| row.user_id);
-                all(rows, each)
-            }
-            _ => Err(format!("{table} is no table of {scope}").into()),
+            (_, None) => self.own_table(guild, table, &times, each),
+            _ => Err(no_table(scope, table)),
         }
     }
 }
@@ -193,6 +294,10 @@ impl<'a> Shown<'a> {
         }
         Ok(props)
     }
+}
+
+fn no_table(scope: &Scope, table: &str) -> SourceError {
+    format!("{table} is no table of {scope}").into()
 }
 
 /// Passes these rows on.

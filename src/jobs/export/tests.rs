@@ -1,0 +1,360 @@
+//! What the store exports is whole, in order, and marked where it changes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
+
+use proptest::prelude::*;
+
+use super::{contents::reconsidered, source::StoreSource};
+use propsbot_archive::{EncodedRow, Id, Millis, Scope, format2::request::Source};
+use propsbot_model::{
+    Author, AuthorKind, Channel, ChannelId, ChannelKind, Command, Emoji, Evidence, Fact, Forget,
+    Guild, GuildId, InteractionId, Mention, Message, MessageId, MessageKind, Observation, Privacy,
+    Props, PropsOrigin, ReactionEvent, Role, RoleId, Stamp, Tier, Unread, UserId,
+    permissions::{READ_MESSAGE_HISTORY, VIEW_CHANNEL},
+};
+use propsbot_rows::{
+    CHANNELS, MEMBERS, MESSAGES, MessageRow, PROPS, PropsRow, REACTIONS, ReactionRow,
+};
+use propsbot_store::{Mark, Store};
+
+const GUILD: GuildId = GuildId(1);
+/// The first is a props channel.
+const CHANNELS_OF: [ChannelId; 2] = [ChannelId(2), ChannelId(3)];
+const ANA: UserId = UserId(480_300_000_000_000_001);
+const START: i64 = 1_700_000_000_000;
+const HOUR: i64 = 3_600_000;
+const ALWAYS: RangeInclusive<Millis> = Millis(i64::MIN)..=Millis(i64::MAX);
+
+/// What happens: in one of the channels, to one of its messages.
+#[derive(Clone, Debug)]
+enum Action {
+    /// A message is told of, or its edit; whether it mentions Ben.
+    See(usize, u8, bool),
+    /// The gateway, or a list, tells of a reaction. Perhaps nothing else is known of the message.
+    React(usize, u8, bool),
+    Unreact(usize, u8),
+    Delete(usize, u8),
+    /// Ana gives props; whether it is known that a message of the bot announces them.
+    Give(usize, u8, bool),
+    /// Ana hides everything, or nothing.
+    Hide(bool),
+    /// Ana has what she did deleted, message by message.
+    Forget(usize, u8),
+    /// Time passes: hours.
+    Wait(u8),
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let channel = 0..2_usize;
+    let message = 0..5_u8;
+    let place = (channel, message);
+    prop_oneof![
+        4 => (place.clone(), any::<bool>()).prop_map(|((c, m), thanks)| Action::See(c, m, thanks)),
+        4 => (place.clone(), any::<bool>()).prop_map(|((c, m), heard)| Action::React(c, m, heard)),
+        1 => place.clone().prop_map(|(c, m)| Action::Unreact(c, m)),
+        1 => place.clone().prop_map(|(c, m)| Action::Delete(c, m)),
+        1 => (place.clone(), any::<bool>()).prop_map(|((c, m), linked)| Action::Give(c, m, linked)),
+        1 => any::<bool>().prop_map(Action::Hide),
+        1 => place.prop_map(|(c, m)| Action::Forget(c, m)),
+        3 => (1..200_u8).prop_map(Action::Wait),
+    ]
+}
+
+fn id(channel: usize, message: u8) -> MessageId {
+    let at = Millis(START + i64::from(message) * 7 * HOUR);
+    MessageId(MessageId::at(at).0 | channel as u64)
+}
+
+/// The run of the command that a message answers.
+fn run(message: MessageId) -> InteractionId {
+    InteractionId(message.0 - (1 << 22))
+}
+
+/// Whether a message is the bot's, which announces props. The others are Ana's.
+fn is_answer(message: u8) -> bool {
+    message > 2
+}
+
+fn message(channel: usize, of: u8, thanks: bool, edited: Millis) -> Message {
+    let (id, is_answer) = (id(channel, of), is_answer(of));
+    Message {
+        id,
+        channel_id: CHANNELS_OF[channel],
+        guild_id: GUILD,
+        author: Author {
+            id: if is_answer { UserId(ANA.0 + 2) } else { ANA },
+            kind: if is_answer {
+                AuthorKind::Bot
+            } else {
+                AuthorKind::User
+            },
+        },
+        kind: if is_answer {
+            MessageKind::CHAT_INPUT_COMMAND
+        } else {
+            MessageKind::DEFAULT
+        },
+        content: "hi".to_owned(),
+        mentions: thanks
+            .then_some(Mention {
+                user_id: UserId(ANA.0 + 1),
+                count: 1,
+            })
+            .into_iter()
+            .collect(),
+        reply_to: None,
+        command: is_answer.then(|| Command {
+            id: run(id),
+            user_id: ANA,
+            name: None,
+        }),
+        edited_at: Some(edited),
+        by_webhook: None,
+        unread: Unread::default(),
+        earlier: Vec::new(),
+    }
+}
+
+/// The facts of an action, at this time.
+fn facts(action: &Action, now: Millis) -> Vec<(Evidence, Fact)> {
+    let event = |channel: usize, of: u8| ReactionEvent {
+        guild_id: GUILD,
+        channel_id: CHANNELS_OF[channel],
+        message_id: id(channel, of),
+        user_id: UserId(ANA.0 + 1),
+        emoji: Emoji::unicode("🎉"),
+        burst: false,
+    };
+    let by = |heard: bool| {
+        if heard {
+            Evidence::Gateway
+        } else {
+            Evidence::Rest
+        }
+    };
+    let fact = match *action {
+        Action::See(channel, of, thanks) => Fact::Message(message(channel, of, thanks, now)),
+        Action::React(channel, of, heard) => {
+            return vec![(by(heard), Fact::Reacted(event(channel, of)))];
+        }
+        Action::Unreact(channel, of) => Fact::Unreacted(event(channel, of)),
+        Action::Delete(channel, of) => {
+            Fact::MessageGone(GUILD, CHANNELS_OF[channel], id(channel, of))
+        }
+        Action::Give(channel, of, linked) => {
+            let message = id(channel, of);
+            Fact::Props(Props {
+                id: run(message),
+                guild_id: GUILD,
+                channel_id: CHANNELS_OF[channel],
+                message_id: (linked && is_answer(of)).then_some(message),
+                giver: ANA,
+                receivers: vec![UserId(ANA.0 + 1)],
+                reason: String::new(),
+                origin: PropsOrigin::Command,
+                withdrawn: None,
+                about: None,
+            })
+        }
+        Action::Hide(hides) => Fact::Privacy(Privacy {
+            tier: if hides { Tier::Everything } else { Tier::None },
+            since: now,
+            ..Privacy::unchosen(GUILD, ANA)
+        }),
+        Action::Forget(channel, of) => {
+            let message = id(channel, of);
+            let channel = CHANNELS_OF[channel];
+            let forget = |step| (Evidence::Rest, Fact::Forget(GUILD, step));
+            return vec![
+                forget(Forget::Props(channel, run(message))),
+                forget(Forget::Message(channel, message)),
+            ];
+        }
+        Action::Wait(_) => return Vec::new(),
+    };
+    vec![(Evidence::Gateway, fact)]
+}
+
+fn beginning() -> Vec<Fact> {
+    let channel = |id: ChannelId, name: &str| {
+        Fact::Channel(Channel {
+            id,
+            guild_id: GUILD,
+            kind: ChannelKind::TEXT,
+            name: name.to_owned(),
+            parent_id: None,
+            position: 0,
+            nsfw: false,
+            overwrites: Vec::new(),
+            thread: None,
+            unread: Unread::default(),
+        })
+    };
+    vec![
+        Fact::Guild(Guild {
+            id: GUILD,
+            name: "Props".to_owned(),
+            owner_id: UserId(9 << 22),
+            unread: Unread::default(),
+        }),
+        Fact::Role(Role {
+            id: RoleId(GUILD.0),
+            guild_id: GUILD,
+            name: "@everyone".to_owned(),
+            position: 0,
+            permissions: VIEW_CHANNEL | READ_MESSAGE_HISTORY,
+            managed: false,
+            unread: Unread::default(),
+        }),
+        channel(CHANNELS_OF[0], "props"),
+        channel(CHANNELS_OF[1], "general"),
+    ]
+}
+
+fn tell(store: &Store, at: Millis, facts: Vec<(Evidence, Fact)>) {
+    let seen = facts.into_iter().map(|(by, fact)| Observation {
+        at: Stamp::from(at),
+        by,
+        fact,
+    });
+    store.merge(&[seen.collect()]).unwrap();
+}
+
+/// A row: its table, part and sort key.
+type Key = (&'static str, Option<Id>, Vec<u8>);
+
+/// All rows that a store exports.
+fn rows(source: &StoreSource) -> BTreeMap<Key, EncodedRow> {
+    let mut rows = BTreeMap::new();
+    let own = [CHANNELS, MEMBERS].map(|table| (Scope::space(GUILD), table));
+    let parts = CHANNELS_OF.map(|channel| Scope::part(GUILD, channel));
+    let tables = parts
+        .iter()
+        .flat_map(|scope| [MESSAGES, REACTIONS, PROPS].map(|table| (scope.clone(), table)));
+    for (scope, table) in own.into_iter().chain(tables) {
+        scan(source, &scope, table, ALWAYS, &mut |row| {
+            rows.insert((table, scope.part.clone(), row.key.sort.clone()), row);
+        });
+    }
+    rows
+}
+
+fn scan(
+    source: &StoreSource,
+    scope: &Scope,
+    table: &'static str,
+    times: RangeInclusive<Millis>,
+    each: &mut dyn FnMut(EncodedRow),
+) {
+    let mut last = *times.start();
+    let scanned = source.scan(scope, table, times.clone(), &mut |row| {
+        assert!(last <= row.key.time && times.contains(&row.key.time));
+        last = row.key.time;
+        each(row);
+        Ok(())
+    });
+    scanned.unwrap();
+}
+
+fn recent(source: &StoreSource, times: RangeInclusive<Millis>) -> BTreeMap<Key, EncodedRow> {
+    let mut last = *times.start();
+    let mut rows = BTreeMap::new();
+    let read = source.recent(&Id::new(GUILD), times.clone(), &mut |row| {
+        assert!(last <= row.row.key.time && times.contains(&row.row.key.time));
+        last = row.row.key.time;
+        let key = (row.table, row.part, row.row.key.sort.clone());
+        assert!(rows.insert(key, row.row).is_none());
+        Ok(())
+    });
+    read.unwrap();
+    rows
+}
+
+/// Whether what belongs to a message is there only with it.
+fn are_whole(rows: &BTreeMap<Key, EncodedRow>) {
+    let of = |table: &'static str| rows.iter().filter(move |((of, ..), _)| *of == table);
+    let messages: BTreeSet<MessageId> = of(MESSAGES)
+        .map(|(_, row)| row.decode::<MessageRow>().unwrap().id)
+        .collect();
+    for (_, row) in of(REACTIONS) {
+        let row: ReactionRow = row.decode().unwrap();
+        assert!(messages.contains(&row.message_id), "{row:?}");
+    }
+    for (_, row) in of(PROPS) {
+        let row: PropsRow = row.decode().unwrap();
+        assert!(
+            row.message_id.is_none_or(|id| messages.contains(&id)),
+            "{row:?}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn exports_are_whole_in_order_and_marked(
+        actions in prop::collection::vec(action(), 1..60),
+        exports in prop::collection::btree_set(0..60_usize, 0..6),
+        cuts in (0..3_000_i64, 0..3_000_i64),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let mut now = Millis(START + 40 * HOUR);
+        let beginning = beginning().into_iter().map(|fact| (Evidence::Gateway, fact));
+        tell(&store, now, beginning.collect());
+        let mut before = rows(&StoreSource::new(store.view()).unwrap());
+        let mut settled = store.dirty().unwrap();
+        for (number, action) in actions.iter().enumerate() {
+            now.0 += 1_000;
+            if let Action::Wait(hours) = action {
+                now.0 += i64::from(*hours) * HOUR;
+            }
+            tell(&store, now, facts(action, now));
+            if !exports.contains(&number) && number + 1 < actions.len() {
+                continue;
+            }
+            let source = StoreSource::new(store.view()).unwrap();
+            let after = rows(&source);
+            are_whole(&after);
+            let dirty = store.dirty().unwrap();
+            let new = dirty.iter().filter(|dirty| !settled.contains(dirty));
+            let mut marks: Vec<Mark> = new.map(|dirty| dirty.mark.clone()).collect();
+            marks.extend(reconsidered(&store, &marks).unwrap());
+            let marks: Vec<_> = marks.iter().flat_map(propsbot_rows::marks).collect();
+            let is_marked = |(table, part, _): &Key, row: &EncodedRow| marks.iter().any(|mark| {
+                mark.table == *table
+                    && (mark.scope.part.is_none() || mark.scope.part == *part)
+                    && mark.period.is_none_or(|period| period.times().contains(&row.key.time))
+            });
+            for (key, row) in before.iter().filter(|(key, row)| after.get(key) != Some(row)) {
+                prop_assert!(is_marked(key, row), "{:?} was here, {:?}", key, marks);
+            }
+            for (key, row) in after.iter().filter(|(key, row)| before.get(key) != Some(row)) {
+                prop_assert!(is_marked(key, row), "{:?} is here, {:?}", key, marks);
+            }
+            let (one, other) = (Millis(START + cuts.0 * HOUR), Millis(START + cuts.1 * HOUR));
+            for times in [one.min(other)..=one.max(other), Millis(START)..=one, other..=now, ALWAYS] {
+                let mut expected = after.clone();
+                expected.retain(|(_, part, _), row| part.is_some() && times.contains(&row.key.time));
+                prop_assert_eq!(recent(&source, times.clone()), expected);
+                let newest = source.newest(&Id::new(GUILD), *times.end()).unwrap();
+                let parts = after.iter().filter(|((_, part, _), _)| part.is_some());
+                let earlier = parts.map(|(_, row)| row.key.time).filter(|time| time <= times.end());
+                prop_assert_eq!(newest, earlier.max());
+                for scope in CHANNELS_OF.map(|channel| Scope::part(GUILD, channel)) {
+                    let mut read = 0;
+                    scan(&source, &scope, REACTIONS, times.clone(), &mut |_| read += 1);
+                    let of = |(key, row): &(&Key, &EncodedRow)| {
+                        (key.0, &key.1) == (REACTIONS, &scope.part) && times.contains(&row.key.time)
+                    };
+                    prop_assert_eq!(read, after.iter().filter(of).count());
+                }
+            }
+            (before, settled) = (after, dirty);
+        }
+    }
+}
