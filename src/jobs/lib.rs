@@ -19,6 +19,7 @@ pub mod progress;
 pub mod provider;
 pub mod quota;
 pub mod restore;
+pub mod restore_2;
 pub mod scrub;
 pub mod status;
 pub mod writer;

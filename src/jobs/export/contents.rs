@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{decided, exported_channels};
 use propsbot_archive::{
-    Covered, ExportPart, ExportSpace, Id, ManifestHistory, format2::request::Part,
+    Covered, ExportPart, ExportSpace, Id, ManifestHistory,
+    format2::{self, manifest::manifest_path, request::Part},
 };
 use propsbot_mirror::Contents;
 use propsbot_model::{
@@ -85,8 +86,37 @@ fn exported(store: &Reader, guild: &Guild) -> Result<Vec<(ChannelId, String)>, S
         .collect())
 }
 
+/// The exported guilds and channels, for archives of format 2.
+pub fn spaces(store: &Reader) -> Result<Vec<format2::export::ExportSpace>, StoreError> {
+    let exports = store.exports()?;
+    let mut spaces = Vec::new();
+    for part in store.guilds()? {
+        let Some(guild) = part.state.ever() else {
+            continue;
+        };
+        let id = Id::new(guild.id);
+        let synced = store.synced(guild.id)?;
+        let synced = |class: &Class| {
+            let synced = synced.iter().find(|synced| synced.class == *class);
+            (class.to_string(), synced.map(|synced| synced.at.millis()))
+        };
+        spaces.push(format2::export::ExportSpace {
+            name: guild.name.clone(),
+            synced: Class::ALL.iter().map(synced).collect(),
+            history: Some(ManifestHistory {
+                known_until: Some(store.history_known_until(guild.id)?.millis()),
+                reread_at: store.scrub(guild.id)?.last_reread(),
+            }),
+            stamps: exports.stamps(&manifest_path(&id)),
+            parts: parts(store, guild)?,
+            id,
+        });
+    }
+    Ok(spaces)
+}
+
 /// The exported channels of a guild, with the times in which each is complete.
-pub fn parts(store: &Reader, guild: &Guild) -> Result<Vec<Part>, StoreError> {
+fn parts(store: &Reader, guild: &Guild) -> Result<Vec<Part>, StoreError> {
     let (coverage, unfinished) = (store.coverage(guild.id)?, unfinished(store, guild.id)?);
     let session = store.session(guild.id)?.number;
     let heard = heard_at_of(store, guild.id)?;
@@ -106,7 +136,7 @@ pub fn parts(store: &Reader, guild: &Guild) -> Result<Vec<Part>, StoreError> {
 }
 
 /// The time up to which events of the guild arrived; `None` if unknown.
-pub fn heard_at_of(store: &Reader, guild: GuildId) -> Result<Option<Millis>, StoreError> {
+fn heard_at_of(store: &Reader, guild: GuildId) -> Result<Option<Millis>, StoreError> {
     let heard = store.heard()?;
     let unheard = store.session(guild)?.unheard;
     let heard = unheard.map_or(heard, |unheard| unheard.min(heard));
@@ -163,10 +193,12 @@ fn follow_channels(store: &Reader, guild: GuildId) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// The time up to which events of every guild arrived.
+/// The time up to which events of every guild arrived that the bot is in.
 fn heard_at(store: &Reader) -> Result<Stamp, StoreError> {
     let mut heard = store.heard()?;
-    for guild in store.guilds()? {
+    let guilds = store.guilds()?.into_iter();
+    // From a guild that the bot left, nothing is heard any more.
+    for guild in guilds.filter(|guild| guild.state.now().is_some()) {
         if let Some(unheard) = store.session(GuildId(guild.id))?.unheard {
             heard = heard.min(unheard);
         }

@@ -3,20 +3,32 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 use proptest::prelude::*;
 
-use super::{contents::reconsidered, source::StoreSource};
-use propsbot_archive::{EncodedRow, Id, Millis, Scope, format2::request::Source};
+use super::{
+    contents::{reconsidered, spaces},
+    source::StoreSource,
+};
+use crate::restore_2::restore;
+use propsbot_archive::{
+    EncodedRow, Id, MemoryArchive, Millis, Scope,
+    format2::{
+        export::{ExportRequest, export},
+        request::Source,
+        verify::{Depth, verify},
+    },
+};
 use propsbot_model::{
     Author, AuthorKind, Channel, ChannelId, ChannelKind, Command, Emoji, Evidence, Fact, Forget,
-    Guild, GuildId, InteractionId, Mention, Message, MessageId, MessageKind, Observation, Privacy,
-    Props, PropsOrigin, ReactionEvent, Role, RoleId, Stamp, Tier, Unread, UserId,
+    Guild, GuildId, InteractionId, Live, Mention, Message, MessageId, MessageKind, Observation,
+    Privacy, Props, PropsOrigin, ReactionEvent, Role, RoleId, Stamp, Tier, Unread, UserId,
     permissions::{READ_MESSAGE_HISTORY, VIEW_CHANNEL},
 };
 use propsbot_rows::{
-    CHANNELS, MEMBERS, MESSAGES, MessageRow, PROPS, PropsRow, REACTIONS, ReactionRow,
+    CHANNELS, MEMBERS, MESSAGES, MessageRow, PROPS, PropsRow, REACTIONS, ReactionRow, SCHEMA,
 };
 use propsbot_store::{Mark, Store};
 
@@ -290,6 +302,83 @@ fn are_whole(rows: &BTreeMap<Key, EncodedRow>) {
             "{row:?}"
         );
     }
+}
+
+/// Exports all to a new archive, which has no fault.
+async fn exported(store: &Store, now: Millis) -> MemoryArchive {
+    let archive = MemoryArchive::new();
+    let view = store.view();
+    let request = ExportRequest {
+        now,
+        heard_at: Some(store.heard().unwrap().millis()),
+        spaces: spaces(&view).unwrap(),
+        ..ExportRequest::new(&SCHEMA)
+    };
+    let source = StoreSource::new(view).unwrap();
+    export(&archive, Arc::new(source), request).await.unwrap();
+    let found = verify(&archive, &SCHEMA, Depth::Whole).await.unwrap();
+    assert!(found.is_valid(), "{:?}", found.faults);
+    archive
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Though the mirror believes that it has all messages, and has some that it doesn't show.
+    #[test]
+    fn archives_are_sound_and_restore_to_the_same(
+        actions in prop::collection::vec(action(), 1..60),
+        lives in prop::collection::vec((0..2_usize, 0..6_u8), 0..3),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("first")).unwrap();
+        let mut now = Millis(START + 40 * HOUR);
+        let beginning = beginning().into_iter().map(|fact| (Evidence::Gateway, fact));
+        tell(&store, now, beginning.collect());
+        let session = store.session(GUILD).unwrap().number;
+        for (channel, after) in lives {
+            let after = if after == 0 { MessageId(0) } else { id(channel, after - 1) };
+            let live = Live { session, after, since: Stamp::from(now) };
+            tell(&store, now, vec![(Evidence::Gateway, Fact::Live(GUILD, CHANNELS_OF[channel], live))]);
+        }
+        for action in &actions {
+            now.0 += 1_000;
+            if let Action::Wait(hours) = action {
+                now.0 += i64::from(*hours) * HOUR;
+            }
+            tell(&store, now, facts(action, now));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let archive = exported(&store, now).await;
+            let restored = Store::open_to_restore(&folder.path().join("second")).unwrap();
+            let restored = Arc::new(restored);
+            restore(&restored, &archive, &|_, _| {}).await.unwrap();
+            let same = rows(&StoreSource::new(restored.view()).unwrap());
+            assert_eq!(same, rows(&StoreSource::new(store.view()).unwrap()));
+            for (channel, tally) in CHANNELS_OF.map(|channel| (channel, tally(&store, channel))) {
+                assert!(hides(&store) || tally == self::tally(&restored, channel));
+            }
+            let again = exported(&restored, now).await;
+            let is_row = |path: &String| path.starts_with("rows/");
+            let of = |files: BTreeMap<String, Vec<u8>>| -> Vec<String> {
+                files.into_keys().filter(is_row).collect()
+            };
+            assert_eq!(of(again.files().await), of(archive.files().await));
+        });
+    }
+}
+
+/// Whether anyone hides everything, and so is missing in counts of the archive.
+fn hides(store: &Store) -> bool {
+    let chosen = store.privacy(GUILD).unwrap();
+    chosen.iter().any(|chosen| chosen.tier == Tier::Everything)
+}
+
+fn tally(store: &Store, channel: ChannelId) -> Option<(u64, u64, u64)> {
+    let tallies = store.tallies(GUILD).unwrap();
+    let tally = tallies.iter().find(|tally| tally.channel_id == channel)?;
+    Some((tally.messages, tally.deleted, tally.props)).filter(|tally| *tally != (0, 0, 0))
 }
 
 proptest! {
