@@ -10,6 +10,7 @@ use super::{
     error::{ReadError, damaged},
     file::{Kind, named},
     layout::ALWAYS,
+    references::Reference,
 };
 use crate::{Hash, Id, Level, Millis, Row, Schema, Scope, manifest::Counts, row::decode_blob};
 
@@ -74,6 +75,9 @@ pub struct Batch {
     /// Where in the file they are.
     pub(super) array: Range<usize>,
     pub(super) bytes: Arc<Vec<u8>>,
+    /// By what other rows refer to these, and to what these refer, where that was not checked yet.
+    pub(super) ids: Vec<u64>,
+    pub(super) references: Vec<Reference>,
 }
 
 impl Batch {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     sync::Arc,
     thread,
 };
@@ -190,7 +191,10 @@ impl<'a> SpaceReader<'a> {
                 .base(Some(&line.id), line.index, &line.rows, &mut reading)
                 .await?;
             self.rows_of(files, &mut reading).await?;
-            if let Err(problem) = reading.references.end(&line.id, &self.covered(line)) {
+            if let Err(problem) = reading
+                .references
+                .end(&line.id, &self.covered(line), |_| true)
+            {
                 reading.fault(&path, problem)?;
             }
         }
@@ -296,6 +300,8 @@ impl<'a> SpaceReader<'a> {
                         file: expected.file().hash,
                         array: group.array(),
                         bytes: Arc::clone(&bytes),
+                        ids: mem::take(&mut checked.ids),
+                        references: mem::take(&mut checked.references),
                     };
                     // Fails if nobody takes them any more; then nobody asks for the rest either.
                     let _ = each.send(batch).await;

@@ -45,11 +45,11 @@ impl Reading<'_> {
         expected: &Expected,
         checked: &mut Checked,
     ) -> Result<(), Problem> {
-        let (group, references) = (&checked.group, mem::take(&mut checked.references));
+        let group = &checked.group;
         if self.query.is_whole()
             && let Some(table) = group.table
         {
-            let part = group.part.as_ref();
+            let (part, references) = (group.part.as_ref(), mem::take(&mut checked.references));
             self.references
                 .take(part, table.name, &checked.ids, references);
         }

@@ -6,7 +6,7 @@ use super::{canonical::Problem, manifest::Covered};
 use crate::{Id, Millis};
 
 /// That a row refers to another.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reference {
     /// The table and id of the other row.
     pub(super) to: (&'static str, u64),
@@ -52,12 +52,17 @@ impl References {
             .extend(open.map(|reference| (table, reference)));
     }
 
-    /// Resolves what is left of a part, all of whose rows were taken.
-    pub(super) fn end(&mut self, id: &Id, covered: &[Covered]) -> Result<(), Problem> {
+    /// Resolves what is left of a part, of whose tables all rows were taken that `is_read` is true for.
+    pub(super) fn end(
+        &mut self,
+        id: &Id,
+        covered: &[Covered],
+        is_read: impl Fn(&'static str) -> bool,
+    ) -> Result<(), Problem> {
         let part = self.parts.remove(id).unwrap_or_default();
         let mut missing = Ok(());
         for (table, Reference { to, belongs_to }) in part.references {
-            if part.ids.contains(&to) {
+            if part.ids.contains(&to) || !is_read(to.0) {
                 continue;
             }
             *self.unresolved.entry((table, to.0)).or_default() += 1;

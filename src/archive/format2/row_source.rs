@@ -3,18 +3,24 @@
 //! Owns [`RowSource`], which graph plugins read from, and its two implementations. A plugin asks for
 //! one table at a time and gets its rows in batches, so memory holds only a few files at once.
 
-use std::{any::Any, collections::BTreeSet, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+};
 
 use futures::TryStreamExt as _;
 use tokio::sync::mpsc;
 
 use super::{
     archive_reader::{ArchiveReader, retry},
-    error::ReadError,
+    error::{ReadError, damaged},
     export::ExportRequest,
     layout::ALWAYS,
-    manifest::Manifest,
+    manifest::{Covered, Line, Manifest, manifest_path},
     query,
+    references::References,
     request::Source,
 };
 use crate::{ArchiveError, DataArchive, EncodedRow, Id, Level, Row, Schema, Scope, SourceError};
@@ -241,12 +247,13 @@ async fn lend<T: Send + 'static>(
         Some(only) => vec![reader.space(only)?],
         None => reader.spaces().iter().collect(),
     };
-    let mut scopes = Vec::new();
+    let (mut scopes, mut covered) = (Vec::new(), Vec::new());
     for space in &spaces {
         let id = &space.manifest().space;
         scopes.push(Scope::space(id));
-        let parts = space.parts().await?.into_iter();
-        scopes.extend(parts.map(|(part, _)| Scope::part(id, part.id)));
+        let parts = space.parts().await?;
+        scopes.extend(parts.iter().map(|(part, _)| Scope::part(id, &part.id)));
+        covered.push(parts);
     }
     let (asks, mut asked) = mpsc::channel::<Ask>(1);
     let lent = Lent {
@@ -256,6 +263,7 @@ async fn lend<T: Send + 'static>(
     };
     let reading = tokio::task::spawn_blocking(move || read(&lent));
     let mut is_superseded = false;
+    let mut told = Told::default();
     let answering = async {
         while let Some(ask) = asked.recv().await {
             let answer = ask.batches.clone();
@@ -265,12 +273,16 @@ async fn lend<T: Send + 'static>(
                         continue;
                     };
                     let mut batches = space.batches(&query);
-                    while let Some(batch) = batches.try_next().await? {
+                    while let Some(mut batch) = batches.try_next().await? {
+                        told.take(&mut batch);
                         if answer.send(Ok(batch)).await.is_err() {
                             return Ok(());
                         }
                     }
                 }
+                let scopes = ask.scopes.iter();
+                told.read
+                    .extend(scopes.map(|scope| (ask.table, scope.clone())));
                 Ok(())
             };
             if let Err(error) = read.await {
@@ -285,8 +297,52 @@ async fn lend<T: Send + 'static>(
         return Err(ReadError::Superseded);
     }
     let outcome = outcome.map_err(|error| ArchiveError::Stopped(error.to_string()))?;
+    for (space, parts) in spaces.iter().zip(covered) {
+        told.end(&space.manifest().space, &parts)?;
+    }
     let manifests = spaces.iter().map(|space| space.manifest().clone());
     Ok((outcome, manifests.collect()))
+}
+
+/// What was read for one reader, table by table: rows of one may contradict those of another.
+#[derive(Default)]
+struct Told {
+    references: BTreeMap<Id, References>,
+    read: BTreeSet<(&'static str, Scope)>,
+}
+
+impl Told {
+    fn take(&mut self, batch: &mut query::Batch) {
+        let Some(part) = &batch.scope.part else {
+            return;
+        };
+        let mut references = mem::take(&mut batch.references);
+        // The others may be missing.
+        references.retain(|reference| reference.belongs_to.is_some());
+        let space = self
+            .references
+            .entry(batch.scope.space.clone())
+            .or_default();
+        space.take(
+            Some(part),
+            batch.table,
+            &mem::take(&mut batch.ids),
+            references,
+        );
+    }
+
+    fn end(&mut self, space: &Id, parts: &[(Line, Vec<Covered>)]) -> Result<(), ReadError> {
+        let Some(references) = self.references.get_mut(space) else {
+            return Ok(());
+        };
+        for (part, covered) in parts {
+            let scope = Scope::part(space, &part.id);
+            let is_read = |table| self.read.contains(&(table, scope.clone()));
+            let ended = references.end(&part.id, covered, is_read);
+            ended.map_err(damaged(&manifest_path(space)))?;
+        }
+        Ok(())
+    }
 }
 
 /// An archive that another task reads.

@@ -47,7 +47,7 @@ pub(super) fn sound() -> Story {
 }
 
 #[derive(Clone, Debug)]
-enum Damage {
+pub(super) enum Damage {
     Flip(usize),
     Cut(usize),
     Append(Vec<u8>),
@@ -55,7 +55,7 @@ enum Damage {
     Drop(usize),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(super) fn damage() -> impl Strategy<Value = Damage> {
     let at = any::<usize>;
     prop_oneof![
         4 => at().prop_map(Damage::Flip),
@@ -67,7 +67,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 impl Damage {
-    fn to(&self, bytes: &mut Vec<u8>) {
+    pub(super) fn to(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Flip(at) => {
                 let at = at % (bytes.len() * 8);
@@ -83,7 +83,7 @@ impl Damage {
     }
 }
 
-fn kind(path: &str) -> Option<Kind> {
+pub(super) fn kind(path: &str) -> Option<Kind> {
     let (folder, name) = path.split_once('/')?;
     match folder {
         "rows" => Some(Kind::Rows),
@@ -102,7 +102,7 @@ pub(super) fn inflate(packed: &[u8]) -> Vec<u8> {
 }
 
 /// Puts other bytes in place of a file, under their own name, and has all that names it name them.
-fn relink(files: &mut Stored, path: &str, bytes: &[u8]) {
+pub(super) fn relink(files: &mut Stored, path: &str, bytes: &[u8]) {
     let Some(kind_of) = kind(path) else {
         files.insert(path.to_owned(), bytes.to_vec());
         return;
@@ -138,7 +138,7 @@ fn relink(files: &mut Stored, path: &str, bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn damage_is_never_taken_for_what_was_exported(

@@ -7,6 +7,7 @@ mod forums;
 mod page;
 mod promise;
 mod rows;
+mod trust;
 mod weeks;
 
 use std::{
