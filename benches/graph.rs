@@ -209,7 +209,9 @@ fn request() -> ExportRequest {
             id: Id::new(GUILD),
             name: "The Community".to_owned(),
             synced: [].into(),
+            heard_at: None,
             history: None,
+            stamps: None,
             parts: (1..=CHANNELS)
                 .map(|id| ExportPart {
                     id: Id::new(id),

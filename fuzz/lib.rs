@@ -9,17 +9,11 @@ use futures::TryStreamExt as _;
 use indexmap::IndexMap;
 use peak_alloc::PeakAlloc;
 use propsbot_archive::{
-    Hash, Id, MemoryArchive, Millis, Row,
-    format2::{
-        archive_reader::ArchiveReader,
-        error::ReadError,
-        file::{FileRef, Kind, decode, pack, unpack},
-        layout::Stamps,
-        manifest::{Manifest, Open, Parts, ROOT, Root, manifest_path, print_checked},
-        period::{Period, Unit},
-        query::Query,
-        verify::{Depth, verify},
-    },
+    ArchiveReader, Depth, Hash, Id, MemoryArchive, Millis, Period, Query, ReadError, Row, Stamps,
+    Unit,
+    file::{FileRef, Kind, decode, pack, unpack},
+    manifest::{Manifest, Open, Parts, ROOT, Root, manifest_path, print_checked},
+    verify,
 };
 use propsbot_rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow, SCHEMA,

@@ -1,9 +1,10 @@
 //! A community that is computed on the fly, so that only the archive is measured.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use propsbot_archive::{
-    Dirty, EncodedRow, ExportPart, ExportRequest, ExportSpace, Hash, Id, Scope, Source, SourceError,
+    EncodedRow, ExportPart, ExportRequest, ExportSpace, Hash, Id, Mark, PartRow, Period, Scope,
+    Source, SourceError, Unit,
 };
 use propsbot_model::{
     AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, MessageId, MessageKind, Millis, UserId,
@@ -31,15 +32,15 @@ impl Community {
         Self { messages, more }
     }
 
-    /// A request to export one more message in the first channel, based on this manifest.
-    pub(crate) fn change(&self, since: Option<Hash>) -> ExportRequest {
-        let day = self.id(self.messages - 1).created_at().0 / 86_400_000;
+    /// A request to export one more message in the first channel, based on these manifests.
+    pub(crate) fn change(&self, since: BTreeMap<String, Hash>) -> ExportRequest {
+        let time = self.id(self.messages - 1).created_at();
         let mut change = request();
         change.since = since;
-        change.dirty = vec![Dirty {
+        change.marks = vec![Mark {
             scope: Scope::part(GUILD, ChannelId(1)),
             table: propsbot_rows::MESSAGES,
-            day: Some(day),
+            period: Some(Period::of(Unit::Hour, time)),
         }];
         change
     }
@@ -99,6 +100,35 @@ impl Community {
 }
 
 impl Source for Community {
+    fn newest(&self, _: &Id, clock: Millis) -> Result<Option<Millis>, SourceError> {
+        let last = self.messages - 1 - u64::from(!self.more);
+        Ok(Some(self.id(last).created_at().min(clock)))
+    }
+
+    fn recent(
+        &self,
+        _: &Id,
+        times: RangeInclusive<Millis>,
+        each: &mut dyn FnMut(PartRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        for n in self.numbers(&ids(&times)) {
+            for channel in (1..=CHANNELS).map(ChannelId) {
+                let row = |table, row| PartRow {
+                    part: Some(Id::new(channel)),
+                    table,
+                    row,
+                };
+                let message = EncodedRow::new(&self.message(channel, n));
+                each(row(propsbot_rows::MESSAGES, message))?;
+                if n % 10 == 0 {
+                    let reaction = EncodedRow::new(&self.reaction(channel, n));
+                    each(row(propsbot_rows::REACTIONS, reaction))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn scan(
         &self,
         scope: &Scope,
@@ -162,8 +192,10 @@ pub(crate) fn request() -> ExportRequest {
         spaces: vec![ExportSpace {
             id: Id::new(GUILD),
             name: "The Community".to_owned(),
+            heard_at: None,
             synced: [].into(),
             history: None,
+            stamps: None,
             parts: (1..=CHANNELS)
                 .map(|id| ExportPart {
                     id: Id::new(id),

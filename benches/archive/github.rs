@@ -2,13 +2,14 @@
 //! so that its memory can be measured.
 
 use std::{
+    collections::BTreeMap,
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use propsbot_archive::{ArchiveReader, DataArchive, Hash, Previous, export, needed_indexes, plan};
+use propsbot_archive::{Hash, dry_run, export};
 use propsbot_backends::{
     Access, ArchiveSpec, GithubAccess, GithubArchive, GithubPlace, open_to_read,
 };
@@ -25,6 +26,9 @@ use super::{
 /// The first argument of an exporter process.
 pub(crate) const EXPORTER: &str = "--exporter";
 
+/// Manifests by path.
+type Manifests = BTreeMap<String, Hash>;
+
 /// An exporter's instructions.
 #[derive(Deserialize, Serialize)]
 struct Order {
@@ -33,15 +37,15 @@ struct Order {
     owner: String,
     repo: String,
     messages: u64,
-    /// Based on this manifest, with one more message.
-    since: Option<String>,
+    /// Based on these manifests, with one more message.
+    since: Option<Manifests>,
     more: bool,
 }
 
 /// An exporter's results.
 #[derive(Deserialize, Serialize)]
 struct Report {
-    manifest: String,
+    manifests: Manifests,
     changed: bool,
     files: u64,
     bytes: u64,
@@ -72,29 +76,27 @@ pub(crate) async fn exporter(given: &[String]) -> anyhow::Result<()> {
     let (place, access) = access(&order);
     let archive = GithubArchive::new(place, &access, &Network::default())?;
     let community = Arc::new(Community::new(order.messages, order.more));
-    let since = order.since.as_ref().map(|since| since.parse::<Hash>());
-    let asked = match since.transpose()? {
-        Some(since) if order.more => community.change(Some(since)),
+    let asked = match order.since {
+        Some(since) if order.more => community.change(since),
         Some(since) => {
             let mut asked = request();
-            asked.since = Some(since);
+            asked.since = since;
             asked
         }
         None => request(),
     };
     let mut planning = Duration::ZERO;
-    if asked.since.is_some() {
-        let previous = previous(&archive, &asked).await?;
+    if !asked.since.is_empty() {
         let begun = Instant::now();
-        plan(Some(&previous), &asked, community.as_ref(), &mut |_| Ok(()))?;
+        dry_run(&archive, community.clone(), asked.clone()).await?;
         planning = begun.elapsed();
     }
     let begun = Instant::now();
     let done = export(&archive, community, asked).await?;
     let report = Report {
-        manifest: done.manifest.context("no manifest")?.to_string(),
+        manifests: done.manifests,
         changed: done.changed,
-        files: done.blobs + done.indexes + u64::from(done.changed),
+        files: done.files + u64::from(done.changed),
         bytes: done.bytes,
         planning,
         took: begun.elapsed(),
@@ -104,29 +106,13 @@ pub(crate) async fn exporter(given: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn previous(
-    archive: &dyn DataArchive,
-    asked: &propsbot_archive::ExportRequest,
-) -> anyhow::Result<Previous> {
-    let reader = ArchiveReader::open(archive).await?;
-    let mut indexes = std::collections::BTreeMap::new();
-    for (scope, index) in needed_indexes(reader.manifest(), reader.hash(), asked) {
-        indexes.insert(index.hash, reader.index(&scope, index).await?);
-    }
-    Ok(Previous {
-        hash: reader.hash(),
-        manifest: reader.manifest().clone(),
-        indexes,
-    })
-}
-
-/// Exports in a separate process and prints the cost. Returns the manifest.
+/// Exports in a separate process and prints the cost. Returns the manifests.
 async fn exported(
     github: &Github,
     messages: u64,
-    since: Option<String>,
+    since: Option<Manifests>,
     more: bool,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Manifests> {
     let order = Order {
         url: github.url(),
         token: github.token(),
@@ -157,7 +143,7 @@ async fn exported(
         report.planning,
         report.memory >> 10,
     ));
-    Ok(report.manifest)
+    Ok(report.manifests)
 }
 
 pub(crate) async fn measure(messages: u64) -> anyhow::Result<()> {

@@ -68,16 +68,13 @@ async fn measure(messages: u64) -> anyhow::Result<()> {
     let begun = Instant::now();
     let first = export(&archive, community(false), request()).await?;
     tell("exported", begun.elapsed(), first.bytes);
-    say(&format!(
-        "  {} blobs, {} indexes",
-        first.blobs, first.indexes
-    ));
+    say(&format!("  {} files", first.files));
 
     // One more message in the first channel.
-    let change = community(true).change(first.manifest);
+    let change = community(true).change(first.manifests);
     let begun = Instant::now();
     let more = export(&archive, community(true), change).await?;
-    let files = more.blobs + more.indexes + 1;
+    let files = more.files + 1;
     say(&format!(
         "  one message more: {:.1?}, {files} files, {} bytes",
         begun.elapsed(),
@@ -87,14 +84,14 @@ async fn measure(messages: u64) -> anyhow::Result<()> {
     let begun = Instant::now();
     let found = verify(&archive, &SCHEMA, Depth::Whole).await?;
     anyhow::ensure!(found.is_valid(), "{:?}", found.faults);
-    tell("verified", begun.elapsed(), found.bytes);
+    tell("verified", begun.elapsed(), found.read.bytes);
 
     let begun = Instant::now();
     let store = Store::open_to_restore(&folder.path().join("store"))?;
     let restored = restore(&Arc::new(store), &archive, &|_, _| {}).await?;
-    tell("restored", begun.elapsed(), found.bytes);
+    tell("restored", begun.elapsed(), found.read.bytes);
     anyhow::ensure!(
-        restored.rows == found.rows.values().sum::<u64>(),
+        restored.rows == found.read.rows.values().sum::<u64>(),
         "rows are missing"
     );
     say(&format!(

@@ -19,6 +19,7 @@ use clap::{Parser, ValueEnum};
 use memory::{Memory, Sample, slope};
 use propsbot_archive::ArchiveReader;
 use propsbot_backends::FolderArchive;
+use propsbot_rows::SCHEMA;
 use simulator::discord::{Action, Discord, Draft, Options, kind};
 use tempfile::TempDir;
 use tokio::time::MissedTickBehavior;
@@ -103,8 +104,8 @@ async fn main() -> anyhow::Result<()> {
     ensure!(status.success(), "the bot did not end well: {status}");
     if arguments.export != "never" {
         let archive = FolderArchive::new(home.path().join("archive"));
-        let reader = ArchiveReader::open(&archive).await?;
-        say(&format!("exports: {}", reader.manifest().generation));
+        let reader = ArchiveReader::open(&archive, &SCHEMA).await?;
+        say(&format!("exports: {}", reader.generation()));
     }
     let second_half = &samples[samples.len() / 2..];
     let grows = slope(second_half).context("too short for two samples in its second half")?;

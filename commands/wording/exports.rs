@@ -45,10 +45,9 @@ pub(crate) fn exported(outcome: &ExportOutcome, language: Language) -> String {
     match outcome {
         Ok(done) if done.changed => {
             let mut text = format!(
-                "Exported: the archive is at {}; {} in {}, {}",
+                "Exported: the archive is at {}; {}, {}",
                 version(done, language),
-                language.counted(done.rows, "row"),
-                language.counted(done.blobs + done.indexes, "new file"),
+                language.counted(done.files, "new file"),
                 language.counted(done.bytes, "byte"),
             );
             if done.requests > 0 {

@@ -20,7 +20,7 @@ use super::{
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
-    ManifestSpace, SOURCECRED, Schema, SideFiles, Verification,
+    Manifest, Millis, SOURCECRED, Schema, SideFiles, Summary, Verification,
 };
 use propsbot_backends::{ArchiveSpec, Claims, drop_copies};
 use propsbot_jobs::clock::Clock;
@@ -98,12 +98,9 @@ async fn export_unless(
     let done = done.tried(|| format!("could not export to {spec}"))?;
     let mut line = if done.changed {
         format!(
-            "{spec} is at generation {}: {} in {} ({}), {} removed",
+            "{spec} is at generation {}: {}",
             done.generation,
-            counted(done.rows, "row"),
-            counted(done.blobs, "new blob"),
-            counted(done.bytes, "byte"),
-            counted(done.removed, "object")
+            written(&done)
         )
     } else if done.mended.is_empty() {
         format!(
@@ -129,11 +126,10 @@ async fn export_unless(
     }
     if !was_sound {
         let left = checked(spec, target.archive.as_ref(), exports.schema()).await?;
-        let left = left.faults;
-        if !left.is_empty() {
+        if !left.is_valid() {
             return Err(Error::Failed(anyhow!(
                 "{spec} was repaired as far as possible, but these faults remain:\n  {}",
-                left.join("\n  ")
+                faults(&left)
             )));
         }
         line.push_str("; the archive was damaged and is repaired");
@@ -195,10 +191,9 @@ async fn checked(
 ) -> Result<Verification, Error> {
     let found = archive::verify(archive, schema, Depth::Whole).await;
     let found = found.tried(|| format!("could not verify {spec}"))?;
-    // A person has to decide what to do about a faulty manifest.
-    if found.generation == 0 {
-        let faults = found.faults.join("\n  ");
-        return Err(Error::Failed(anyhow!("{spec}: {faults}")));
+    // There is nothing to repair in what is no archive of this program.
+    if !found.is_valid() && found.damaged.is_empty() && found.manifests.is_empty() {
+        return Err(Error::Failed(anyhow!("{spec}: {}", faults(&found))));
     }
     Ok(found)
 }
@@ -239,12 +234,9 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
         .tried(|| format!("could not work out what an export to {spec} would write"))?;
     let mut lines = vec![if would.changed {
         format!(
-            "{spec} would be at generation {}: {} in {} ({}), {} removed",
+            "{spec} would be at generation {}: {}",
             would.generation,
-            counted(would.rows, "row"),
-            counted(would.blobs, "new blob"),
-            counted(would.bytes, "byte"),
-            counted(would.removed, "object")
+            written(&would)
         )
     } else {
         format!("{spec} would stay at generation {}", would.generation)
@@ -271,9 +263,10 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     let provider = provider_of(config, archive.as_ref()).await;
     // Read it first: a wrong address must not leave a half-restored store behind.
-    ArchiveReader::open_as(archive.as_ref(), provider.schema())
-        .await
-        .tried(|| format!("could not read {spec}"))?;
+    let reader = ArchiveReader::open(archive.as_ref(), provider.schema()).await;
+    let manifests = reader
+        .tried(|| format!("could not read {spec}"))?
+        .manifests();
     let bar = rows_bar();
     let told = |done, total| {
         bar.set_length(total);
@@ -282,14 +275,15 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     let done = provider.restore(archive.as_ref(), &told).await;
     bar.finish_and_clear();
     let done = done.tried(|| format!("could not restore {spec}"))?;
-    Ok(vec![format!(
-        "restored generation {1} of {spec} into {0}: {2}, {3}. The archive doesn't hold private channels: \
-         `propsbot sync` or `propsbot run` fetches those again and continues from here",
+    let mut lines = as_of(&manifests, Clock::now());
+    lines.push(format!(
+        "restored {spec} into {}: {}, {}. The archive doesn't hold private channels: `propsbot sync` or \
+         `propsbot run` fetches those again and continues from here",
         config.store_path.display(),
-        done.generation,
         counted(done.parts, "channel"),
         counted(done.rows, "row")
-    )])
+    ));
+    Ok(lines)
 }
 
 /// Checks an archive.
@@ -306,13 +300,11 @@ pub async fn verify(
     let found = archive::verify(archive.as_ref(), schema, depth)
         .await
         .tried(|| format!("could not verify {spec}"))?;
-    if found.generation == 0 {
-        return Err(Error::Failed(anyhow!(
-            "{spec}: {}",
-            found.faults.join("\n  ")
-        )));
+    if found.manifests.is_empty() && !found.is_valid() {
+        return Err(Error::Failed(anyhow!("{spec}: {}", faults(&found))));
     }
     let rows: Vec<String> = found
+        .read
         .rows
         .iter()
         .map(|(table, count)| match table.as_str() {
@@ -320,19 +312,16 @@ pub async fn verify(
             table => counted(*count, table.trim_end_matches('s')),
         })
         .collect();
-    let blobs = match depth {
-        Depth::Whole => format!("{}: {}", counted(found.blobs, "blob"), rows.join(", ")),
-        Depth::Structure => "blobs not checked".to_owned(),
+    let rows = match depth {
+        Depth::Whole => rows.join(", "),
+        Depth::Structure => "rows not checked".to_owned(),
     };
-    let checked = format!(
-        "{spec}: generation {}, {}, {blobs}",
-        found.generation,
-        counted(found.indexes, "index file")
-    );
+    let files = counted(found.read.files, "file");
+    let mut lines = as_of(&found.manifests, Clock::now());
     if found.is_valid() {
-        let mut lines = vec![format!("{checked}. No faults.")];
+        lines.push(format!("{spec}: {files}: {rows}. No faults."));
         let unresolved = |of: &str| -> u64 {
-            let all = found.unresolved.iter();
+            let all = found.read.unresolved.iter();
             all.filter(|((_, to), _)| *to == of)
                 .map(|(_, rows)| rows)
                 .sum()
@@ -344,24 +333,58 @@ pub async fn verify(
                  not in the archive: {about}; messages by authors who are not members in it: {by}"
             ));
         }
-        lines.extend(incomplete(archive.as_ref(), schema, None).await?);
+        lines.extend(incomplete(&found.manifests, schema));
         return Ok(lines);
     }
-    let faults = found.faults.join("\n  ");
-    Err(Error::Failed(anyhow!(
-        "{checked}. {}:\n  {faults}",
-        counted(found.faults.len(), "fault")
-    )))
+    let count = found.faults.len() + found.more_faults;
+    lines.push(format!(
+        "{spec}: {files}: {rows}. {}:\n  {}",
+        counted(count, "fault"),
+        faults(&found)
+    ));
+    Err(Error::Failed(anyhow!(lines.join("\n"))))
 }
 
-/// Warnings about what was never completely synced, in the whole archive or in one space of it.
-pub(super) async fn incomplete(
-    archive: &dyn DataArchive,
-    schema: &Schema,
-    only: Option<&Id>,
-) -> Result<Vec<String>, Error> {
-    let reader = ArchiveReader::open_as(archive, schema).await?;
-    let never = |space: &ManifestSpace| {
+/// What an export writes.
+fn written(summary: &Summary) -> String {
+    format!(
+        "{} ({}), {} removed",
+        counted(summary.files, "new file"),
+        counted(summary.bytes, "byte"),
+        counted(summary.removed, "file")
+    )
+}
+
+/// The listed faults, one a line, and how many more there are.
+fn faults(found: &Verification) -> String {
+    let mut faults = found.faults.clone();
+    if found.more_faults > 0 {
+        faults.push(format!("and {} more", found.more_faults));
+    }
+    faults.join("\n  ")
+}
+
+/// Which generation of each space is read, and how old it is.
+pub(super) fn as_of(manifests: &[Manifest], now: Millis) -> Vec<String> {
+    let one = |manifest: &Manifest| {
+        let age = now.0.saturating_sub(manifest.created_at.0);
+        let minutes = u64::try_from(age / 60_000).unwrap_or_default();
+        let age = match minutes {
+            0 => "just now".to_owned(),
+            minutes => {
+                let age = Duration::from_secs(minutes * 60);
+                format!("{} ago", humantime::format_duration(age))
+            }
+        };
+        let (name, generation) = (one_line(&manifest.name), manifest.generation);
+        format!("{name}: generation {generation}, exported {age}")
+    };
+    manifests.iter().map(one).collect()
+}
+
+/// Warnings about what was never completely synced when it was exported.
+pub(super) fn incomplete(manifests: &[Manifest], schema: &Schema) -> Vec<String> {
+    let never = |space: &Manifest| {
         let is_synced = |class: &&str| matches!(space.synced.get(*class), Some(Some(_)));
         let classes = schema.classes.iter().copied();
         let classes: Vec<&str> = classes.filter(|class| !is_synced(class)).collect();
@@ -374,7 +397,5 @@ pub(super) async fn incomplete(
             )
         })
     };
-    let spaces = reader.manifest().spaces.iter();
-    let chosen = spaces.filter(|space| only.is_none_or(|only| space.id == *only));
-    Ok(chosen.filter_map(never).collect())
+    manifests.iter().filter_map(never).collect()
 }

@@ -11,10 +11,15 @@ use anyhow::Context as _;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use super::{Error, PluginOrder, archive::incomplete, error::Tried as _};
+use super::{
+    Error, PluginOrder,
+    archive::{as_of, incomplete},
+    error::Tried as _,
+};
 use crate::config::Config;
 use propsbot_archive::{Id, read_rows};
 use propsbot_backends::ArchiveSpec;
+use propsbot_jobs::clock::Clock;
 use propsbot_model::{GuildId, printable_json};
 use propsbot_sourcecred::{
     BeforeAndNow, Changes, Comparison, Document, Documents, Drawing, Types, WeightedGraph, draw,
@@ -50,7 +55,7 @@ pub async fn graph(
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     let only = order.guild.map(Id::new);
     let reading = Arc::clone(&plugin);
-    let drawing = read_rows(
+    let (drawing, manifests) = read_rows(
         archive.as_ref(),
         plugin.provider(),
         only.as_ref(),
@@ -59,12 +64,13 @@ pub async fn graph(
     .await
     .tried(|| format!("could not draw the {} graph from {spec}", plugin.name()))?;
     let out = order.out.map(Path::to_owned);
+    let as_of = as_of(&manifests, Clock::now());
     let building = tokio::task::spawn_blocking(move || {
         let Drawing {
             documents,
             mut warnings,
         } = drawing;
-        let mut notes = Vec::new();
+        let mut notes = as_of;
         if let Some(out) = &out {
             for (document, path) in Document::ALL.into_iter().zip(write(&documents, out)?) {
                 notes.push(format!("wrote {}", path.display()));
@@ -85,7 +91,7 @@ pub async fn graph(
         Ok::<_, Error>((notes, compared))
     });
     let (mut notes, compared) = building.await.context("could not build the graph")??;
-    notes.extend(incomplete(archive.as_ref(), plugin.provider(), only.as_ref()).await?);
+    notes.extend(incomplete(&manifests, plugin.provider()));
     Ok(match compared {
         None => notes,
         Some(compared) if order.json => vec![json(&compared, &notes)?],

@@ -1,7 +1,7 @@
 //! The providers that this program has.
 
 use crate::config::Config;
-use propsbot_archive::{ArchiveReader, DataArchive};
+use propsbot_archive::{self as archive, DataArchive};
 use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
 use propsbot_mirror::DataProvider;
 
@@ -33,8 +33,7 @@ pub(super) async fn provider_of(
     config: &Config,
     archive: &dyn DataArchive,
 ) -> Box<dyn DataProvider> {
-    let reader = ArchiveReader::open(archive).await.ok();
-    let name = reader.map(|reader| reader.manifest().provider.clone());
+    let name = archive::provider_of(archive).await.ok();
     let mut providers = providers(config);
     let mut all = providers.iter().map(|provider| provider.schema().provider);
     let named = all.position(|known| name.as_deref() == Some(known));

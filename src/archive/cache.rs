@@ -24,9 +24,8 @@ use futures::{
 use tempfile::TempDir;
 
 use super::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, LONGEST, Object, blocking,
-    format2::manifest::{ROOT, is_manifest},
-    is_whole, needed, read_file,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Hash, Object, ROOT, blocking,
+    is_manifest, is_whole, needed, read_file,
 };
 
 /// How many times a download of the whole archive is attempted.
@@ -80,7 +79,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     pub(super) async fn fetched(archive: A) -> Result<Option<Self>, ArchiveError> {
         let cached = Self::in_scratch(archive)?;
         // `read_all` returns the generation of the last read manifest.
-        cached.archive.read(ROOT, LONGEST).await?;
+        cached.archive.read(ROOT, FILE_LIMIT).await?;
         Ok(cached.fill().await?.then_some(cached))
     }
 
@@ -194,7 +193,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     /// The manifest at this path that the cache was last updated to.
     async fn followed(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         let copy = self.folder.join(path);
-        blocking(move || Ok(read_file(&copy, LONGEST).unwrap_or_default())).await
+        blocking(move || Ok(read_file(&copy, FILE_LIMIT).unwrap_or_default())).await
     }
 }
 

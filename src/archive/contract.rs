@@ -12,12 +12,9 @@ use std::io::Write as _;
 use flate2::{Compression, write::GzEncoder};
 
 use super::{
-    ArchiveError, Bases, DOCUMENTS, DataArchive, Hash, Id, MANIFEST, Object, Publish, Receipt,
-    base,
-    format2::{
-        file::{Kind, pack},
-        manifest::{ROOT, manifest_path},
-    },
+    ArchiveError, Bases, DOCUMENTS, DataArchive, Hash, Id, Object, Publish, Receipt, base,
+    file::{Kind, pack},
+    manifest::{ROOT, Root, manifest_path},
 };
 
 /// The longest file of these tests, in bytes.
@@ -65,27 +62,20 @@ async fn read(archive: &dyn DataArchive, path: &str) -> Option<Vec<u8>> {
     archive.read(path, SHORT).await.unwrap()
 }
 
-/// A blob with these bytes.
+/// An object that decompresses to these bytes.
 pub fn blob(bytes: &[u8]) -> Object {
-    Object {
-        path: Hash::of(bytes).blob_path(),
-        bytes: bytes.to_vec(),
-    }
+    pack(Kind::Rows, bytes).1
 }
 
-/// A manifest of this generation without objects.
-pub fn manifest(generation: u32) -> Vec<u8> {
-    format!(
-        r#"{{"format":1,"provider":"discord","generation":{generation},"previous":null,
-            "created_at":0,"guilds":[]}}"#
-    )
-    .into_bytes()
+/// A root without spaces, as this one of several.
+pub fn manifest(number: u32) -> Vec<u8> {
+    Root::print(&format!("test {number}"), Vec::new())
 }
 
 /// Replaces only the manifest.
 pub fn publish(manifest: Vec<u8>) -> Publish {
     Publish {
-        manifests: [(MANIFEST.to_owned(), Some(manifest))].into(),
+        manifests: [(ROOT.to_owned(), Some(manifest))].into(),
         commit_message: "Archive".to_owned(),
         ..Publish::default()
     }
@@ -97,7 +87,7 @@ fn after(generation: u32) -> Bases {
 }
 
 async fn a_missing_file_is_none(archive: &dyn DataArchive) {
-    assert_eq!(read(archive, MANIFEST).await, None);
+    assert_eq!(read(archive, ROOT).await, None);
     assert_eq!(read(archive, &blob(b"a").path).await, None);
 }
 
@@ -105,9 +95,9 @@ async fn published_files_are_read(archive: &dyn DataArchive) {
     let (one, two) = (blob(b"one"), blob(b"two"));
     let objects = [one.clone(), two.clone()];
     let receipt = write(archive, base(None), objects, publish(manifest(1))).await;
-    let hashes = [(MANIFEST.to_owned(), Some(Hash::of(&manifest(1))))];
+    let hashes = [(ROOT.to_owned(), Some(Hash::of(&manifest(1))))];
     assert_eq!(receipt.unwrap().published, hashes.into());
-    assert_eq!(read(archive, MANIFEST).await, Some(manifest(1)));
+    assert_eq!(read(archive, ROOT).await, Some(manifest(1)));
     let found = read(archive, &one.path).await;
     assert_eq!(found, Some(one.bytes));
 
@@ -116,7 +106,7 @@ async fn published_files_are_read(archive: &dyn DataArchive) {
         ..publish(manifest(2))
     };
     write(archive, after(1), [], second).await.unwrap();
-    assert_eq!(read(archive, MANIFEST).await, Some(manifest(2)));
+    assert_eq!(read(archive, ROOT).await, Some(manifest(2)));
     assert_eq!(read(archive, &one.path).await, None);
     assert_eq!(read(archive, &two.path).await, Some(two.bytes));
 }
@@ -126,11 +116,11 @@ async fn nothing_is_published_by_a_drop(archive: &dyn DataArchive) {
     let mut dropped = archive.write(base(None)).await.unwrap();
     dropped.put(left.clone()).await.unwrap();
     drop(dropped);
-    assert_eq!(read(archive, MANIFEST).await, None);
+    assert_eq!(read(archive, ROOT).await, None);
     write(archive, base(None), [], publish(manifest(1)))
         .await
         .unwrap();
-    assert_eq!(read(archive, MANIFEST).await, Some(manifest(1)));
+    assert_eq!(read(archive, ROOT).await, Some(manifest(1)));
     assert_eq!(read(archive, &left.path).await, None);
 }
 
@@ -139,7 +129,7 @@ async fn nothing_is_published_by_an_abandoned_write(archive: &dyn DataArchive) {
     let mut abandoned = archive.write(base(None)).await.unwrap();
     abandoned.put(left.clone()).await.unwrap();
     abandoned.abandon().await.unwrap();
-    assert_eq!(read(archive, MANIFEST).await, None);
+    assert_eq!(read(archive, ROOT).await, None);
     // The next write removes the leftovers even if it publishes nothing.
     let next = archive.write(base(None)).await.unwrap();
     next.abandon().await.unwrap();
@@ -162,7 +152,7 @@ async fn a_stale_writer_loses(archive: &dyn DataArchive) {
             panic!("{lost:?}");
         };
         assert_eq!((built_on, found), (expected, Some(first)));
-        assert_eq!(read(archive, MANIFEST).await, Some(manifest(1)));
+        assert_eq!(read(archive, ROOT).await, Some(manifest(1)));
     }
 }
 
@@ -182,7 +172,7 @@ async fn writes_can_be_repeated(archive: &dyn DataArchive) {
         write(archive, after(1), [new.clone()], again)
             .await
             .unwrap();
-        assert_eq!(read(archive, MANIFEST).await, Some(manifest(2)));
+        assert_eq!(read(archive, ROOT).await, Some(manifest(2)));
         assert!(read(archive, &new.path).await.is_some());
         assert!(read(archive, &old.path).await.is_none());
     }
@@ -196,7 +186,7 @@ async fn unneeded_objects_are_swept(archive: &dyn DataArchive) {
     for _ in 0..2 {
         archive.sweep().await.unwrap();
         assert_eq!(read(archive, &stray.path).await, None);
-        assert_eq!(read(archive, MANIFEST).await, Some(manifest(1)));
+        assert_eq!(read(archive, ROOT).await, Some(manifest(1)));
     }
 }
 
@@ -349,7 +339,7 @@ async fn long_files_are_refused(archive: &dyn DataArchive) {
     };
     let objects = [object.clone()];
     write(archive, base(None), objects, publish).await.unwrap();
-    for path in [MANIFEST, DOCUMENTS[0], &object.path] {
+    for path in [ROOT, DOCUMENTS[0], &object.path] {
         let found = archive.read(path, 1000).await.unwrap();
         assert_eq!(found.unwrap().len(), 1000, "{path}");
         for longest in [0, 999] {
@@ -369,7 +359,7 @@ async fn one_writes_at_a_time(archive: &dyn DataArchive) {
     let second = write(archive, base(None), [], publish(manifest(2))).await;
     assert!(matches!(second, Err(ArchiveError::Busy(_))), "{second:?}");
     first.publish(publish(manifest(1))).await.unwrap();
-    assert_eq!(read(archive, MANIFEST).await, Some(manifest(1)));
+    assert_eq!(read(archive, ROOT).await, Some(manifest(1)));
 }
 
 async fn wrong_names_are_refused(archive: &dyn DataArchive) {
@@ -445,12 +435,7 @@ async fn documents_are_kept_beside(archive: &dyn DataArchive, path: &'static str
     let none = with(manifest(2), path, None);
     write(archive, after(1), [], none).await.unwrap();
     assert_eq!(read(archive, path).await, None);
-    for path in [
-        MANIFEST,
-        "other.md",
-        "../README.md",
-        "sourcecred/graph.json",
-    ] {
+    for path in [ROOT, "other.md", "../README.md", "sourcecred/graph.json"] {
         let odd = with(manifest(3), path, Some(b""));
         let refused = write(archive, after(2), [], odd).await;
         assert!(matches!(refused, Err(ArchiveError::BadPath(_))), "{path}");

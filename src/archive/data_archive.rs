@@ -14,12 +14,10 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use super::{
-    Hash, MANIFEST, README,
-    format2::{
-        document::FORMAT_MD,
-        file,
-        manifest::{ROOT, is_manifest},
-    },
+    Hash, README,
+    document::FORMAT_MD,
+    file,
+    manifest::{ROOT, is_manifest},
 };
 
 /// The files that SourceCred reads: the graph, its declaration, and the identity proposals.
@@ -62,14 +60,14 @@ pub type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
 /// The hashes of manifests by path; `None` where there is none.
 ///
 /// An archive has a root, [`ROOT`], and a manifest for each space
-/// ([`manifest_path`](super::format2::manifest::manifest_path)). A write names the ones that it is
+/// ([`manifest_path`](super::manifest::manifest_path)). A write names the ones that it is
 /// based on, whether it replaces them or not. It names what lies at a path even if the root doesn't
 /// have the space: an interrupted write may have left a manifest there.
 pub type Bases = BTreeMap<String, Option<Hash>>;
 
-/// The bases of a write to an archive of format 1 whose manifest has this hash.
-pub fn base(manifest: Option<Hash>) -> Bases {
-    BTreeMap::from([(MANIFEST.to_owned(), manifest)])
+/// The bases of a write to an archive whose root has this hash.
+pub fn base(root: Option<Hash>) -> Bases {
+    BTreeMap::from([(ROOT.to_owned(), root)])
 }
 
 /// What a write publishes.

@@ -1,11 +1,14 @@
-//! The archive: the mirror as immutable blobs, for anyone to read (`docs/archive-format.md`).
+//! The archive: the mirror in files that never change, for any program to read ([`format_md`]).
 //!
-//! Owns format 1, the export plan, the reader, and what an archive is to them ([`DataArchive`]). Knows
-//! no platform, no server and no store: a provider's tables are a [`Schema`], their rows come through
-//! [`Source`], time is an argument. Only [`export()`],
-//! [`verify()`], [`read_rows()`] and the copies of [`CachedArchive`] wait for anything.
+//! Owns format 2, the export plan, the reader with its checks, and what an archive is to them
+//! ([`DataArchive`]). Knows no platform, no server and no store: a provider's tables are a [`Schema`], their
+//! rows come through [`Source`], time is an argument. Only [`export()`], readers and the copies of
+//! [`CachedArchive`] wait for anything.
 //!
-//! Export: [`ExportRequest`] → [`plan()`] (pure) → a spool on disk → [`DataArchive::write`].
+//! Rows lie where their time and two stamps say ([`Stamps`]), in compressed files that are named by what they
+//! say. Of each space, one [`Manifest`] names them all; the root names the spaces.
+//!
+//! Export: [`ExportRequest`] → a plan for each space (pure) → a spool on disk → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or any of a provider's rows by [`RowSource`].
 
 #![warn(missing_docs)]
@@ -15,55 +18,82 @@ compile_error!(
     "propsbot runs on Unix only: it is stopped by signals, and locks and syncs its files as Unix does"
 );
 
+mod archive_reader;
+mod base;
 mod cache;
+mod canonical;
+mod check;
+mod check_rows;
 pub mod contract;
+mod coverage;
 mod data_archive;
+pub mod document;
+mod error;
 mod export;
 mod export_progress;
-pub mod format2;
-mod manifest;
+pub mod file;
+mod files;
+mod hash;
+pub mod layout;
+mod list;
+pub mod manifest;
 mod memory;
-mod partition;
-mod period;
-mod plan;
+mod open;
+pub mod period;
+pub mod plan;
 mod printable;
+mod query;
 mod reader;
+mod reading;
 mod readme;
+mod references;
+pub mod request;
 mod row;
 mod row_source;
 mod schema;
 mod scope;
-#[cfg(test)]
-mod shelf;
 mod spool;
+mod stale;
+#[cfg(test)]
+mod tests;
 mod time;
 mod verify;
 
+pub use archive_reader::{ArchiveReader, provider_of, retry};
 pub use cache::CachedArchive;
 pub use data_archive::{
     ArchiveError, ArchiveWrite, Bases, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, Documents, FOLDERS,
     Object, Publish, Receipt, SOURCECRED, SPACES, base, blocking, check_bases, check_readable,
     is_swept, is_whole, read_file,
 };
-pub use export::{ExportError, PlannedExport, ReadyExport, dry_run, export, look};
+pub use document::{FORMAT_MD, format_md};
+pub use error::ReadError;
+pub use export::{
+    ExportError, ExportRequest, ExportSpace, PlannedExport, ReadyExport, SideFiles, Summary,
+    dry_run, export, look,
+};
 pub use export_progress::{ExportProgress, ExportProgressBoard};
+pub use file::{FILE_LIMIT, FileRef, PartRow};
+pub use files::needed;
+pub use hash::{Hash, NotAHash};
+pub use layout::{LIMITS, Limits, Stamps};
 pub use manifest::{
-    Counts, Covered, Entry, FORMAT, FormatError, Hash, Index, IndexRef, LONGEST, MANIFEST,
-    Manifest, ManifestHistory, ManifestPart, ManifestSpace, NotAHash,
+    Counts, Covered, FORMAT, Line, MANIFEST_LIMIT, Manifest, ManifestHistory, Open, Parts, ROOT,
+    Root, is_manifest, manifest_path,
 };
 pub use memory::MemoryArchive;
-pub use partition::LIMIT;
 pub use period::{NotAPeriod, Period, Unit};
-pub use plan::{
-    Dirty, ExportPart, ExportPlan, ExportRequest, ExportSpace, PlanError, Previous, SideFiles,
-    Source, SourceError, Summary, needed_indexes, plan,
-};
 pub use printable::{one_line, printable, printable_json};
-pub use reader::{ArchiveReader, ReadError, needed, retry};
+pub use query::{Batch, Query, Tally};
+pub use reader::SpaceReader;
 pub use readme::{FIGURES, README};
+pub use request::{ExportPart, Mark, PlanError, Source};
 pub use row::{EncodedRow, Inspected, Row, RowKey};
-pub use row_source::{Batch, ExportedRows, Query, RowSource, read_rows};
+pub use row_source::{ExportedRows, RowSource, TableQuery, TableRows, read_rows};
 pub use schema::{Column, Kind, Presence, Schema, Table};
 pub use scope::{Id, Level, Scope};
 pub use time::Millis;
-pub use verify::{Depth, Verification, verify};
+pub use verify::{Depth, MOST_FAULTS, Verification, verify};
+
+/// Why a source could not be read.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,181 +1,168 @@
-//! The manifest and the indexes: which blobs together are the archive.
+//! The files that say which rows a space has: the root, a space's manifest, its part list, its indexes.
 //!
-//! Owns their JSON, the names of all files, and the refusal of formats that it does not know.
-//! Knows nothing of where files are kept.
-
-use std::{
-    fmt,
-    io::{self, Read},
-    str::FromStr,
-};
+//! Owns their JSON and the checksum of manifests. Knows nothing of where files are kept.
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
-use super::{Id, Millis, Period, Schema, Scope, format2::file};
+use super::{
+    file::{FileRef, Kind, named},
+    layout::Stamps,
+    period::Period,
+};
+use crate::{Hash, Id, Millis, Schema};
 
-/// The format that is written, and the newest that can be read.
-pub const FORMAT: u32 = 1;
+/// The format that is written, and the only one that is read.
+pub const FORMAT: u32 = 2;
 
-/// Where the manifest is.
-pub const MANIFEST: &str = "manifest.json";
+/// Where the root is.
+pub const ROOT: &str = "manifest.json";
 
-/// The longest manifest, index or blob that is read, in bytes.
-pub const LONGEST: u64 = file::FILE_LIMIT;
+/// The largest root or manifest that is read, in bytes.
+pub const MANIFEST_LIMIT: u64 = 4 << 20;
 
-/// A SHA-256; spelled in lowercase hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Hash([u8; 32]);
+/// The largest generation: the largest number that JavaScript tells from its neighbours.
+pub const LAST_GENERATION: u64 = (1 << 53) - 1;
 
-impl Hash {
-    /// The hash of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
+/// How many parts are listed in one file. More are in shards, which a directory lists.
+pub const ONE_LIST: usize = 256;
 
-    /// Where the blob with this hash is.
-    pub fn blob_path(self) -> String {
-        self.path("blobs", "msgpack")
-    }
+/// How many shards there are, of which those without parts have no file.
+pub const SHARDS: u8 = 64;
 
-    /// Where the index with this hash is.
-    pub fn index_path(self) -> String {
-        self.path("indexes", "json")
-    }
-
-    /// Its first byte, by which parts are spread over shards.
-    pub(super) fn first_byte(self) -> u8 {
-        self.0[0]
-    }
-
-    pub(super) fn path(self, folder: &str, suffix: &str) -> String {
-        let hex = self.to_string();
-        format!("{folder}/{}/{hex}.{suffix}", &hex[..2])
-    }
-
-    /// The hash of what is read, and how many bytes that is.
-    pub(super) fn of_read(mut from: impl Read) -> io::Result<(Self, u64)> {
-        let mut hasher = Sha256::new();
-        let mut chunk = vec![0; 1 << 16];
-        let mut bytes = 0;
-        loop {
-            match from.read(&mut chunk)? {
-                0 => return Ok((Self(hasher.finalize().into()), bytes)),
-                read => {
-                    hasher.update(&chunk[..read]);
-                    bytes += read as u64;
-                }
-            }
-        }
-    }
-
-    /// The hash that the path of an object names; `None` for any other path.
-    pub fn in_path(path: &str) -> Option<Self> {
-        let hash = Self::in_name(path)?;
-        let is_blob = hash.blob_path() == path || hash.index_path() == path;
-        (is_blob || file::is_named(path)).then_some(hash)
-    }
-
-    /// The hash in a file's name.
-    pub(super) fn in_name(path: &str) -> Option<Self> {
-        let name = path.rsplit('/').next()?;
-        name.split('.').next()?.parse().ok()
+/// Where the manifest of a space is. Ids that may not be names of files everywhere are told by their hash.
+pub fn manifest_path(space: &Id) -> String {
+    let id = space.as_str();
+    if id.len() <= 32 && id.bytes().all(is_plain) {
+        format!("spaces/{id}.json")
+    } else {
+        format!("spaces/{}.json", Hash::of(id.as_bytes()))
     }
 }
 
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
+/// Whether this is the path of the root or of a space's manifest.
+pub fn is_manifest(path: &str) -> bool {
+    let name = path
+        .strip_prefix("spaces/")
+        .and_then(|name| name.strip_suffix(".json"));
+    let is_name = |name: &str| {
+        name.parse::<Hash>().is_ok()
+            || ((1..=32).contains(&name.len()) && name.bytes().all(is_plain))
+    };
+    path == ROOT || name.is_some_and(is_name)
 }
 
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+/// Whether this may be in the name of a manifest.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-'
 }
 
-/// A text is no hash.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no SHA-256 in 64 lowercase hexadecimal digits")]
-pub struct NotAHash(String);
-
-impl FromStr for Hash {
-    type Err = NotAHash;
-
-    fn from_str(text: &str) -> Result<Self, NotAHash> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes)
-            .ok()
-            .map(|()| Self(bytes))
-            .filter(|own| own.to_string() == text)
-            .ok_or_else(|| NotAHash(text.to_owned()))
-    }
-}
-
-impl Serialize for Hash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Hash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
-    }
+/// The shard that a part is in, if there are several: by the first six bits of its id's hash.
+pub fn shard_of(part: &Id) -> u8 {
+    Hash::of(part.as_str().as_bytes()).first_byte() >> 2
 }
 
 /// Rows by table, in the schema's order; tables without rows are left out.
 pub type Counts = IndexMap<String, u64>;
 
 /// Brings tables into the order of the schema.
-pub(super) fn sort<T>(tables: &mut IndexMap<String, T>, schema: &Schema) {
-    tables.sort_by_cached_key(|name, _| schema.order(name));
+pub(super) fn sort(rows: &mut Counts, schema: &Schema) {
+    rows.sort_by_cached_key(|name, _| schema.order(name));
 }
 
-/// The root of a consistent set of blobs.
+/// The archive's root: which spaces it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// [`FORMAT`]
+    pub format: u32,
+    /// Where the data comes from, such as `discord`.
+    pub provider: String,
+    /// The spaces, sorted by id.
+    pub spaces: Vec<Id>,
+}
+
+impl Root {
+    /// The root of an archive with these spaces, as it is written: it changes with them alone.
+    pub fn print(provider: &str, mut spaces: Vec<Id>) -> Vec<u8> {
+        spaces.sort();
+        print_checked(&Self {
+            format: FORMAT,
+            provider: provider.to_owned(),
+            spaces,
+        })
+    }
+}
+
+/// One generation of a space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`FORMAT`]
     pub format: u32,
     /// Where the data comes from, such as `discord`.
     pub provider: String,
-    /// 1 for the first manifest, and one more for each that follows.
-    pub generation: u64,
-    /// The hash of the manifest that this one replaced.
-    pub previous: Option<Hash>,
-    /// When it was written.
-    pub created_at: Millis,
-    /// When the mirror had last heard from its provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heard_at: Option<Millis>,
-    /// The spaces, sorted by id.
-    #[serde(rename = "guilds")]
-    pub spaces: Vec<ManifestSpace>,
-}
-
-/// A space as the manifest lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestSpace {
-    /// Its id.
-    pub id: Id,
+    /// The version of the provider's tables.
+    pub schema: u32,
+    /// The space's id.
+    pub space: Id,
     /// What it is called.
     pub name: String,
-    /// The index of the tables that are kept by space; `None` if they have no rows.
-    pub index: Option<IndexRef>,
+    /// 1 for the first manifest of the space, and one more for each that follows.
+    pub generation: u64,
+    /// The hash of the manifest that this one replaced.
+    #[serde(deserialize_with = "present")]
+    pub previous: Option<Hash>,
+    /// When it was written, by the exporter's clock, but never before its predecessor.
+    pub created_at: Millis,
+    /// When the mirror had last heard from its provider.
+    #[serde(deserialize_with = "present")]
+    pub heard_at: Option<Millis>,
+    /// No row is newer. Not the export's clock: an id may be of the year 2079.
+    #[serde(deserialize_with = "present")]
+    pub newest: Option<Millis>,
     /// When each class of its data was last known to be complete; `None` for never.
     pub synced: IndexMap<String, Option<Millis>>,
-    /// Until when its history is known, however old.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Until when its history is known, however old, and when it was last read again.
+    #[serde(deserialize_with = "present")]
     pub history: Option<ManifestHistory>,
-    /// Rows by table, those of the parts included.
+    /// From when on rows are in open files; `None`: all are in the base.
+    #[serde(deserialize_with = "present")]
+    pub stamps: Option<Stamps>,
+    /// Rows by table, of the space and of its parts.
     pub rows: Counts,
-    /// Its exported parts, sorted by id.
-    #[serde(rename = "channels")]
-    pub parts: Vec<ManifestPart>,
+    /// The index of the tables that are kept by space; `None` if they have no rows.
+    #[serde(deserialize_with = "present")]
+    pub index: Option<FileRef>,
+    /// The open files by hour, by ascending period.
+    pub hours: Vec<Open>,
+    /// The list of the open files by day; `None` if there are none.
+    #[serde(deserialize_with = "present")]
+    pub days: Option<FileRef>,
+    /// The parts.
+    pub parts: Parts,
+    /// Every part that is covered up to `days_from` is covered up to here, too, but for the exceptions.
+    #[serde(deserialize_with = "present")]
+    pub covered_to: Option<Millis>,
+    /// By ascending id: what is covered from `days_from` on of parts for which `covered_to` does not hold.
+    pub exceptions: IndexMap<Id, Vec<Covered>>,
+}
+
+impl Manifest {
+    /// Until when anything can be known to be complete.
+    pub fn known_until(&self) -> Option<Millis> {
+        known_until(self.heard_at, &self.synced, self.history)
+    }
+}
+
+/// Until when anything can be known to be complete: when the provider was last heard, a class of data was
+/// last read completely, or history was last read again.
+pub(super) fn known_until(
+    heard_at: Option<Millis>,
+    synced: &IndexMap<String, Option<Millis>>,
+    history: Option<ManifestHistory>,
+) -> Option<Millis> {
+    let reread = history.and_then(|history| history.reread_at);
+    let synced = synced.values().copied().max().flatten();
+    heard_at.max(synced).max(reread)
 }
 
 /// Until when a space's history is known, however old.
@@ -183,233 +170,229 @@ pub struct ManifestSpace {
 pub struct ManifestHistory {
     /// Until when every edit, deletion and reaction is known; later ones may be missing of what
     /// was old then.
-    #[serde(default)]
+    #[serde(deserialize_with = "present")]
     pub known_until: Option<Millis>,
     /// When all of it was last read again from end to end.
-    #[serde(default)]
+    #[serde(deserialize_with = "present")]
     pub reread_at: Option<Millis>,
 }
 
-impl ManifestSpace {
-    /// Its own scope.
-    pub fn scope(&self) -> Scope {
-        Scope::space(&self.id)
-    }
+/// An open file: the rows of all parts in an hour or a day, or in a piece of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// The times of its rows.
+    pub period: Period,
+    /// Which file.
+    #[serde(flatten)]
+    pub file: FileRef,
+    /// Its rows, by table.
+    pub rows: Counts,
 }
 
-/// A part as the manifest lists it.
+/// The open files by day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestPart {
+pub struct Days {
+    /// The space.
+    pub space: Id,
+    /// By ascending period.
+    pub days: Vec<Open>,
+}
+
+/// Names the part list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// How many parts there are.
+    pub count: usize,
+    /// The list, or above [`ONE_LIST`] parts the directory of its shards; `None` if there are no parts.
+    #[serde(deserialize_with = "present")]
+    pub list: Option<FileRef>,
+}
+
+/// The files of a part list with many parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// The space.
+    pub space: Id,
+    /// By ascending number.
+    pub shards: Vec<Shard>,
+}
+
+/// A file of a part list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Its number: see [`shard_of`].
+    pub shard: u8,
+    /// Which file.
+    #[serde(flatten)]
+    pub file: FileRef,
+}
+
+/// The first line of a part list, or of a shard of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListHead {
+    /// The space.
+    pub space: Id,
+    /// Which shard; `None` for the only list.
+    #[serde(deserialize_with = "present")]
+    pub shard: Option<u8>,
+}
+
+/// A part, in a line of a part list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
     /// Its id.
     pub id: Id,
     /// What it is called.
     pub name: String,
-    /// The index of the tables that are kept by part; `None` if they have no rows.
-    pub index: Option<IndexRef>,
-    /// Rows by table.
+    /// The index of its base; `None` if that has no rows.
+    #[serde(deserialize_with = "present")]
+    pub index: Option<FileRef>,
+    /// The base's rows, by table.
     pub rows: Counts,
-    /// The ids of what is known to be here with all that belongs to it; sorted, apart.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// What is known to be here with all that belongs to it, up to `days_from`; sorted, apart.
     pub covered: Vec<Covered>,
 }
 
-/// The ids in `(after, to]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The times in `(after, to]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Covered {
-    /// The last id before them.
-    pub after: Id,
+    /// The last millisecond before them.
+    pub after: Millis,
     /// The last of them.
-    pub to: Id,
+    pub to: Millis,
 }
 
-/// Names an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct IndexRef {
-    /// Its hash, and so its name.
-    pub hash: Hash,
-    /// How long it is, in bytes.
-    pub bytes: u64,
-}
-
-impl IndexRef {
-    /// Where the index is.
-    pub fn path(self) -> String {
-        self.hash.index_path()
-    }
-}
-
-/// The partitions of a space's or a part's tables.
+/// The base of a part, or a space's own tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
-    /// [`FORMAT`]
-    pub format: u32,
     /// The space.
-    #[serde(rename = "guild_id")]
     pub space: Id,
     /// The part; `None` for the space's own tables.
-    #[serde(rename = "channel_id")]
+    #[serde(deserialize_with = "present")]
     pub part: Option<Id>,
     /// By table in the schema's order, sorted by period; tables without rows are left out.
     pub tables: IndexMap<String, Vec<Entry>>,
 }
 
-impl Index {
-    /// Whose tables it lists.
-    pub fn scope(&self) -> Scope {
-        Scope {
-            space: self.space.clone(),
-            part: self.part.clone(),
-        }
-    }
-
-    /// A table's partitions, sorted by period.
-    pub fn entries(&self, table: &str) -> &[Entry] {
-        self.tables.get(table).map_or(&[], Vec::as_slice)
-    }
-
-    /// Rows by table.
-    pub fn rows(&self) -> Counts {
-        self.tables
-            .iter()
-            .map(|(table, entries)| (table.clone(), entries.iter().map(|entry| entry.rows).sum()))
-            .collect()
-    }
-
-    /// Where the blobs are that it lists.
-    pub fn blob_paths(&self) -> impl Iterator<Item = String> {
-        self.tables
-            .values()
-            .flatten()
-            .map(|table| table.blob.blob_path())
-    }
-}
-
-/// A partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A file of the base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The time of all of its rows.
+    /// The times of its rows.
     pub period: Period,
     /// How many rows.
     pub rows: u64,
-    /// How long they are together, in bytes: the blob without the head of its array.
-    pub bytes: u64,
-    /// The blob's hash, and so its name.
-    pub blob: Hash,
+    /// Which file.
+    #[serde(flatten)]
+    pub file: FileRef,
 }
 
-/// A manifest or index cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum FormatError {
-    /// It is not the JSON that it should be.
-    #[error(
-        "{path} is damaged or cut off: {source}; put back an intact copy of the archive, or \
-         export to a new one"
-    )]
-    Malformed {
-        /// Which file.
-        path: String,
-        /// What is wrong, and where.
-        source: serde_json::Error,
-    },
-    /// It was written by a later version.
-    #[error(
-        "{path} is of archive format {found}, but this propsbot reads formats up to {FORMAT}: \
-         use a newer propsbot"
-    )]
-    Newer {
-        /// Which file.
-        path: String,
-        /// Its format.
-        found: u64,
-    },
+/// A value that may be null, but not be absent.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(from)
 }
 
-/// Reads what is in every format before anything else, so that a newer one is told from damage.
-fn parse<'a, T: Deserialize<'a>>(path: &str, bytes: &'a [u8]) -> Result<T, FormatError> {
+/// Adds up rows.
+pub fn add(to: &mut Counts, rows: &Counts) {
+    for (table, count) in rows {
+        let sum = to.entry(table.clone()).or_default();
+        *sum = sum.saturating_add(*count);
+    }
+}
+
+impl Index {
+    /// Rows by table.
+    pub fn rows(&self) -> Counts {
+        let rows = |entries: &Vec<Entry>| {
+            entries
+                .iter()
+                .map(|entry| entry.rows)
+                .fold(0, u64::saturating_add)
+        };
+        let tables = self.tables.iter();
+        tables
+            .map(|(table, entries)| (table.clone(), rows(entries)))
+            .collect()
+    }
+
+    /// The paths of the files that it lists.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        let entries = self.tables.values().flatten();
+        entries.map(|entry| named(Kind::Rows, entry.file.hash))
+    }
+}
+
+/// Compact JSON, one line.
+pub fn print(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("these have only text keys, and memory takes them")
+}
+
+/// A part list: a line for its head, then one for each part.
+pub fn print_list(head: &ListHead, lines: &[&Line]) -> Vec<u8> {
+    let mut bytes = print(head);
+    bytes.push(b'\n');
+    for line in lines {
+        bytes.extend(print(line));
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+/// Reads JSON.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+/// Reads a part list.
+pub fn parse_list(bytes: &[u8]) -> Result<(ListHead, Vec<Line>), String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let text = text.strip_suffix('\n').ok_or("its last line is cut off")?;
+    let mut lines = text.split('\n');
+    let head = lines.next().unwrap_or_default();
+    let head = serde_json::from_str(head).map_err(|error| error.to_string())?;
+    let mut parsed = Vec::with_capacity(lines.clone().count());
+    for line in lines {
+        parsed.push(serde_json::from_str(line).map_err(|error| error.to_string())?);
+    }
+    Ok((head, parsed))
+}
+
+/// What a file with a checksum ends with, but for the hash: it is the last field, over all bytes before it.
+const CHECKSUM: (&[u8], &[u8]) = (b",\"checksum\":\"", b"\"}\n");
+
+/// JSON with a checksum.
+pub fn print_checked(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = print(value);
+    bytes.pop(); // the closing brace
+    let checksum = Hash::of(&bytes).to_string();
+    bytes.extend_from_slice(CHECKSUM.0);
+    bytes.extend_from_slice(checksum.as_bytes());
+    bytes.extend_from_slice(CHECKSUM.1);
+    bytes
+}
+
+/// Reads JSON with a checksum. What is of another format is told first, and by its number.
+pub fn parse_checked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     #[derive(Deserialize)]
     struct Head {
         format: u64,
     }
-    let malformed = |source| FormatError::Malformed {
-        path: path.to_owned(),
-        source,
+    if bytes.len() as u64 > MANIFEST_LIMIT {
+        return Err(format!("it is longer than {MANIFEST_LIMIT} bytes"));
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if head.format != u64::from(FORMAT) {
+        return Err(format!(
+            "it is of format {}, and this program reads format {FORMAT}",
+            head.format
+        ));
+    }
+    let checked = || {
+        let (before, end) =
+            bytes.split_at_checked(bytes.len().checked_sub(64 + CHECKSUM.1.len())?)?;
+        let body = before.strip_suffix(CHECKSUM.0)?;
+        let checksum = end.strip_suffix(CHECKSUM.1)?;
+        (checksum == Hash::of(body).to_string().as_bytes()).then_some(())
     };
-    let head: Head = serde_json::from_slice(bytes).map_err(malformed)?;
-    if head.format > u64::from(FORMAT) {
-        return Err(FormatError::Newer {
-            path: path.to_owned(),
-            found: head.format,
-        });
-    }
-    serde_json::from_slice(bytes).map_err(malformed)
-}
-
-/// As it is written: indented, and ending with a line break, to be read in a browser.
-fn print(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .expect("manifests and indexes have only text keys, and memory takes them");
-    bytes.push(b'\n');
-    bytes
-}
-
-impl Manifest {
-    /// Reads a manifest.
-    pub fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
-        parse(MANIFEST, bytes)
-    }
-
-    /// The manifest as it is written.
-    pub fn print(&self) -> Vec<u8> {
-        print(self)
-    }
-
-    /// The spaces and parts with their indexes.
-    pub fn indexes(&self) -> impl Iterator<Item = (Scope, IndexRef)> {
-        self.spaces.iter().flat_map(|space| {
-            let own = (space.scope(), space.index);
-            let parts = space.parts.iter();
-            let parts = parts.map(|part| (Scope::part(&space.id, &part.id), part.index));
-            std::iter::once(own)
-                .chain(parts)
-                .filter_map(|(scope, index)| Some((scope, index?)))
-        })
-    }
-
-    /// All that stands for an id of the provider's.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &Id> {
-        self.spaces.iter().flat_map(|space| {
-            let parts = space.parts.iter().flat_map(|part| {
-                let covered = part.covered.iter();
-                let covered = covered.flat_map(|range| [&range.after, &range.to]);
-                std::iter::once(&part.id).chain(covered)
-            });
-            std::iter::once(&space.id).chain(parts)
-        })
-    }
-
-    /// The indexes of the spaces and parts that have rows of this table.
-    pub(super) fn indexes_with(&self, table: &str) -> impl Iterator<Item = (Scope, IndexRef)> {
-        self.spaces.iter().flat_map(move |space| {
-            let own = (space.scope(), space.index, &space.rows);
-            let parts = space.parts.iter();
-            let parts =
-                parts.map(|part| (Scope::part(&space.id, &part.id), part.index, &part.rows));
-            std::iter::once(own)
-                .chain(parts)
-                .filter(move |(_, _, rows)| rows.contains_key(table))
-                .filter_map(|(scope, index, _)| Some((scope, index?)))
-        })
-    }
-}
-
-impl Index {
-    /// Reads an index.
-    pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, FormatError> {
-        parse(path, bytes)
-    }
-
-    /// The index as it is written.
-    pub fn print(&self) -> Vec<u8> {
-        print(self)
-    }
+    checked().ok_or("its checksum is not that of its bytes")?;
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }

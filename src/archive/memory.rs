@@ -10,9 +10,7 @@ use futures::lock::{Mutex, MutexGuard};
 
 use super::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Object, Publish, Receipt, check_bases,
-    check_readable,
-    data_archive::{is_swept, is_whole},
-    reader::needed,
+    check_readable, is_swept, is_whole, needed,
 };
 
 /// An archive that keeps the contract of [`DataArchive`] for as long as the process lives.

@@ -1,4 +1,4 @@
-//! Periods of the calendar, UTC: the borders between partitions.
+//! Periods of the calendar, UTC: the borders between files.
 //!
 //! Owns which periods there are, how they nest, and how they are spelled.
 
@@ -11,31 +11,55 @@ use jiff::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Millis;
+use crate::Millis;
 
-/// The calendar's units, from the coarsest to the finest.
+/// The calendar's units, from the coarsest to the finest. Each divides the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
     /// `2026`
     Year,
+    /// `2026-07/P6M`
+    HalfYear,
+    /// `2026-10/P3M`
+    Quarter,
     /// `2026-11`
     Month,
+    /// `2026-11-21/P10D`: a month's days 1 to 10, 11 to 20, and from 21 on
+    TenDays,
     /// `2026-11-23`
     Day,
-    /// `2026-11-23T10`
+    /// `2026-11-23T12/PT12H`
+    HalfDay,
+    /// `2026-11-23T18/PT6H`
+    QuarterDay,
+    /// `2026-11-23T21/PT3H`
+    ThreeHours,
+    /// `2026-11-23T22`
     Hour,
-    /// `2026-11-23T10:05`
+    /// `2026-11-23T22:30/PT30M`
+    HalfHour,
+    /// `2026-11-23T22:50/PT10M`
+    TenMinutes,
+    /// `2026-11-23T22:55`
     Minute,
-    /// `2026-11-23T10:05:59`
+    /// `2026-11-23T22:55:59`
     Second,
 }
 
 impl Unit {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 14] = [
         Self::Year,
+        Self::HalfYear,
+        Self::Quarter,
         Self::Month,
+        Self::TenDays,
         Self::Day,
+        Self::HalfDay,
+        Self::QuarterDay,
+        Self::ThreeHours,
         Self::Hour,
+        Self::HalfHour,
+        Self::TenMinutes,
         Self::Minute,
         Self::Second,
     ];
@@ -49,24 +73,52 @@ impl Unit {
         Self::ALL.get((self as usize).checked_sub(1)?).copied()
     }
 
-    /// How many characters of `2026-11-23T10:05:59` name it.
-    fn width(self) -> usize {
-        [4, 7, 10, 13, 16, 19][self as usize]
+    /// How it is spelled: how many characters of `2026-11-23T22:55:59`, and what follows them.
+    fn spelling(self) -> (usize, &'static str) {
+        match self {
+            Self::Year => (4, ""),
+            Self::HalfYear => (7, "/P6M"),
+            Self::Quarter => (7, "/P3M"),
+            Self::Month => (7, ""),
+            Self::TenDays => (10, "/P10D"),
+            Self::Day => (10, ""),
+            Self::HalfDay => (13, "/PT12H"),
+            Self::QuarterDay => (13, "/PT6H"),
+            Self::ThreeHours => (13, "/PT3H"),
+            Self::Hour => (13, ""),
+            Self::HalfHour => (16, "/PT30M"),
+            Self::TenMinutes => (16, "/PT10M"),
+            Self::Minute => (16, ""),
+            Self::Second => (19, ""),
+        }
+    }
+
+    /// How many months, days, hours or minutes it has: one for units that are no such pieces.
+    fn length(self) -> i8 {
+        match self {
+            Self::HalfYear | Self::QuarterDay => 6,
+            Self::Quarter | Self::ThreeHours => 3,
+            Self::TenDays | Self::TenMinutes => 10,
+            Self::HalfDay => 12,
+            Self::HalfHour => 30,
+            _ => 1,
+        }
     }
 
     fn span(self) -> Span {
+        let (span, length) = (Span::new(), i64::from(self.length()));
         match self {
-            Self::Year => Span::new().years(1),
-            Self::Month => Span::new().months(1),
-            Self::Day => Span::new().days(1),
-            Self::Hour => Span::new().hours(1),
-            Self::Minute => Span::new().minutes(1),
-            Self::Second => Span::new().seconds(1),
+            Self::Year => span.years(1),
+            Self::HalfYear | Self::Quarter | Self::Month => span.months(length),
+            Self::TenDays | Self::Day => span.days(length),
+            Self::HalfDay | Self::QuarterDay | Self::ThreeHours | Self::Hour => span.hours(length),
+            Self::HalfHour | Self::TenMinutes | Self::Minute => span.minutes(length),
+            Self::Second => span.seconds(1),
         }
     }
 }
 
-/// One year, month, day, hour, minute or second, UTC. Ordered by beginning, the coarser first.
+/// One of the calendar's years, months, …, seconds, UTC. Ordered by beginning, the coarser first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period {
     start: DateTime,
@@ -75,7 +127,7 @@ pub struct Period {
 
 impl Period {
     /// The period of this unit in which `time` lies. Times outside the years 0 to 9998 count as
-    /// 1970.
+    /// 1970-01-01T00:00Z.
     pub fn of(unit: Unit, time: Millis) -> Self {
         let at = Timestamp::from_millisecond(time.0)
             .map(|at| TimeZone::UTC.to_datetime(at))
@@ -85,24 +137,25 @@ impl Period {
         Self::floor(unit, at)
     }
 
-    /// The UTC day that is this many days after 1970-01-01.
-    pub fn day(days: i64) -> Self {
-        Self::of(Unit::Day, Millis(days.saturating_mul(86_400_000)))
-    }
-
     fn floor(unit: Unit, at: DateTime) -> Self {
-        let keep = |of: Unit, value: i8, least: i8| if unit >= of { value } else { least };
-        let day = date(
-            at.year(),
-            keep(Unit::Month, at.month(), 1),
-            keep(Unit::Day, at.day(), 1),
-        );
-        let start = day.at(
-            keep(Unit::Hour, at.hour(), 0),
-            keep(Unit::Minute, at.minute(), 0),
-            keep(Unit::Second, at.second(), 0),
-            0,
-        );
+        // What is finer than the unit is the least; of the unit's own pieces, only as many as are whole.
+        let keep = |first: Unit, last: Unit, value: i8, least: i8| match unit {
+            unit if unit < first => least,
+            unit if unit <= last => value - (value - least) % unit.length(),
+            _ => value,
+        };
+        let month = keep(Unit::HalfYear, Unit::Month, at.month(), 1);
+        // The 31st is one of the days from the 21st on.
+        let day = if unit == Unit::TenDays {
+            at.day().min(30)
+        } else {
+            at.day()
+        };
+        let day = keep(Unit::TenDays, Unit::Day, day, 1);
+        let hour = keep(Unit::HalfDay, Unit::Hour, at.hour(), 0);
+        let minute = keep(Unit::HalfHour, Unit::Minute, at.minute(), 0);
+        let second = keep(Unit::Second, Unit::Second, at.second(), 0);
+        let start = date(at.year(), month, day).at(hour, minute, second, 0);
         Self { start, unit }
     }
 
@@ -111,14 +164,10 @@ impl Period {
         self.unit
     }
 
-    /// The next larger period around it; a year has none.
-    pub fn parent(self) -> Option<Self> {
-        Some(Self::floor(self.unit.coarser()?, self.start))
-    }
-
     /// All larger periods around it, the smallest first.
     pub fn ancestors(self) -> impl Iterator<Item = Self> {
-        std::iter::successors(self.parent(), |period| period.parent())
+        let parent = |period: &Self| Some(Self::floor(period.unit.coarser()?, period.start));
+        std::iter::successors(parent(&self), parent)
     }
 
     /// Whether `other` lies in it, or is it.
@@ -126,13 +175,35 @@ impl Period {
         self.unit <= other.unit && Self::floor(self.unit, other.start) == self
     }
 
+    /// The periods of a unit in a range of times, the first and the last of which may begin or end outside it.
+    pub fn all(unit: Unit, times: RangeInclusive<Millis>) -> impl Iterator<Item = Self> {
+        let first = (!times.is_empty()).then(|| Self::of(unit, *times.start()));
+        let next = move |period: &Self| {
+            let next = Self::of(unit, Millis(period.end().0 + 1));
+            (next > *period).then_some(next) // the calendar ends
+        };
+        let all = std::iter::successors(first, next);
+        all.take_while(move |period| period.start() <= *times.end())
+    }
+
+    /// Its first millisecond.
+    pub fn start(self) -> Millis {
+        millis(self.start)
+    }
+
+    /// Its last millisecond.
+    pub fn end(self) -> Millis {
+        let (start, unit) = match self.unit {
+            Unit::TenDays if self.start.day() > 20 => (self.start.first_of_month(), Unit::Month),
+            unit => (self.start, unit),
+        };
+        let next = start.checked_add(unit.span());
+        Millis(millis(next.expect("periods begin before the year 9999")).0 - 1)
+    }
+
     /// The times in it.
     pub fn times(self) -> RangeInclusive<Millis> {
-        let end = self
-            .start
-            .checked_add(self.unit.span())
-            .expect("periods begin before the year 9999");
-        millis(self.start)..=Millis(millis(end).0 - 1)
+        self.start()..=self.end()
     }
 }
 
@@ -146,13 +217,16 @@ fn millis(at: DateTime) -> Millis {
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = self.start.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-        f.write_str(&whole[..self.unit.width()])
+        let (width, suffix) = self.unit.spelling();
+        write!(f, "{}{suffix}", &whole[..width])
     }
 }
 
 /// A text names no period.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no period: a year `2026`, or `2026-11`, `2026-11-23` … `2026-11-23T10:05:59`")]
+#[error(
+    "`{0}` is no period, such as `2026`, `2026-11-23`, `2026-11-23T12/PT6H` or `2026-11-23T10:05:59`"
+)]
 pub struct NotAPeriod(String);
 
 impl FromStr for Period {
@@ -161,16 +235,19 @@ impl FromStr for Period {
     fn from_str(text: &str) -> Result<Self, NotAPeriod> {
         const FIRST: &str = "0000-01-01T00:00:00";
         let parse = || {
+            let at = text.find('/').unwrap_or(text.len());
+            let (date, suffix) = text.split_at(at);
+            let spelling = (date.len(), suffix);
             let unit = Unit::ALL
                 .into_iter()
-                .find(|unit| unit.width() == text.len())?;
-            let whole = format!("{text}{}", FIRST.get(text.len()..)?);
-            let start: DateTime = whole.parse().ok()?;
+                .find(|unit| unit.spelling() == spelling)?;
+            let start = format!("{date}{}", FIRST.get(date.len()..)?).parse().ok()?;
             Some(Self { start, unit })
         };
         parse()
-            // Only the one spelling counts, and only years that have a next.
+            // Only the one spelling counts, only whole periods, and only years that have a next.
             .filter(|period| period.start.year() < 9999 && period.to_string() == text)
+            .filter(|period| Self::floor(period.unit, period.start) == *period)
             .ok_or_else(|| NotAPeriod(text.to_owned()))
     }
 }
@@ -198,75 +275,89 @@ mod tests {
     }
 
     #[test]
-    fn periods_are_spelled_in_one_way() {
-        for text in [
-            "2026",
-            "2026-11",
+    fn periods_nest_and_are_spelled_in_one_way() {
+        let around = [
+            "2026-11-23T22:55",
+            "2026-11-23T22:50/PT10M",
+            "2026-11-23T22:30/PT30M",
+            "2026-11-23T22",
+            "2026-11-23T21/PT3H",
+            "2026-11-23T18/PT6H",
+            "2026-11-23T12/PT12H",
             "2026-11-23",
-            "2026-11-23T10",
-            "2026-11-23T10:05",
-            "2026-11-23T10:05:59",
-        ] {
+            "2026-11-21/P10D",
+            "2026-11",
+            "2026-10/P3M",
+            "2026-07/P6M",
+            "2026",
+        ];
+        let second = period("2026-11-23T22:55:59");
+        let ancestors = second.ancestors().map(|ancestor| ancestor.to_string());
+        assert!(ancestors.eq(around));
+        for text in around {
             assert_eq!(period(text).to_string(), text);
+            assert!(period(text).contains(second), "{text}");
+            assert!(!second.contains(period(text)), "{text}");
         }
         for text in [
             "",
             "26",
             "2026-13",
-            "2026-11-23 10",
             "2026-1-1",
             "2026-02-30",
             "９９",
             "9999",
+            "2026-11-23T22/PT3H",
+            "2026-11-23T22/PT1H",
+            "2026-11-23/PT12H",
+            "2026-11-31/P10D",
+            "2026-11-10/P10D",
+            "2026-11/P3M",
+            "2026-10/P6M",
+            "2026-11-23T22:55/PT10M",
+            "2026/",
         ] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
     }
 
     #[test]
-    fn periods_nest() {
-        let second = period("2026-11-23T10:05:59");
-        let around: Vec<String> = second
-            .ancestors()
-            .map(|ancestor| ancestor.to_string())
-            .collect();
-        assert_eq!(
-            around,
-            [
-                "2026-11-23T10:05",
-                "2026-11-23T10",
-                "2026-11-23",
-                "2026-11",
-                "2026"
-            ]
-        );
-        assert!(period("2026").contains(second));
-        assert!(!second.contains(period("2026")));
-        assert!(!period("2025").contains(second));
-    }
-
-    #[test]
-    fn times_of_neighbours_touch() {
-        for (one, next) in [
-            ("2026", "2027"),
-            ("2024-02", "2024-03"),
-            ("2026-12-31", "2027-01-01"),
-            ("2026-11-23T23", "2026-11-24T00"),
-        ] {
-            assert_eq!(
-                period(one).times().end().0 + 1,
-                period(next).times().start().0
-            );
+    fn every_time_is_in_its_periods() {
+        let minutes = (0..1_000_000)
+            .step_by(7)
+            .map(|minute| Millis(1_798_000_000_000 + minute * 60_000));
+        for time in minutes.chain([Millis(0), Millis(-1), Millis(1_795_428_000_123)]) {
+            let mut around: Option<Period> = None;
+            for unit in Unit::ALL {
+                let period = Period::of(unit, time);
+                assert!(period.times().contains(&time), "{time:?} in {period}");
+                if let Some(around) = around {
+                    assert!(around.contains(period), "{around}, {period}");
+                    assert!(around.start() <= period.start() && period.end() <= around.end());
+                }
+                around = Some(period);
+            }
         }
     }
 
     #[test]
-    fn every_time_is_in_its_period() {
-        for time in [0, 1, 1_420_070_400_000, 1_795_428_000_123].map(Millis) {
-            for unit in Unit::ALL {
-                let period = Period::of(unit, time);
-                assert!(period.times().contains(&time), "{time:?} in {period}");
-            }
+    fn neighbours_touch() {
+        for (one, next) in [
+            ("2026", "2027"),
+            ("2026-07/P6M", "2027-01/P6M"),
+            ("2026-10/P3M", "2027-01/P3M"),
+            ("2024-02", "2024-03"),
+            ("2024-02-11/P10D", "2024-02-21/P10D"),
+            ("2024-02-21/P10D", "2024-03-01/P10D"),
+            ("2026-12-21/P10D", "2027-01-01/P10D"),
+            ("2026-12-31", "2027-01-01"),
+            ("2026-12-31T12/PT12H", "2027-01-01T00/PT12H"),
+            ("2026-11-23T23", "2026-11-24T00"),
+        ] {
+            assert_eq!(period(one).end().0 + 1, period(next).start().0);
+            let times = period(one).start()..=period(next).start();
+            let unit = period(one).unit();
+            assert!(Period::all(unit, times).eq([period(one), period(next)]));
         }
     }
 }

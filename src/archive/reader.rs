@@ -1,389 +1,392 @@
-//! Reads an archive, checking every byte against its hash.
+//! Reads a space of an archive, and checks every byte of what it reads.
 //!
-//! Owns what it means to read consistently while somebody exports. Knows nothing of which backend
-//! it reads from.
+//! Owns what a consistent reading is while somebody exports. [`check`] and [`check_rows`] decide what is wrong
+//! with a file: `verify`, `restore` and `graph` all read through here, so they refuse the same.
 
-use std::{collections::BTreeSet, pin::pin};
-
-use futures::stream::{self, Stream, StreamExt, TryStreamExt};
-
-use super::{
-    ArchiveError, Batch, DataArchive, Entry, FormatError, Hash, Id, Index, IndexRef, LONGEST,
-    Level, MANIFEST, Manifest, Query, Row, Schema, Scope, SourceError, one_line, row::decode_blob,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+    thread,
 };
 
-/// How often a reader starts over because the archive changed under it.
-const ATTEMPTS: usize = 5;
+use futures::{
+    channel::mpsc,
+    future,
+    sink::SinkExt as _,
+    stream::{self, BoxStream, StreamExt, TryStreamExt},
+};
 
-/// How many partitions are read ahead.
-const AHEAD: usize = 4;
+use super::{
+    check,
+    check_rows::{self, Checked, Expected, Keys},
+    coverage,
+    error::{ReadError, check_kind, damaged},
+    file::{FileRef, Kind, named, unpack},
+    files::{SpaceFiles, read},
+    layout::{ALWAYS, LIMITS, Limits},
+    manifest::{Covered, Line, MANIFEST_LIMIT, Manifest, ONE_LIST, Open, manifest_path},
+    query::{Batch, Query, Tally},
+    reading::{Faults, Reading},
+    references::References,
+    verify::Depth,
+};
+use crate::{ArchiveError, DataArchive, Hash, Id, Level, Schema, Scope, manifest::Counts};
 
-/// How many indexes are read at a time.
-const INDEXES: usize = 16;
+/// How many shards of a part list are read at a time.
+const LISTS: usize = 16;
 
-/// An archive's content could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The backend failed.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// There is no manifest.
-    #[error("there is no {MANIFEST}: nothing was exported here yet, or this is no archive")]
-    Empty,
-    /// The manifest or an index cannot be used.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// The archive is another provider's.
-    #[error(
-        "the archive is of the provider {found:?}, not of {wanted:?}: name an archive of {wanted:?}"
-    )]
-    OtherProvider {
-        /// Its provider.
-        found: String,
-        /// The one whose archive it should be.
-        wanted: &'static str,
-    },
-    /// What stands for an id cannot be one of the provider's.
-    #[error(
-        "{MANIFEST} has {0:?} where an id should be: put back an intact copy of the archive, or export to \
-         a new one"
-    )]
-    NotAnId(String),
-    /// An object that the manifest needs is not there.
-    #[error(
-        "{path} is missing, which {needed_by} needs: put it back from a copy, or have it made anew from \
-         the store (`propsbot export --repair`)"
-    )]
-    Missing {
-        /// The object.
-        path: String,
-        /// Whose rows it holds.
-        needed_by: String,
-    },
-    /// An object's bytes are not what was written.
-    #[error(
-        "{path} is damaged: its bytes have the hash {found}; put back an intact copy, or have it made \
-         anew from the store (`propsbot export --repair`)"
-    )]
-    Damaged {
-        /// The object.
-        path: String,
-        /// The hash that its bytes have.
-        found: Hash,
-    },
-    /// A blob's bytes are intact, but are no rows of the table.
-    #[error("{path} holds no {needed_by}: {source}")]
-    NotRows {
-        /// The blob.
-        path: String,
-        /// Whose rows it should hold.
-        needed_by: String,
-        /// Why.
-        source: rmp_serde::decode::Error,
-    },
-    /// What the object says of itself is not what its index or the manifest says of it.
-    #[error("{path} disagrees with what names it: {problem}")]
-    Disagrees {
-        /// The object.
-        path: String,
-        /// About what.
-        problem: String,
-    },
-    /// The archive has no such space.
-    #[error("the archive has no {}", Scope::space(.0))]
-    NoSpace(Id),
-    /// A row type that is not of the provider's: a mistake in the program.
-    #[error("the provider {provider:?} has no table {table}; this is a bug, please report it")]
-    NoTable {
-        /// The provider.
-        provider: &'static str,
-        /// The table.
-        table: &'static str,
-    },
-    /// Rows that are not yet in an archive could not be read.
-    #[error("could not read the {table} of {scope}: {source}")]
-    Source {
-        /// Whose rows.
-        scope: Scope,
-        /// Of which table.
-        table: &'static str,
-        /// Why.
-        source: SourceError,
-    },
-    /// A newer manifest was published meanwhile, and an object of the old one is gone.
-    #[error("the archive was changed while it was read; read it again")]
-    Superseded,
+/// One generation of a space.
+pub struct SpaceReader<'a> {
+    files: SpaceFiles<'a>,
+    schema: &'static Schema,
+    limits: Limits,
 }
 
-/// One generation of an archive.
-pub struct ArchiveReader<'a> {
-    archive: &'a dyn DataArchive,
-    bytes: Vec<u8>,
-    manifest: Manifest,
-    hash: Hash,
-}
-
-impl<'a> ArchiveReader<'a> {
-    /// Opens the archive, whoever's it is, at its current generation.
-    pub async fn open(archive: &'a dyn DataArchive) -> Result<Self, ReadError> {
-        let bytes = archive
-            .read(MANIFEST, LONGEST)
-            .await?
-            .ok_or(ReadError::Empty)?;
-        Ok(Self {
+impl<'a> SpaceReader<'a> {
+    /// Opens a space at its current generation; `None` if it has no manifest.
+    pub async fn open(
+        archive: &'a dyn DataArchive,
+        schema: &'static Schema,
+        space: &Id,
+    ) -> Result<Option<Self>, ReadError> {
+        let path = manifest_path(space);
+        let Some(bytes) = read(archive, &path, MANIFEST_LIMIT).await? else {
+            return Ok(None);
+        };
+        check_kind(&path, schema, &bytes)?;
+        let files = SpaceFiles {
             archive,
-            manifest: Manifest::parse(&bytes)?,
+            manifest: check::manifest(schema, space, &bytes).map_err(damaged(&path))?,
             hash: Hash::of(&bytes),
-            bytes,
-        })
+        };
+        Ok(Some(Self {
+            files,
+            schema,
+            limits: LIMITS,
+        }))
     }
 
-    /// Opens an archive of this schema's provider at its current generation.
-    ///
-    /// # Errors
-    /// Also [`ReadError::OtherProvider`] and [`ReadError::NotAnId`].
-    pub async fn open_as(archive: &'a dyn DataArchive, schema: &Schema) -> Result<Self, ReadError> {
-        let reader = Self::open(archive).await?;
-        let found = &reader.manifest.provider;
-        if found != schema.provider {
-            return Err(ReadError::OtherProvider {
-                found: found.clone(),
-                wanted: schema.provider,
-            });
-        }
-        let odd = reader
-            .manifest
-            .ids()
-            .find(|id| !(schema.is_id)(id.as_str()));
-        let odd = odd.map(|id| ReadError::NotAnId(one_line(id.as_str())));
-        odd.map_or(Ok(reader), Err)
+    /// The space, written within these limits.
+    #[cfg(test)]
+    pub(super) fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
-    /// The manifest.
+    /// The manifest: which generation is read, and how old it is.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The manifest's bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.files.manifest
     }
 
     /// The hash of the manifest's bytes.
     pub fn hash(&self) -> Hash {
-        self.hash
+        self.files.hash
     }
 
-    /// The index of a space or part.
-    pub async fn index(&self, scope: &Scope, reference: IndexRef) -> Result<Index, ReadError> {
-        let path = reference.path();
-        let bytes = self
-            .found(&path, || format!("the index of {scope}"))
-            .await?;
-        check(&path, reference.hash, &bytes)?;
-        let index = Index::parse(&path, &bytes)?;
-        if index.scope() != *scope {
-            let problem = format!("it is the index of {}, not of {scope}", index.scope());
-            return Err(ReadError::Disagrees { path, problem });
-        }
-        if bytes.len() as u64 != reference.bytes {
-            let problem = format!("{} bytes, not {}", bytes.len(), reference.bytes);
-            return Err(ReadError::Disagrees { path, problem });
-        }
-        Ok(index)
-    }
-
-    /// The rows of a partition, sorted by key.
-    pub async fn partition<R: Row>(
-        &self,
-        scope: &Scope,
-        entry: &Entry,
-    ) -> Result<Vec<R>, ReadError> {
-        let decode = |scope: &Scope, entry: &Entry, bytes: &[u8]| {
-            decoded(R::TABLE, scope, entry, bytes, decode_blob)
+    /// The rows that are asked for, a table and part of a file at a time: those of the space, then those in open
+    /// files, then those of each part. Each row comes once. Ends with the first thing that is wrong with a file
+    /// that it reads; no more than a few files are in memory.
+    pub fn batches<'s>(&'s self, query: &'s Query) -> BoxStream<'s, Result<Batch, ReadError>> {
+        let (each, batches) = mpsc::channel(0);
+        let reading = async move {
+            let mut give_up = Err;
+            let read = self.read_with(query, Depth::Whole, Some(each), &mut give_up);
+            read.await.err().map(Err)
         };
-        self.decode(R::TABLE, scope, entry, decode).await
+        let end = stream::once(reading).filter_map(future::ready);
+        stream::select(batches.map(Ok), end).boxed()
     }
 
-    /// Reads a blob, and checks and decodes it off the async threads: that is work for several cores.
-    async fn decode<T: Send + 'static>(
+    /// Reads all, down to this depth, and hands what is wrong to `faults`.
+    pub(super) async fn verify(
         &self,
-        table: &'static str,
-        scope: &Scope,
-        entry: &Entry,
-        decode: fn(&Scope, &Entry, &[u8]) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
-        let bytes = self.blob(table, scope, entry).await?;
-        let (scope, entry) = (scope.clone(), *entry);
-        tokio::task::spawn_blocking(move || decode(&scope, &entry, &bytes))
-            .await
-            .map_err(|error| ArchiveError::Stopped(error.to_string()))?
+        depth: Depth,
+        faults: &mut Faults<'_>,
+    ) -> Result<Tally, ReadError> {
+        self.read_with(&Query::all(), depth, None, faults).await
     }
 
-    /// A blob's bytes, as they are found: nothing is said of their hash.
-    pub(super) async fn blob(
-        &self,
-        table: &str,
-        scope: &Scope,
-        entry: &Entry,
-    ) -> Result<Vec<u8>, ReadError> {
-        let whose = || format!("{table} of {scope} in {}", entry.period);
-        self.found(&entry.blob.blob_path(), whose).await
+    /// The parts, with what is covered of each.
+    pub async fn parts(&self) -> Result<Vec<(Line, Vec<Covered>)>, ReadError> {
+        let lines = self.lines(&mut Tally::default()).await?.into_iter();
+        Ok(lines
+            .map(|line| (line.clone(), self.covered(&line)))
+            .collect())
     }
 
-    /// The rows of a table that this index lists, sorted by key, one partition after the other: no
-    /// more than a few are in memory.
-    pub fn table<R: Row>(
-        &self,
-        index: &Index,
-    ) -> impl Stream<Item = Result<Vec<R>, ReadError>> + use<'_, 'a, R> {
-        let scope = index.scope();
-        let entries = index.entries(R::TABLE).to_vec();
-        stream::iter(entries)
-            .map(move |entry| {
-                let scope = scope.clone();
-                async move { self.partition(&scope, &entry).await }
-            })
-            .buffered(AHEAD)
+    fn covered(&self, line: &Line) -> Vec<Covered> {
+        let manifest = &self.files.manifest;
+        let exception = manifest.exceptions.get(&line.id).map(Vec::as_slice);
+        coverage::of_reader(
+            &line.covered,
+            manifest.covered_to,
+            exception,
+            manifest.stamps,
+        )
     }
 
-    /// An object's bytes, as they are found.
-    async fn found(
+    async fn read_with(
         &self,
-        path: &str,
-        needed_by: impl Fn() -> String,
-    ) -> Result<Vec<u8>, ReadError> {
-        if let Some(bytes) = self.archive.read(path, LONGEST).await? {
-            return Ok(bytes);
-        }
-        let now = self.archive.read(MANIFEST, LONGEST).await?;
-        Err(if now.map(|now| Hash::of(&now)) == Some(self.hash) {
-            ReadError::Missing {
-                path: path.to_owned(),
-                needed_by: needed_by(),
-            }
-        } else {
-            ReadError::Superseded
-        })
-    }
-
-    /// The rows of a table that are `wanted`, kept at this level, of those spaces or parts that are, in the order of
-    /// the manifest. Of the others, no more than a few partitions are in memory at once.
-    pub async fn select<R: Row>(
-        &self,
-        level: Level,
-        scopes: impl Fn(&Scope) -> bool,
-        mut wanted: impl FnMut(&R) -> bool,
-    ) -> Result<Vec<R>, ReadError> {
-        let mut batches = pin!(self.batches(Query::of::<R>(level), scopes).await?);
-        let mut rows = Vec::new();
-        while let Some(batch) = batches.try_next().await? {
-            rows.extend(batch.rows().into_iter().filter(|row| wanted(row)));
-        }
-        Ok(rows)
-    }
-
-    /// The partitions of the query's table in these spaces or parts, in the order of the manifest. A few
-    /// are read ahead.
-    pub(super) async fn batches(
-        &self,
-        query: Query,
-        wanted: impl Fn(&Scope) -> bool,
-    ) -> Result<impl Stream<Item = Result<Batch, ReadError>>, ReadError> {
-        let scopes: Vec<(Scope, IndexRef)> = self
-            .manifest
-            .indexes_with(query.table)
-            .filter(|(scope, _)| scope.level() == query.level && wanted(scope))
-            .collect();
-        let indexes: Vec<Index> = stream::iter(scopes)
-            .map(|(scope, index)| async move { self.index(&scope, index).await })
-            .buffered(INDEXES)
-            .try_collect()
+        query: &Query,
+        depth: Depth,
+        each: Option<mpsc::Sender<Batch>>,
+        faults: &mut Faults<'_>,
+    ) -> Result<Tally, ReadError> {
+        let manifest = &self.files.manifest;
+        let path = manifest_path(&manifest.space);
+        let mut tally = Tally::default();
+        // Without the lists, nothing else can be judged.
+        let lines = self.lines(&mut tally).await?;
+        let days = self.days(&mut tally).await?;
+        let mut reading = Reading {
+            query,
+            depth,
+            each,
+            faults,
+            listed: lines.iter().map(|line| line.id.clone()).collect(),
+            described: BTreeSet::new(),
+            keys: Keys::default(),
+            references: References::default(),
+            open: BTreeMap::new(),
+            tally,
+        };
+        let own_rows = check::together(self.schema, manifest, &lines, &days);
+        let own_rows = own_rows.or_else(|problem| {
+            reading.fault(&path, problem)?;
+            Ok::<_, ReadError>(Counts::new())
+        })?;
+        let files = self
+            .base(None, manifest.index, &own_rows, &mut reading)
             .await?;
-        let entries: Vec<(Scope, Entry)> = indexes
+        self.rows_of(files, &mut reading).await?;
+        let is_whole =
+            depth == Depth::Whole && query.has_table(self.schema.parts) && query.times == ALWAYS;
+        if is_whole && reading.listed != reading.described {
+            let problem = "the parts that it lists are not those that have a row";
+            reading.fault(&path, problem.to_owned())?;
+        }
+        if own_rows.get(self.schema.spaces) != Some(&1) {
+            reading.fault(&path, "the space has no row of its own".to_owned())?;
+        }
+        if !query.has_level(self.schema, Level::Part) {
+            return Ok(reading.tally);
+        }
+        let open: Vec<&Open> = days.iter().chain(&manifest.hours).collect();
+        let wanted = open
             .iter()
-            .flat_map(|index| {
-                let entries = index.entries(query.table).iter();
-                entries.map(|entry| (index.scope(), *entry))
-            })
-            .collect();
-        let decode = query.partition;
-        let batches = stream::iter(entries).map(move |(scope, entry)| async move {
-            self.decode(query.table, &scope, &entry, decode).await
-        });
-        Ok(batches.buffered(AHEAD))
+            .filter(|open| query.overlaps(&open.period.times()));
+        let wanted: Vec<Expected> = wanted.map(|open| Expected::Open((*open).clone())).collect();
+        let is_all = wanted.len() == open.len();
+        self.rows_of(wanted, &mut reading).await?;
+        if is_all
+            && depth == Depth::Whole
+            && let Err(problem) =
+                check_rows::splits(manifest.stamps, self.limits.parts, &reading.open)
+        {
+            reading.fault(&path, problem)?;
+        }
+        for line in lines.iter().filter(|line| query.has_part(&line.id)) {
+            reading.keys.next_part();
+            let files = self
+                .base(Some(&line.id), line.index, &line.rows, &mut reading)
+                .await?;
+            self.rows_of(files, &mut reading).await?;
+            if let Err(problem) = reading
+                .references
+                .end(&line.id, &self.covered(line), |_| true)
+            {
+                reading.fault(&path, problem)?;
+            }
+        }
+        reading.tally.unresolved = reading.references.unresolved;
+        Ok(reading.tally)
     }
-}
 
-/// The paths of all objects that an archive's manifest needs; none if there is no manifest.
-pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadError> {
-    let mut needed = BTreeSet::new();
-    let reader = match ArchiveReader::open(archive).await {
-        Err(ReadError::Empty) => return Ok(needed),
-        Err(ReadError::Format(_)) => {
-            let needed = super::format2::files::needed(archive).await;
-            return needed.map_err(|error| ReadError::Disagrees {
-                path: MANIFEST.to_owned(),
-                problem: error.to_string(),
+    /// The files of an index that the query asks for.
+    async fn base(
+        &self,
+        part: Option<&Id>,
+        index: Option<FileRef>,
+        listed: &Counts,
+        reading: &mut Reading<'_>,
+    ) -> Result<Vec<Expected>, ReadError> {
+        let query = reading.query;
+        let Some(file) = index else {
+            return Ok(Vec::new());
+        };
+        let read = self
+            .file(Kind::Index, file, &mut reading.tally)
+            .await
+            .and_then(|bytes| {
+                let index = check::index(
+                    self.schema,
+                    self.limits,
+                    &self.files.manifest,
+                    part,
+                    listed,
+                    &bytes,
+                );
+                index.map_err(damaged(&named(Kind::Index, file.hash)))
             });
+        let index = match read {
+            Ok(index) => index,
+            Err(fault) => {
+                (reading.faults)(fault)?;
+                return Ok(Vec::new());
+            }
+        };
+        let tables = index
+            .tables
+            .into_iter()
+            .filter(|(table, _)| query.has_table(table));
+        let entries = tables.flat_map(|(table, entries)| {
+            let entries = entries
+                .into_iter()
+                .filter(|entry| query.overlaps(&entry.period.times()));
+            entries.map(move |entry| Expected::Base(part.cloned(), table.clone(), entry))
+        });
+        Ok(entries.collect())
+    }
+
+    /// Reads files of rows, several at a time.
+    async fn rows_of(
+        &self,
+        files: Vec<Expected>,
+        reading: &mut Reading<'_>,
+    ) -> Result<(), ReadError> {
+        if reading.depth == Depth::Structure {
+            return Ok(());
         }
-        reader => reader?,
-    };
-    for (scope, reference) in reader.manifest.indexes() {
-        let index = reader.index(&scope, reference).await?;
-        needed.extend(index.blob_paths());
-        needed.insert(reference.path());
+        let ahead = thread::available_parallelism().map_or(1, usize::from);
+        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+        let reads: Vec<_> = files
+            .into_iter()
+            .map(|expected| self.rows(expected))
+            .collect();
+        let mut reads = stream::iter(reads).buffered(ahead);
+        while let Some(read) = reads.next().await {
+            let (expected, bytes, mut checked) = match read {
+                Ok(read) => read,
+                Err(fault) => {
+                    (reading.faults)(fault)?;
+                    continue;
+                }
+            };
+            reading.tally.files += 1;
+            reading.tally.bytes += bytes.len() as u64;
+            let bytes = Arc::new(bytes);
+            for checked in &mut checked {
+                if let Err(problem) = reading.take(&expected, checked) {
+                    reading.fault(&named(Kind::Rows, expected.file().hash), problem)?;
+                    continue;
+                }
+                let (group, query) = (&checked.group, reading.query);
+                let Some(table) = group.table else { continue };
+                *reading.tally.rows.entry(group.name.clone()).or_default() +=
+                    u64::from(group.count);
+                let is_wanted = group.part.as_ref().is_none_or(|part| query.has_part(part));
+                if is_wanted
+                    && query.has_table(table.name)
+                    && let Some(each) = &mut reading.each
+                {
+                    let batch = Batch {
+                        scope: Scope {
+                            space: self.files.manifest.space.clone(),
+                            part: group.part.clone(),
+                        },
+                        table: table.name,
+                        count: group.count,
+                        times: query.times.clone(),
+                        file: expected.file().hash,
+                        array: group.array(),
+                        bytes: Arc::clone(&bytes),
+                        ids: mem::take(&mut checked.ids),
+                        references: mem::take(&mut checked.references),
+                    };
+                    // Fails if nobody takes them any more; then nobody asks for the rest either.
+                    let _ = each.send(batch).await;
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(needed)
-}
 
-/// The object's bytes have the hash in its name.
-fn check(path: &str, hash: Hash, bytes: &[u8]) -> Result<(), ReadError> {
-    let found = Hash::of(bytes);
-    if found == hash {
-        return Ok(());
-    }
-    let path = path.to_owned();
-    Err(ReadError::Damaged { path, found })
-}
-
-/// What is read of a blob's bytes, whose hash is in its name.
-pub(super) fn decoded<T>(
-    table: &str,
-    scope: &Scope,
-    entry: &Entry,
-    bytes: &[u8],
-    decode: impl FnOnce(&[u8]) -> Result<Vec<T>, rmp_serde::decode::Error>,
-) -> Result<Vec<T>, ReadError> {
-    let path = entry.blob.blob_path();
-    check(&path, entry.blob, bytes)?;
-    let rows = decode(bytes).map_err(|source| ReadError::NotRows {
-        path: path.clone(),
-        needed_by: format!("{table} of {scope} in {}", entry.period),
-        source,
-    })?;
-    if rows.len() as u64 != entry.rows {
-        let problem = format!(
-            "{} rows, not the {} that its index says",
-            rows.len(),
-            entry.rows
+    async fn rows(
+        &self,
+        expected: Expected,
+    ) -> Result<(Expected, Vec<u8>, Vec<Checked>), ReadError> {
+        let file = expected.file();
+        let path = named(Kind::Rows, file.hash);
+        let packed = self.files.packed(&path, file).await?;
+        let (schema, space, newest) = (
+            self.schema,
+            self.files.manifest.space.clone(),
+            self.files.manifest.newest,
         );
-        return Err(ReadError::Disagrees { path, problem });
+        // Inflating, hashing and decoding is the work of several cores.
+        let check = move || {
+            let bytes = unpack(&packed, file)?;
+            let checked = check_rows::rows(schema, &space, newest, &expected, &bytes)?;
+            Ok((expected, bytes, checked))
+        };
+        let checked = tokio::task::spawn_blocking(check).await;
+        let checked = checked.map_err(|error| ArchiveError::Stopped(error.to_string()))?;
+        checked.map_err(damaged(&path))
     }
-    Ok(rows)
-}
 
-/// Reads an archive of this schema's provider, again while exports change it under the reader, a few times.
-pub async fn retry<'a, T, F: Future<Output = Result<T, ReadError>>>(
-    archive: &'a dyn DataArchive,
-    schema: &Schema,
-    read: impl Fn(ArchiveReader<'a>) -> F,
-) -> Result<T, ReadError> {
-    for _ in 1..ATTEMPTS {
-        match read(ArchiveReader::open_as(archive, schema).await?).await {
-            Err(ReadError::Superseded) => {}
-            outcome => return outcome,
+    async fn lines(&self, tally: &mut Tally) -> Result<Vec<Line>, ReadError> {
+        let Some(file) = self.files.manifest.parts.list else {
+            return Ok(Vec::new());
+        };
+        let mut lists = vec![(None, file)];
+        if self.files.manifest.parts.count > ONE_LIST {
+            let bytes = self.file(Kind::Directory, file, tally).await?;
+            let directory = check::directory(&self.files.manifest, &bytes);
+            let directory = directory.map_err(damaged(&named(Kind::Directory, file.hash)))?;
+            let shards = directory.shards.into_iter();
+            lists = shards
+                .map(|shard| (Some(shard.shard), shard.file))
+                .collect();
         }
+        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+        let reads: Vec<_> = lists
+            .into_iter()
+            .map(|(shard, file)| self.list(shard, file))
+            .collect();
+        let lists: Vec<(Vec<Line>, u64)> =
+            stream::iter(reads).buffered(LISTS).try_collect().await?;
+        tally.files += lists.len() as u64;
+        tally.bytes += lists.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let mut lines: Vec<Line> = lists.into_iter().flat_map(|(lines, _)| lines).collect();
+        lines.sort_by(|one, next| one.id.cmp(&next.id));
+        Ok(lines)
     }
-    read(ArchiveReader::open_as(archive, schema).await?).await
+
+    async fn list(&self, shard: Option<u8>, file: FileRef) -> Result<(Vec<Line>, u64), ReadError> {
+        let bytes = self.file(Kind::Parts, file, &mut Tally::default()).await?;
+        let list = check::list(self.schema, &self.files.manifest, shard, &bytes);
+        let list = list.map_err(damaged(&named(Kind::Parts, file.hash)))?;
+        Ok((list, file.bytes))
+    }
+
+    async fn days(&self, tally: &mut Tally) -> Result<Vec<Open>, ReadError> {
+        let Some(file) = self.files.manifest.days else {
+            return Ok(Vec::new());
+        };
+        let bytes = self.file(Kind::Days, file, tally).await?;
+        let days = check::days(&self.files.manifest, &bytes);
+        days.map_err(damaged(&named(Kind::Days, file.hash)))
+    }
+
+    async fn file(
+        &self,
+        kind: Kind,
+        file: FileRef,
+        tally: &mut Tally,
+    ) -> Result<Vec<u8>, ReadError> {
+        let bytes = self.files.read(kind, file).await?;
+        tally.files += 1;
+        tally.bytes += bytes.len() as u64;
+        Ok(bytes)
+    }
 }

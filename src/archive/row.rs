@@ -31,11 +31,6 @@ pub trait Row: Serialize + DeserializeOwned + Send + 'static {
     /// Its sort key.
     fn key(&self) -> RowKey;
 
-    /// Its sort key in format 1, which goes when format 2 is written.
-    fn format_1_key(&self) -> RowKey {
-        self.key()
-    }
-
     /// The id that other rows use to refer to it, as a number: the id itself or a hash of it.
     fn id(&self) -> Option<u64> {
         None
@@ -69,7 +64,6 @@ pub struct Inspected {
     pub(super) is_in_scope: bool,
     pub(super) contradicts_itself: bool,
     pub(super) key: RowKey,
-    pub(super) format_1_key: RowKey,
     pub(super) id: Option<u64>,
     pub(super) refers_to: Option<(&'static str, u64)>,
     pub(super) belongs_to: Option<Millis>,
@@ -86,7 +80,6 @@ pub(super) fn inspect<R: Row>(
         each(Inspected {
             is_in_scope: row.is_of(scope),
             key: row.key(),
-            format_1_key: row.format_1_key(),
             id: row.id(),
             refers_to: row.refers_to(),
             belongs_to: row.belongs_to(),
@@ -108,14 +101,6 @@ pub struct EncodedRow {
 }
 
 impl EncodedRow {
-    /// Encodes the row for an archive of format 1.
-    pub fn format_1<R: Row>(row: &R) -> Self {
-        Self {
-            key: row.format_1_key(),
-            ..Self::new(row)
-        }
-    }
-
     /// Encodes the row.
     pub fn new<R: Row>(row: &R) -> Self {
         let mut bytes = Vec::new();
@@ -129,27 +114,6 @@ impl EncodedRow {
             bytes,
             part: row.part(),
         }
-    }
-}
-
-/// The blob of these rows: an array in the given order.
-pub(super) fn encode_blob(rows: &[EncodedRow]) -> Vec<u8> {
-    let mut bytes = array_header(rows.len());
-    for row in rows {
-        bytes.extend_from_slice(&row.bytes);
-    }
-    bytes
-}
-
-/// The MessagePack header of an array of this length, in its shortest form.
-pub(super) fn array_header(len: usize) -> Vec<u8> {
-    if let Ok(len @ 0..=15) = u8::try_from(len) {
-        vec![0x90 | len]
-    } else if let Ok(len) = u16::try_from(len) {
-        [&[0xdc][..], &len.to_be_bytes()].concat()
-    } else {
-        let len = u32::try_from(len).expect("a blob holds fewer rows than 2^32");
-        [&[0xdd][..], &len.to_be_bytes()].concat()
     }
 }
 
@@ -200,38 +164,5 @@ impl<'de, R: DeserializeOwned> Visitor<'de> for Each<'_, R> {
             (self.0)(row);
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shelf::Note;
-
-    #[test]
-    fn a_blob_is_read_back_and_is_what_messagepack_libraries_write() {
-        for count in [0_u64, 1, 15, 16, 70_000] {
-            let notes: Vec<Note> = (0..count)
-                .map(|number| Note {
-                    shelf: "poetry".to_owned(),
-                    title: "Divan".to_owned(),
-                    at: Millis(1_700_000_000_000),
-                    number,
-                    text: "#️⃣".to_owned(),
-                })
-                .collect();
-            let encoded: Vec<EncodedRow> = notes.iter().map(EncodedRow::new).collect();
-            let blob = encode_blob(&encoded);
-            assert_eq!(decode_blob::<Note>(&blob).unwrap(), notes);
-            let mut whole = Vec::new();
-            notes
-                .serialize(
-                    &mut rmp_serde::Serializer::new(&mut whole)
-                        .with_struct_map()
-                        .with_human_readable(),
-                )
-                .unwrap();
-            assert!(whole == blob);
-        }
     }
 }

@@ -1,17 +1,29 @@
 //! Rows by table and scope, wherever they are: in an archive, or on their way into one.
 //!
 //! Owns [`RowSource`], which graph plugins read from, and its two implementations. A plugin asks for
-//! one table at a time and gets its rows in batches, so memory holds only a few partitions at once.
+//! one table at a time and gets its rows in batches, so memory holds only a few files at once.
 
-use std::{any::Any, collections::BTreeSet, pin::pin, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+};
 
-use futures::TryStreamExt;
+use futures::TryStreamExt as _;
 use tokio::sync::mpsc;
 
 use super::{
-    ArchiveError, ArchiveReader, DataArchive, EncodedRow, Entry, ExportRequest, Id, Level, Millis,
-    ReadError, Row, Schema, Scope, Source, SourceError, reader::decoded, retry, row::decode_blob,
+    archive_reader::{ArchiveReader, retry},
+    error::{ReadError, damaged},
+    export::ExportRequest,
+    layout::ALWAYS,
+    manifest::{Covered, Line, Manifest, manifest_path},
+    query::{Batch, Query},
+    references::References,
+    request::Source,
 };
+use crate::{ArchiveError, DataArchive, EncodedRow, Id, Level, Row, Schema, Scope, SourceError};
 
 /// How many bytes of rows from a [`Source`] are decoded at a time.
 const BATCH: usize = 1 << 18;
@@ -24,7 +36,7 @@ pub trait RowSource {
     fn schema(&self) -> &'static Schema;
 
     /// Hands the rows of the query's table to `each` in batches, for the spaces or parts that are
-    /// `wanted`. Rows of one scope come together, in ascending order of their times.
+    /// `wanted`. Each row comes once, in any order.
     ///
     /// This is what a new source implements. To read one, call its methods `each` or
     /// `all`.
@@ -33,15 +45,15 @@ pub trait RowSource {
     /// Rows that can't be read.
     fn scan(
         &self,
-        query: &Query,
+        query: &TableQuery,
         wanted: &dyn Fn(&Scope) -> bool,
-        each: &mut dyn FnMut(Batch),
+        each: &mut dyn FnMut(TableRows),
     ) -> Result<(), ReadError>;
 }
 
 impl dyn RowSource + '_ {
-    /// Hands every row of `R`'s table to `each`, for the spaces or parts that are `wanted`. Rows of
-    /// one scope come together, in ascending order of their times.
+    /// Hands every row of `R`'s table to `each`, for the spaces or parts that are `wanted`. Each row
+    /// comes once, in any order.
     ///
     /// # Errors
     /// Rows that can't be read, or a table that the provider doesn't have.
@@ -56,7 +68,7 @@ impl dyn RowSource + '_ {
                 table: R::TABLE,
             });
         };
-        let query = Query::of::<R>(table.level);
+        let query = TableQuery::of::<R>(table.level);
         self.scan(&query, &wanted, &mut |batch| {
             batch.rows().into_iter().for_each(&mut each);
         })
@@ -75,27 +87,25 @@ impl dyn RowSource + '_ {
 
 /// Which table to read, and how to decode its rows.
 #[derive(Clone, Copy, Debug)]
-pub struct Query {
+pub struct TableQuery {
     /// The table.
     pub table: &'static str,
     /// Whether it is kept by space or by part.
     pub level: Level,
-    pub(super) partition: fn(&Scope, &Entry, &[u8]) -> Result<Batch, ReadError>,
-    rows: fn(&[EncodedRow]) -> Result<Batch, rmp_serde::decode::Error>,
+    read: fn(&Batch) -> Result<TableRows, ReadError>,
+    rows: fn(&[EncodedRow]) -> Result<TableRows, rmp_serde::decode::Error>,
 }
 
-impl Query {
+impl TableQuery {
     /// For the table of these rows.
     pub(super) fn of<R: Row>(level: Level) -> Self {
         Self {
             table: R::TABLE,
             level,
-            partition: |scope, entry, bytes| {
-                decoded(R::TABLE, scope, entry, bytes, decode_blob::<R>).map(Batch::of)
-            },
+            read: |batch| batch.rows::<R>().map(TableRows::of),
             rows: |rows| {
                 let rows: Result<Vec<R>, _> = rows.iter().map(EncodedRow::decode).collect();
-                rows.map(Batch::of)
+                rows.map(TableRows::of)
             },
         }
     }
@@ -104,16 +114,16 @@ impl Query {
     ///
     /// # Errors
     /// A row of another table.
-    pub fn decode(&self, rows: &[EncodedRow]) -> Result<Batch, SourceError> {
+    pub fn decode(&self, rows: &[EncodedRow]) -> Result<TableRows, SourceError> {
         Ok((self.rows)(rows)?)
     }
 }
 
 /// Some rows of one table, decoded.
 #[derive(Debug)]
-pub struct Batch(Box<dyn Any + Send>);
+pub struct TableRows(Box<dyn Any + Send>);
 
-impl Batch {
+impl TableRows {
     fn of<R: Row>(rows: Vec<R>) -> Self {
         Self(Box::new(rows))
     }
@@ -141,10 +151,10 @@ impl<'a> ExportedRows<'a> {
 
     fn scope(
         &self,
-        query: &Query,
+        query: &TableQuery,
         scope: &Scope,
         parts: &BTreeSet<&Id>,
-        each: &mut dyn FnMut(Batch),
+        each: &mut dyn FnMut(TableRows),
     ) -> Result<(), SourceError> {
         let is_exported = |part: &Option<Id>| part.as_ref().is_none_or(|part| parts.contains(part));
         let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -160,8 +170,7 @@ impl<'a> ExportedRows<'a> {
             }
             Ok(())
         };
-        let always = Millis(i64::MIN)..=Millis(i64::MAX);
-        self.source.scan(scope, query.table, always, &mut take)?;
+        self.source.scan(scope, query.table, ALWAYS, &mut take)?;
         each(query.decode(&rows)?);
         Ok(())
     }
@@ -174,9 +183,9 @@ impl RowSource for ExportedRows<'_> {
 
     fn scan(
         &self,
-        query: &Query,
+        query: &TableQuery,
         wanted: &dyn Fn(&Scope) -> bool,
-        each: &mut dyn FnMut(Batch),
+        each: &mut dyn FnMut(TableRows),
     ) -> Result<(), ReadError> {
         for space in &self.request.spaces {
             let parts: BTreeSet<&Id> = space.parts.iter().map(|part| &part.id).collect();
@@ -200,8 +209,9 @@ impl RowSource for ExportedRows<'_> {
     }
 }
 
-/// Calls `read` with the rows of an archive of this schema's provider, all of one generation, on a
-/// thread that may block. With `only`, there are only the rows of that space.
+/// Calls `read` with the rows of an archive of this schema's provider, each space as of one generation,
+/// on a thread that may block. With `only`, there are only the rows of that space. Also returns the
+/// manifests that were read.
 ///
 /// If an export changes the archive meanwhile, `read` is called again, a few times.
 ///
@@ -212,17 +222,18 @@ pub async fn read_rows<T, E>(
     schema: &'static Schema,
     only: Option<&Id>,
     read: impl Fn(&dyn RowSource) -> Result<T, E> + Send + Sync + 'static,
-) -> Result<T, E>
+) -> Result<(T, Vec<Manifest>), E>
 where
     T: Send + 'static,
     E: From<ReadError> + Send + 'static,
 {
     let read = Arc::new(read);
-    retry(archive, schema, |reader| {
+    let (read, manifests) = retry(archive, schema, |reader| {
         let read = Arc::clone(&read);
         lend(reader, schema, only, move |rows| read(rows))
     })
-    .await?
+    .await?;
+    Ok((read?, manifests))
 }
 
 /// Calls `read` on another thread, and reads for it here what it asks for.
@@ -231,38 +242,47 @@ async fn lend<T: Send + 'static>(
     schema: &'static Schema,
     only: Option<&Id>,
     read: impl FnOnce(&dyn RowSource) -> T + Send + 'static,
-) -> Result<T, ReadError> {
-    let spaces = &reader.manifest().spaces;
-    let is_there = |only: &&Id| spaces.iter().any(|space| space.id == **only);
-    if let Some(absent) = only.filter(|only| !is_there(only)) {
-        return Err(ReadError::NoSpace(absent.clone()));
+) -> Result<(T, Vec<Manifest>), ReadError> {
+    let spaces = match only {
+        Some(only) => vec![reader.space(only)?],
+        None => reader.spaces().iter().collect(),
+    };
+    let (mut scopes, mut covered) = (Vec::new(), Vec::new());
+    for space in &spaces {
+        let id = &space.manifest().space;
+        scopes.push(Scope::space(id));
+        let parts = space.parts().await?;
+        scopes.extend(parts.iter().map(|(part, _)| Scope::part(id, &part.id)));
+        covered.push(parts);
     }
-    let (asks, mut asked) = mpsc::channel(1);
-    let scopes = reader.manifest().indexes().map(|(scope, _)| scope);
+    let (asks, mut asked) = mpsc::channel::<Ask>(1);
     let lent = Lent {
         schema,
-        scopes: scopes
-            .filter(|scope| only.is_none_or(|only| scope.space == *only))
-            .collect(),
+        scopes,
         asks,
     };
     let reading = tokio::task::spawn_blocking(move || read(&lent));
     let mut is_superseded = false;
+    let mut told = Told::default();
     let answering = async {
-        while let Some(Ask {
-            query,
-            scopes,
-            batches: answer,
-        }) = asked.recv().await
-        {
+        while let Some(ask) = asked.recv().await {
+            let answer = ask.batches.clone();
             let read = async {
-                let wanted = |scope: &Scope| scopes.contains(scope);
-                let mut batches = pin!(reader.batches(query, wanted).await?);
-                while let Some(batch) = batches.try_next().await? {
-                    if answer.send(Ok(batch)).await.is_err() {
-                        break;
+                for space in &spaces {
+                    let Some(query) = ask.of(&space.manifest().space) else {
+                        continue;
+                    };
+                    let mut batches = space.batches(&query);
+                    while let Some(mut batch) = batches.try_next().await? {
+                        told.take(&mut batch);
+                        if answer.send(Ok(batch)).await.is_err() {
+                            return Ok(());
+                        }
                     }
                 }
+                let scopes = ask.scopes.iter();
+                told.read
+                    .extend(scopes.map(|scope| (ask.table, scope.clone())));
                 Ok(())
             };
             if let Err(error) = read.await {
@@ -276,7 +296,53 @@ async fn lend<T: Send + 'static>(
     if is_superseded {
         return Err(ReadError::Superseded);
     }
-    Ok(outcome.map_err(|error| ArchiveError::Stopped(error.to_string()))?)
+    let outcome = outcome.map_err(|error| ArchiveError::Stopped(error.to_string()))?;
+    for (space, parts) in spaces.iter().zip(covered) {
+        told.end(&space.manifest().space, &parts)?;
+    }
+    let manifests = spaces.iter().map(|space| space.manifest().clone());
+    Ok((outcome, manifests.collect()))
+}
+
+/// What was read for one reader, table by table: rows of one may contradict those of another.
+#[derive(Default)]
+struct Told {
+    references: BTreeMap<Id, References>,
+    read: BTreeSet<(&'static str, Scope)>,
+}
+
+impl Told {
+    fn take(&mut self, batch: &mut Batch) {
+        let Some(part) = &batch.scope.part else {
+            return;
+        };
+        let mut references = mem::take(&mut batch.references);
+        // The others may be missing.
+        references.retain(|reference| reference.belongs_to.is_some());
+        let space = self
+            .references
+            .entry(batch.scope.space.clone())
+            .or_default();
+        space.take(
+            Some(part),
+            batch.table,
+            &mem::take(&mut batch.ids),
+            references,
+        );
+    }
+
+    fn end(&mut self, space: &Id, parts: &[(Line, Vec<Covered>)]) -> Result<(), ReadError> {
+        let Some(references) = self.references.get_mut(space) else {
+            return Ok(());
+        };
+        for (part, covered) in parts {
+            let scope = Scope::part(space, &part.id);
+            let is_read = |table| self.read.contains(&(table, scope.clone()));
+            let ended = references.end(&part.id, covered, is_read);
+            ended.map_err(damaged(&manifest_path(space)))?;
+        }
+        Ok(())
+    }
 }
 
 /// An archive that another task reads.
@@ -288,9 +354,22 @@ struct Lent {
 
 /// What to read, and where to send it.
 struct Ask {
-    query: Query,
+    table: &'static str,
     scopes: BTreeSet<Scope>,
     batches: mpsc::Sender<Result<Batch, ReadError>>,
+}
+
+impl Ask {
+    /// What to read of a space; `None` for nothing.
+    fn of(&self, space: &Id) -> Option<Query> {
+        let scopes = self.scopes.iter().filter(|scope| scope.space == *space);
+        let is_asked = scopes.clone().next().is_some();
+        is_asked.then(|| Query {
+            parts: Some(scopes.filter_map(|scope| scope.part.clone()).collect()),
+            tables: Some([self.table].into()),
+            times: ALWAYS,
+        })
+    }
 }
 
 impl RowSource for Lent {
@@ -300,25 +379,23 @@ impl RowSource for Lent {
 
     fn scan(
         &self,
-        query: &Query,
+        query: &TableQuery,
         wanted: &dyn Fn(&Scope) -> bool,
-        each: &mut dyn FnMut(Batch),
+        each: &mut dyn FnMut(TableRows),
     ) -> Result<(), ReadError> {
-        let scopes = self.scopes.iter().filter(|scope| wanted(scope));
+        let scopes = self.scopes.iter();
+        let scopes = scopes.filter(|scope| scope.level() == query.level && wanted(scope));
         let (batches, mut answer) = mpsc::channel(1);
         let ask = Ask {
-            query: *query,
+            table: query.table,
             scopes: scopes.cloned().collect(),
             batches,
         };
         let stopped = |_| ArchiveError::Stopped("nobody reads for it any more".to_owned());
         self.asks.blocking_send(ask).map_err(stopped)?;
         while let Some(batch) = answer.blocking_recv() {
-            each(batch?);
+            each((query.read)(&batch?)?);
         }
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

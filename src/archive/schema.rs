@@ -25,11 +25,12 @@ pub struct Schema {
     /// What a reader has to know beyond tables and columns, for the archive's specification: Markdown, from a
     /// second-level heading on.
     pub notes: &'static str,
-    /// The archive's README: what it is, and how to read it. See [`FIGURES`](super::FIGURES).
-    pub readme: fn(&Manifest) -> String,
-    /// The commit message of a manifest: what changed since the previous one, and how many damaged
-    /// files were recreated, in one line.
-    pub commit_message: fn(&Manifest, Option<&Manifest>, usize) -> String,
+    /// The archive's README, from the manifests of its spaces: what it is, and how to read it. See
+    /// [`FIGURES`](super::FIGURES).
+    pub readme: fn(&[&Manifest]) -> String,
+    /// What an export changed, in one line: from the spaces' manifests after and before it, and how
+    /// many damaged files it made again.
+    pub commit_message: fn(&[&Manifest], &[&Manifest], usize) -> String,
 }
 
 /// A table.

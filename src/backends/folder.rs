@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use rustix::{fs::Access, io::Errno};
 
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FOLDERS, Hash, LONGEST, Object,
-    Publish, Receipt, SPACES, blocking, check_bases, check_readable, is_swept, is_whole, needed,
-    read_file,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FILE_LIMIT, FOLDERS, Hash, Object,
+    Publish, ReadError, Receipt, SPACES, blocking, check_bases, check_readable, is_swept, is_whole,
+    needed, read_file,
 };
 
 const LOCK: &str = ".lock";
@@ -54,8 +54,12 @@ impl FolderArchive {
         // The manifests that decide what is removed must survive a power cut first.
         let root = self.root.clone();
         blocking(move || sync_folders(&root)).await?;
-        let needed = needed(self).await;
-        let needed = needed.map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
+        let needed = match needed(self).await {
+            Ok(needed) => needed,
+            // An export that was to replace it was interrupted: the one that does removes all.
+            Err(ReadError::FormatOne) => return Ok(session),
+            Err(error) => return Err(ArchiveError::Unreadable(Box::new(error))),
+        };
         blocking(move || session.keep_only(&needed)).await
     }
 }
@@ -197,7 +201,7 @@ impl Session {
         let path = self.root.join(&object.path);
         self.create_folder_of(&path)?;
         // An unreadable or damaged file is replaced.
-        let there = read_file(&path, LONGEST).ok().flatten();
+        let there = read_file(&path, FILE_LIMIT).ok().flatten();
         if !there.is_some_and(|there| is_whole(&object.path, &there)) {
             replace(&path, &object.bytes)?;
         }
@@ -229,7 +233,7 @@ impl Session {
     fn publish(mut self, bases: &Bases, publish: &Publish) -> Result<Bases, ArchiveError> {
         let mut found = Bases::new();
         for path in bases.keys() {
-            let file = read_file(&self.root.join(path), LONGEST)?;
+            let file = read_file(&self.root.join(path), FILE_LIMIT)?;
             found.insert(path.clone(), file.map(|bytes| Hash::of(&bytes)));
         }
         let hashes = publish.compare(bases, &found)?;

@@ -19,7 +19,6 @@ pub mod progress;
 pub mod provider;
 pub mod quota;
 pub mod restore;
-pub mod restore_2;
 pub mod scrub;
 pub mod status;
 pub mod writer;

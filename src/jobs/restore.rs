@@ -3,24 +3,27 @@
 //! Owns what a restored store may claim to know. What the archive lacks, such as channels that
 //! aren't public, is unknown and fetched again; nothing that such channels are part of counts as
 //! complete.
+//!
+//! Rows are written as they are read, whatever their order: a record is put under its own key, and
+//! none is merged. Members come before all channels, so that what they hide is known in time.
 
-use std::{str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
 use futures::TryStreamExt;
 
 use super::{ask, writer::Stopped};
 use propsbot_archive::{
-    ArchiveReader, DataArchive, Id, Index, MANIFEST, ManifestPart, ManifestSpace, ReadError, Row,
-    Scope,
+    ArchiveReader, Batch, DataArchive, Id, Query, ReadError, Row, Scope, SpaceReader,
 };
 use propsbot_mirror::{Record, RestoreReport};
 use propsbot_model::{
-    Class, Coverage, Evidence, GuildId, IdRange, Interval, Lww, Member, Presence, Privacy,
-    Reaction, Scrub, Stamp, Synced, Tally, Tier, Tombstoned,
+    ChannelId, Class, Coverage, Evidence, GuildId, Interval, Lww, Member, Presence, Privacy, Scrub,
+    Session, Stamp, Synced, Tally, Tier, Tombstoned,
 };
 use propsbot_rows::{
-    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
-    RoleRow, SCHEMA,
+    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow,
+    MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow, Restored, RoleRow, SCHEMA,
+    covered_ids,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -43,10 +46,8 @@ pub enum RestoreError {
          another program? `propsbot verify` tells more"
     )]
     Row { table: &'static str, scope: Scope },
-    /// The manifest has an invalid id.
-    #[error(
-        "the archive's manifest has {0:?} where the id of a guild, channel or message should be"
-    )]
+    /// A manifest has an invalid id.
+    #[error("the archive has {0:?} where the id of a guild or channel should be")]
     NotAnId(String),
     #[error("the process is ending")]
     Ending,
@@ -61,84 +62,97 @@ pub async fn restore(
 ) -> Result<RestoreReport, RestoreError> {
     let mut attempt = 1;
     loop {
-        match Restore::run(store, archive, told).await {
+        match run(store, archive, told).await {
             Err(RestoreError::Read(ReadError::Superseded)) if attempt < ATTEMPTS => attempt += 1,
             done => return done,
         }
     }
 }
 
+async fn run(
+    store: &Arc<Store>,
+    archive: &dyn DataArchive,
+    told: &(dyn Fn(u64, u64) + Sync),
+) -> Result<RestoreReport, RestoreError> {
+    let reader = ArchiveReader::open(archive, &SCHEMA).await?;
+    write(store, Store::clear).await?;
+    let manifests = reader.manifests();
+    let heard = manifests
+        .iter()
+        .map(|manifest| Stamp::from(manifest.heard_at.unwrap_or(manifest.created_at)));
+    let newest = heard.max().unwrap_or_default();
+    let rows = manifests.iter().flat_map(|manifest| manifest.rows.values());
+    let mut restore = Restore {
+        store,
+        told,
+        newest,
+        total: rows.copied().fold(0, u64::saturating_add),
+        done: RestoreReport {
+            generation: reader.generation(),
+            ..RestoreReport::default()
+        },
+    };
+    for space in reader.spaces() {
+        restore.guild(space).await?;
+    }
+    let from = reader.origins();
+    let done = restore.done;
+    // The first export reads everything again, and so detects losses.
+    write(store, move |store| store.restored(newest, &from)).await?;
+    Ok(done)
+}
+
 struct Restore<'a> {
     store: &'a Arc<Store>,
-    reader: ArchiveReader<'a>,
     told: &'a (dyn Fn(u64, u64) + Sync),
-    /// When everything in the archive was known.
-    at: Stamp,
+    /// When the guild was last heard of that was heard of last.
+    newest: Stamp,
     total: u64,
-    /// Whether a member of the guild opted out of everything: the archive lacks what they did, so
-    /// nothing counts as complete.
-    is_veiled: bool,
     done: RestoreReport,
 }
 
-impl<'a> Restore<'a> {
-    async fn run(
-        store: &'a Arc<Store>,
-        archive: &'a dyn DataArchive,
-        told: &'a (dyn Fn(u64, u64) + Sync),
-    ) -> Result<RestoreReport, RestoreError> {
-        let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
-        write(store, Store::clear).await?;
-        let manifest = reader.manifest().clone();
-        let mut it = Self {
-            store,
-            reader,
-            told,
-            at: manifest.heard_at.unwrap_or(manifest.created_at).into(),
-            total: manifest
-                .spaces
-                .iter()
-                .flat_map(|guild| guild.rows.values())
-                .sum(),
-            is_veiled: false,
-            done: RestoreReport {
-                generation: manifest.generation,
-                ..RestoreReport::default()
-            },
-        };
-        for guild in &manifest.spaces {
-            it.guild(guild).await?;
-            for channel in &guild.parts {
-                it.channel(guild, channel).await?;
-            }
-        }
-        let (at, manifest) = (it.at, it.reader.hash());
-        // The first export reads everything again, and so detects losses.
-        let manifests = [(MANIFEST.to_owned(), (manifest, None))].into();
-        write(store, move |store| store.restored(at, &manifests)).await?;
-        Ok(it.done)
-    }
+/// What the rows of a guild say together.
+#[derive(Default)]
+struct Guild {
+    chosen: Vec<Privacy>,
+    tallies: BTreeMap<ChannelId, Tally>,
+}
 
-    async fn guild(&mut self, guild: &ManifestSpace) -> Result<(), RestoreError> {
-        self.is_veiled = false;
-        let guild_id = guild_id(guild)?;
-        let Some(reference) = guild.index else {
-            return Ok(());
-        };
-        let index = self.reader.index(&guild.scope(), reference).await?;
-        let mut settings = Vec::new();
-        self.table::<GuildRow>(&index, |row| settings.extend(row.settings()), |_| {})
-            .await?;
-        self.put(settings).await?;
-        self.table::<ChannelRow>(&index, |_| {}, |_| {}).await?;
-        self.table::<RoleRow>(&index, |_| {}, |_| {}).await?;
-        self.table::<EmojiRow>(&index, |_| {}, |_| {}).await?;
-        self.members(&index).await?;
+impl Guild {
+    fn tally(&mut self, guild_id: GuildId, channel_id: ChannelId) -> &mut Tally {
+        self.tallies.entry(channel_id).or_insert(Tally {
+            guild_id,
+            channel_id,
+            messages: 0,
+            deleted: 0,
+            reactions: 0,
+            props: 0,
+            texts_missing: 0,
+        })
+    }
+}
+
+impl Restore<'_> {
+    async fn guild(&mut self, space: &SpaceReader<'_>) -> Result<(), RestoreError> {
+        let manifest = space.manifest();
+        let guild_id: GuildId = id(&manifest.space)?;
+        let at = Stamp::from(manifest.heard_at.unwrap_or(manifest.created_at));
+        let mut guild = Guild::default();
+        let query = Query::all();
+        let mut batches = space.batches(&query);
+        while let Some(batch) = batches.try_next().await? {
+            self.batch(&batch, at, &mut guild).await?;
+        }
+        let tallies = guild.tallies.into_values().collect();
+        self.put::<Tally>(tallies).await?;
+        let is_veiled = guild.chosen.iter().any(|own| own.tier == Tier::Everything);
+        self.privacy(guild.chosen, at).await?;
+        self.coverage(space, guild_id, at, is_veiled).await?;
         let synced = WHOLE.iter().filter_map(|class| {
             Some(Synced {
                 guild_id,
                 class: *class,
-                at: guild
+                at: manifest
                     .synced
                     .get(&class.to_string())
                     .copied()
@@ -147,20 +161,104 @@ impl<'a> Restore<'a> {
             })
         });
         self.put(synced.collect()).await?;
-        let history = guild.history.iter().map(|history| Scrub {
+        let history = manifest.history.iter().map(|history| Scrub {
             unheard: history.known_until.map(Stamp::from),
             rechecked: history.reread_at,
             ..Scrub::unknown(guild_id)
         });
-        self.put(history.collect()).await
+        self.put(history.collect()).await?;
+        // Of this guild, nothing later was heard.
+        self.put(vec![Session {
+            unheard: Some(at),
+            ..Session::none(guild_id)
+        }])
+        .await
     }
 
-    /// Restores the members and their privacy choices.
+    /// Writes the rows of a batch.
+    async fn batch(
+        &mut self,
+        batch: &Batch,
+        at: Stamp,
+        guild: &mut Guild,
+    ) -> Result<(), RestoreError> {
+        match batch.table {
+            GUILDS => {
+                let rows = batch.rows::<GuildRow>()?;
+                let settings = rows.iter().filter_map(GuildRow::settings).collect();
+                self.put(settings).await?;
+                self.rows(batch, rows, at).await?;
+            }
+            CHANNELS => {
+                self.rows(batch, batch.rows::<ChannelRow>()?, at).await?;
+            }
+            ROLES => {
+                self.rows(batch, batch.rows::<RoleRow>()?, at).await?;
+            }
+            EMOJIS => {
+                self.rows(batch, batch.rows::<EmojiRow>()?, at).await?;
+            }
+            MEMBERS => {
+                let rows = batch.rows::<MemberRow>()?;
+                guild
+                    .chosen
+                    .extend(rows.iter().filter_map(MemberRow::privacy));
+                self.rows(batch, rows, at).await?;
+            }
+            MESSAGES => {
+                let states = self.rows(batch, batch.rows::<MessageRow>()?, at).await?;
+                for state in states {
+                    let tally = guild.tally(state.guild_id, state.channel_id);
+                    if state.message().is_some() {
+                        tally.messages += 1;
+                    } else {
+                        tally.deleted += 1;
+                    }
+                }
+            }
+            REACTIONS => {
+                let reactions = self.rows(batch, batch.rows::<ReactionRow>()?, at).await?;
+                for reaction in reactions.iter().filter(|reaction| reaction.is_present()) {
+                    guild
+                        .tally(reaction.guild_id, reaction.channel_id)
+                        .reactions += 1;
+                }
+            }
+            PROPS => {
+                for props in self.rows(batch, batch.rows::<PropsRow>()?, at).await? {
+                    guild.tally(props.guild_id, props.channel_id).props += 1;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes the records of these rows, and returns them.
+    async fn rows<R: Row + Restored>(
+        &mut self,
+        batch: &Batch,
+        rows: Vec<R>,
+        at: Stamp,
+    ) -> Result<Vec<R::Record>, RestoreError> {
+        let count = rows.len() as u64;
+        let own = rows.into_iter().filter(R::is_own);
+        let records: Option<Vec<_>> = own.map(|own| own.record(at)).collect();
+        let records = records.ok_or_else(|| RestoreError::Row {
+            table: R::TABLE,
+            scope: batch.scope.clone(),
+        })?;
+        let newest = self.newest;
+        let put = move |store: &Store| store.restore(&records, newest).map(|()| records);
+        let records = write(self.store, put).await?;
+        self.done.rows += count;
+        (self.told)(self.done.rows, self.total);
+        Ok(records)
+    }
+
+    /// Writes members' privacy choices, and those members whose rows say nothing else.
     /// The archive doesn't say whether a hidden member has left: assume not.
-    async fn members(&mut self, index: &Index) -> Result<(), RestoreError> {
-        let mut chosen = Vec::new();
-        let row = |row: &MemberRow| chosen.extend(row.privacy());
-        self.table::<MemberRow>(index, row, |_| {}).await?;
+    async fn privacy(&self, chosen: Vec<Privacy>, at: Stamp) -> Result<(), RestoreError> {
         let value = Presence {
             nick: None,
             roles: Vec::new(),
@@ -168,119 +266,54 @@ impl<'a> Restore<'a> {
             unread: propsbot_model::Unread::default(),
         };
         let presence = Tombstoned {
-            last: Some(Lww { at: self.at, value }),
+            last: Some(Lww { at, value }),
             gone: None,
         };
         let hidden = chosen
             .iter()
-            .filter(|chosen| chosen.tier == Tier::Everything);
-        self.is_veiled = hidden.clone().next().is_some();
-        let hidden = hidden
-            .filter(|hidden| !hidden.is_gone())
-            .map(|hidden: &Privacy| Member {
+            .filter(|chosen| chosen.tier == Tier::Everything && !chosen.is_gone())
+            .map(|hidden| Member {
                 presence: presence.clone(),
                 ..Member::unknown(hidden.guild_id, hidden.user_id)
             });
-        let hidden: Vec<Member> = hidden.collect();
-        self.put(hidden).await?;
+        self.put(hidden.collect()).await?;
         self.put(chosen).await
     }
 
-    async fn channel(
+    /// Writes what is covered; nothing if the archive lacks what a hidden member did.
+    async fn coverage(
         &mut self,
-        guild: &ManifestSpace,
-        channel: &ManifestPart,
+        space: &SpaceReader<'_>,
+        guild_id: GuildId,
+        at: Stamp,
+        is_veiled: bool,
     ) -> Result<(), RestoreError> {
-        self.done.parts += 1;
-        let guild_id = guild_id(guild)?;
-        let channel_id = id(&channel.id)?;
-        if let Some(reference) = channel.index {
-            let scope = Scope::part(&guild.id, &channel.id);
-            let index = self.reader.index(&scope, reference).await?;
-            let mut tally = Tally {
-                guild_id,
-                channel_id,
-                messages: 0,
-                deleted: 0,
-                reactions: 0,
-                props: 0,
-                texts_missing: 0,
-            };
-            let count = |row: &MessageRow| match row.deleted_at {
-                None => tally.messages += 1,
-                Some(_) => tally.deleted += 1,
-            };
-            self.table(&index, count, |_| {}).await?;
-            let present = |reaction: &Reaction| tally.reactions += u64::from(reaction.is_present());
-            self.table::<ReactionRow>(&index, |_| {}, present).await?;
-            self.table::<PropsRow>(&index, |_| tally.props += 1, |_| {})
-                .await?;
-            self.put(vec![tally]).await?;
-        }
-        if channel.covered.is_empty() || self.is_veiled {
-            return Ok(());
-        }
-        let since = self.at;
-        let mut intervals = Vec::with_capacity(channel.covered.len());
-        for covered in &channel.covered {
-            let Ok(IdRange { after, to }) = covered.try_into() else {
-                return Err(RestoreError::NotAnId(format!("{covered:?}")));
-            };
-            intervals.push(Interval {
-                after,
-                to,
-                by: Evidence::Rest,
-                since,
-            });
-        }
-        self.put(vec![Coverage {
-            intervals,
-            ..Coverage::unknown(guild_id, channel_id)
-        }])
-        .await
-    }
-
-    /// Restores a table partition by partition.
-    async fn table<R: Row + Restored>(
-        &mut self,
-        index: &Index,
-        mut row: impl FnMut(&R),
-        mut record: impl FnMut(&R::Record),
-    ) -> Result<(), RestoreError> {
-        let at = self.at;
-        let mut partitions = std::pin::pin!(self.reader.table::<R>(index));
-        while let Some(rows) = partitions.try_next().await? {
-            let count = rows.len() as u64;
-            let scope = index.scope();
-            if !rows.iter().all(|row| row.is_of(&scope)) {
-                return Err(RestoreError::Row {
-                    table: R::TABLE,
-                    scope,
+        let mut known = Vec::new();
+        for (line, covered) in space.parts().await? {
+            self.done.parts += 1;
+            let ranges = covered.into_iter().filter_map(covered_ids);
+            let intervals: Vec<Interval> = ranges
+                .map(|range| Interval {
+                    after: range.after,
+                    to: range.to,
+                    by: Evidence::Rest,
+                    since: at,
+                })
+                .collect();
+            if !intervals.is_empty() && !is_veiled {
+                known.push(Coverage {
+                    intervals,
+                    ..Coverage::unknown(guild_id, id(&line.id)?)
                 });
             }
-            rows.iter().for_each(&mut row);
-            let own = rows.into_iter().filter(R::is_own);
-            let records: Option<Vec<_>> = own.map(|own| own.record(at)).collect();
-            let records = records.ok_or_else(|| RestoreError::Row {
-                table: R::TABLE,
-                scope: index.scope(),
-            })?;
-            records.iter().for_each(&mut record);
-            write(self.store, move |store| store.restore(&records, at)).await?;
-            self.done.rows += count;
-            (self.told)(self.done.rows, self.total);
         }
-        Ok(())
+        self.put(known).await
     }
 
     async fn put<R: Record + Send + 'static>(&self, records: Vec<R>) -> Result<(), RestoreError> {
-        let at = self.at;
-        write(self.store, move |store| store.restore(&records, at)).await
+        let newest = self.newest;
+        write(self.store, move |store| store.restore(&records, newest)).await
     }
-}
-
-fn guild_id(guild: &ManifestSpace) -> Result<GuildId, RestoreError> {
-    id(&guild.id)
 }
 
 fn id<T: FromStr>(id: &Id) -> Result<T, RestoreError> {

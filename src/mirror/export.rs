@@ -13,8 +13,8 @@ use std::{
 
 use propsbot_archive::{
     self as archive, ArchiveError, Bases, DataArchive, ExportError, ExportProgressBoard,
-    ExportRequest, ExportSpace, Hash, Id, MANIFEST, Millis, PlannedExport, Schema, SideFiles,
-    Source, Summary, one_line,
+    ExportRequest, ExportSpace, Hash, Id, Millis, PlannedExport, ReadError, Schema, SideFiles,
+    Source, Summary, manifest_path, one_line,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -84,12 +84,10 @@ pub struct ExportView {
 /// What a view holds, and what changed since the last export.
 #[derive(Clone, Debug)]
 pub struct Contents {
-    /// When the last event arrived from the platform; `None` if unknown.
-    pub heard_at: Option<Millis>,
     /// The spaces and parts that may leave. Any others in the archive are withdrawn.
     pub spaces: Vec<ExportSpace>,
     /// What the export must read again.
-    pub changed: Vec<archive::Dirty>,
+    pub changed: Vec<archive::Mark>,
     /// The marks that this export clears.
     pub marks: Vec<Dirty>,
     /// Whether this export applies a user's choice to hide or delete data.
@@ -266,14 +264,15 @@ async fn attempt_export(
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
     let (view, mut request) = open(provider, &target.name, now).await?;
-    let since = request.since;
+    let since = request.since.clone();
     if options.replace {
         request.only_over = None;
         request.begins_anew = true;
     }
     if let Some(damaged) = &options.repair {
-        request.since = None;
-        request.anew.clone_from(damaged);
+        request.since.clear();
+        request.damaged.clone_from(damaged);
+        request.sweeps = true;
     }
     request.beside.clone_from(&target.beside);
     request.made = target.made.clone();
@@ -285,14 +284,14 @@ async fn attempt_export(
     let planned = PlannedExport::new(archive, rows, request).await?;
     let ready = planned.put(archive).await?;
     let contents = Arc::new(contents);
-    if let Some(manifest) = ready.manifest().filter(|_| ready.publishes()) {
+    if ready.publishes() {
         let (name, asked) = (target.name.clone(), Arc::clone(&contents));
+        let manifests = ready.manifests().clone();
         let may_publish = ask(provider, move |provider| {
             let is_current = provider.is_current(&asked)?;
             if is_current {
                 // If the process is killed after this, the store still recognizes the archive as
                 // its own.
-                let manifests = BTreeMap::from([(MANIFEST.to_owned(), manifest)]);
                 provider.ledger().publishing(&name, &manifests)?;
             }
             Ok::<_, StoreError>(is_current)
@@ -305,24 +304,24 @@ async fn attempt_export(
     let summary = ready.publish().await?;
 
     // An export to another archive may have cleared the mark of a choice.
-    let is_elsewhere = summary.before.is_some() && summary.before != since;
+    let is_elsewhere = summary
+        .before
+        .iter()
+        .any(|(path, hash)| *path != archive::ROOT && since.get(path) != Some(hash));
     if contents.carries_out_choices || is_elsewhere && contents.has_choices {
         archive.forget_history().await.map_err(ExportError::from)?;
         drop_copies(target).await?;
     }
-    if let Some(manifest) = summary.manifest {
-        let name = target.name.clone();
-        let settled = ask(provider, move |provider| {
-            let (ledger, rules) = (provider.ledger(), provider.rules());
-            let manifests = archive::base(Some(manifest));
-            ledger.published(&name, &manifests, rules, &contents.marks)
-        });
-        settled.await??;
-    }
-    // A damaged index no longer names its objects, so unnamed objects are removed.
-    if options.repair.is_some() {
-        archive.sweep().await.map_err(ExportError::from)?;
-    }
+    let gone = summary.before.keys().map(|path| (path.clone(), None));
+    let left = summary.manifests.iter();
+    let left = left.map(|(path, hash)| (path.clone(), Some(*hash)));
+    let manifests: Bases = gone.chain(left).collect();
+    let name = target.name.clone();
+    let settled = ask(provider, move |provider| {
+        let (ledger, rules) = (provider.ledger(), provider.rules());
+        ledger.published(&name, &manifests, rules, &contents.marks)
+    });
+    settled.await??;
     Ok(summary)
 }
 
@@ -340,8 +339,12 @@ async fn drop_copies(target: &ExportTarget) -> Result<(), Ending> {
 fn is_overtaken(error: &ExportJobError) -> bool {
     match error {
         ExportJobError::Outdated
-        | ExportJobError::Export(ExportError::Archive(ArchiveError::Stale { .. })) => true,
-        ExportJobError::Export(ExportError::Plan(error)) => {
+        | ExportJobError::Export(
+            ExportError::Archive(ArchiveError::Stale { .. })
+            | ExportError::Read(ReadError::Superseded)
+            | ExportError::Interfered,
+        ) => true,
+        ExportJobError::Export(error) => {
             let mut causes = iter::successors(Some(error as &dyn Error), |error| (*error).source());
             causes.any(|cause| matches!(cause.downcast_ref(), Some(StoreError::ViewEnded { .. })))
         }
@@ -391,20 +394,30 @@ fn request(
     name: &str,
     now: Millis,
 ) -> ExportRequest {
-    let last = ledger.last.get(MANIFEST).map(|last| last.manifest());
-    let published = ledger.published(name).and_then(|paths| paths.get(MANIFEST));
-    // Earlier versions recorded only that they exported there, not which manifest.
-    let is_ours = published.is_some_and(Vec::is_empty);
-    let own = published.into_iter().flatten().map(|one| one.manifest);
-    let own = own.chain(last).collect();
+    let published = ledger.published(name).into_iter().flatten();
+    let published =
+        published.flat_map(|(path, all)| all.iter().map(move |one| (path, one.manifest)));
+    let last = ledger.last.iter();
+    let last = last.map(|(path, last)| (path, last.manifest()));
+    let mut own: BTreeMap<String, BTreeSet<Hash>> = BTreeMap::new();
+    for (path, manifest) in published.chain(last) {
+        own.entry(path.clone()).or_default().insert(manifest);
+    }
+    // After a change of the rules, unchanged records yield different rows, so all are exported.
+    let since = ledger.last.keys().filter_map(|path| {
+        let since = ledger.since(path, provider.rules())?;
+        Some((path.clone(), since))
+    });
+    let mut spaces = contents.spaces.clone();
+    for space in &mut spaces {
+        space.stamps = ledger.stamps(&manifest_path(&space.id));
+    }
     ExportRequest {
         now,
-        heard_at: contents.heard_at,
-        spaces: contents.spaces.clone(),
-        dirty: contents.changed.clone(),
-        // After a change of the rules, unchanged records yield different rows, so all are exported.
-        since: ledger.since(MANIFEST, provider.rules()),
-        only_over: (!is_ours).then_some(own),
+        spaces,
+        marks: contents.changed.clone(),
+        since: since.collect(),
+        only_over: Some(own),
         has_published: ledger.has_published(name),
         ..ExportRequest::new(provider.schema())
     }

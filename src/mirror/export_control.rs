@@ -102,14 +102,21 @@ impl ExportControl {
         let found = propsbot_archive::verify(archive, self.schema, Depth::Whole)
             .await
             .map_err(|error| error.to_string())?;
+        let generations = found.manifests.iter();
+        let generations: Vec<String> = generations
+            .map(|manifest| format!("generation {}", manifest.generation))
+            .collect();
         let checked = format!(
-            "generation {}: {} indexes, {} blobs, {} rows",
-            found.generation,
-            found.indexes,
-            found.blobs,
-            found.rows.values().sum::<u64>()
+            "{}: {} files, {} rows",
+            generations.join(", "),
+            found.read.files,
+            found.read.rows.values().sum::<u64>()
         );
-        Ok((checked, found.faults))
+        let mut faults = found.faults;
+        if found.more_faults > 0 {
+            faults.push(format!("and {} more", found.more_faults));
+        }
+        Ok((checked, faults))
     }
 }
 

@@ -118,8 +118,7 @@ pub async fn export_and_log(
     match &outcome {
         Ok(done) if done.changed => info!(
             generation = done.generation,
-            rows = done.rows,
-            blobs = done.blobs,
+            files = done.files,
             bytes = done.bytes,
             requests = done.requests,
             commit = done.commit,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use propsbot_archive::{Bases, Hash, MANIFEST, format2::layout::Stamps};
+use propsbot_archive::{Bases, Hash, ROOT, Stamps};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -200,11 +200,11 @@ impl OneManifest {
                 stamps: None,
             },
         });
-        let at_path = |published| BTreeMap::from([(MANIFEST.to_owned(), published)]);
+        let at_path = |published| BTreeMap::from([(ROOT.to_owned(), published)]);
         let archives = self.archives.into_iter();
         let ledger = ExportLedger {
             last: last
-                .map(|last| (MANIFEST.to_owned(), last))
+                .map(|last| (ROOT.to_owned(), last))
                 .into_iter()
                 .collect(),
             archives: archives

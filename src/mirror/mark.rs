@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use propsbot_archive::{
-    Id, Millis, Scope,
-    format2::period::{Period, Unit},
-};
+use propsbot_archive::{Id, Millis, Period, Scope, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::{KeyPart, Place, PrefixOf, Record, Table};

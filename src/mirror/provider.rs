@@ -66,7 +66,7 @@ use crate::{Exports, ProviderError};
 ///     is_id: |id| !id.is_empty(),
 ///     notes: "",
 ///     readme: |_| "Bridges, and whether each is open\n".to_owned(),
-///     commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),
+///     commit_message: |_, _, _| "Export".to_owned(),
 /// };
 ///
 /// // What is observed, and how it merges: the last sighting wins.
@@ -107,20 +107,21 @@ use crate::{Exports, ProviderError};
 ///     fn view(&self) -> Result<ExportView, StoreError> {
 ///         let Reader(view) = self.0.view();
 ///         let marks = view.scan::<Dirty>(())?;
-///         let changed = marks.iter().map(|dirty| archive::Dirty {
+///         let changed = marks.iter().map(|dirty| archive::Mark {
 ///             scope: dirty.mark.scope(),
 ///             table: <Bridge as Row>::TABLE,
-///             day: None,
+///             period: None,
 ///         });
 ///         let spaces = view.scan::<Bridge>(())?.into_iter().map(|bridge| ExportSpace {
 ///             id: Id::new(&bridge.name),
 ///             name: bridge.name,
+///             heard_at: None,
 ///             synced: [("bridges".to_owned(), Some(Millis(0)))].into_iter().collect(),
 ///             history: None,
+///             stamps: None,
 ///             parts: Vec::new(),
 ///         });
 ///         let contents = Contents {
-///             heard_at: None,
 ///             spaces: spaces.collect(),
 ///             changed: changed.collect(),
 ///             carries_out_choices: false,
@@ -185,13 +186,11 @@ use crate::{Exports, ProviderError};
 ///         archive: &dyn DataArchive,
 ///         _: &(dyn Fn(u64, u64) + Sync),
 ///     ) -> Result<RestoreReport, ProviderError> {
-///         let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
-///         let rows = reader.select::<Bridge>(Level::Space, |_| true, |_| true).await?;
+///         let reader = ArchiveReader::open(archive, &SCHEMA).await?;
+///         let rows = reader.rows::<Bridge>().await?;
 ///         self.store.0.restore(&rows, Stamp(1))?;
-///         let manifests = [(archive::MANIFEST.to_owned(), (reader.hash(), None))].into();
-///         self.store.0.restored(Stamp(1), &manifests)?;
-///         let generation = reader.manifest().generation;
-///         Ok(RestoreReport { generation, parts: 0, rows: rows.len() as u64 })
+///         self.store.0.restored(Stamp(1), &reader.origins())?;
+///         Ok(RestoreReport { generation: reader.generation(), parts: 0, rows: rows.len() as u64 })
 ///     }
 ///     async fn forget(&mut self, _: &ForgetRequest) -> Result<Vec<String>, ProviderError> {
 ///         Err(ProviderError::Wrong("bridges keep nothing of users".into()))
@@ -217,7 +216,7 @@ use crate::{Exports, ProviderError};
 /// let options = ExportOptions::default();
 /// let exports = provider.exports().await.unwrap();
 /// let done = export(&exports, &target, Millis(1), &options).await.unwrap();
-/// assert_eq!((done.generation, done.rows), (1, 1));
+/// assert_eq!((done.generation, done.files), (1, 2)); // an index, and rows
 /// # }
 /// ```
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use propsbot_archive::{Hash, format2::layout::Stamps};
+use propsbot_archive::{Hash, Stamps};
 
 use crate::{
     Clock, Domain, ExportLedger, LastExport, Mirror, Record, Stamp, StoreError, codec, engine::Op,

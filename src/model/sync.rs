@@ -1,8 +1,7 @@
 //! What the mirror knows about its own completeness: coverage, pending work, failures, counts.
 
-use std::{collections::BTreeSet, fmt, num::ParseIntError};
+use std::{collections::BTreeSet, fmt};
 
-use propsbot_archive::{Covered, Id};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -24,26 +23,6 @@ pub struct Interval {
     /// Since when all of it is known; 0 if not recorded.
     #[serde(default)]
     pub since: Stamp,
-}
-
-impl From<IdRange> for Covered {
-    fn from(range: IdRange) -> Self {
-        Self {
-            after: Id::new(range.after),
-            to: Id::new(range.to),
-        }
-    }
-}
-
-impl TryFrom<&Covered> for IdRange {
-    type Error = ParseIntError;
-
-    fn try_from(range: &Covered) -> Result<Self, ParseIntError> {
-        Ok(Self {
-            after: range.after.as_str().parse()?,
-            to: range.to.as_str().parse()?,
-        })
-    }
 }
 
 /// The ids in `(after, to]`.

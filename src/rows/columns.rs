@@ -342,33 +342,3 @@ pub(crate) const PROPS: &[Column] = &[
     ),
     column("about_message_id", Id, Optional, "that message"),
 ];
-
-#[cfg(test)]
-mod tests {
-    use std::{collections::BTreeMap, fs, path::Path};
-
-    use propsbot_archive::{Hash, Index, Manifest, format2::file::check_array};
-
-    use crate::SCHEMA;
-
-    /// Every row of the fixture, which has a row of every kind, is as the columns say.
-    #[test]
-    fn rows_have_their_columns() {
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/format-1");
-        let read = |path: &str| fs::read(fixture.join(path)).unwrap();
-        let manifest = Manifest::parse(&read("manifest.json")).unwrap();
-        let mut tables: BTreeMap<String, usize> = BTreeMap::new();
-        for (_, index) in manifest.indexes() {
-            let path = Hash::index_path(index.hash);
-            let index = Index::parse(&path, &read(&path)).unwrap();
-            for (name, entries) in &index.tables {
-                let table = SCHEMA.table(name).unwrap();
-                for entry in entries {
-                    check_array(&SCHEMA, table, &read(&entry.blob.blob_path())).unwrap();
-                    *tables.entry(name.clone()).or_default() += 1;
-                }
-            }
-        }
-        assert_eq!(tables.len(), SCHEMA.tables.len());
-    }
-}

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use propsbot_archive::format2::manifest::Covered as CoveredTimes;
+use propsbot_archive::Covered;
 use propsbot_model::{Coverage, Evidence, IdRange, Interval, MessageId, Millis, Stamp, WITHIN_MS};
 
 /// The most holes per channel; more are merged into one.
@@ -24,7 +24,7 @@ pub fn covered_times(
     coverage: &Coverage,
     heard: Option<Millis>,
     unfinished: &BTreeSet<MessageId>,
-) -> Vec<CoveredTimes> {
+) -> Vec<Covered> {
     let mut known = coverage.clone();
     if let Some((live, heard)) = coverage.live.zip(heard) {
         known.add(Interval {
@@ -36,7 +36,7 @@ pub fn covered_times(
     }
     let mut holes: Vec<Millis> = unfinished.iter().map(|id| id.created_at()).collect();
     holes.dedup();
-    let holes: Vec<CoveredTimes> = match holes[..] {
+    let holes: Vec<Covered> = match holes[..] {
         [first, .., last] if holes.len() > HOLES => vec![hole(first, last)],
         _ => holes.iter().map(|at| hole(*at, *at)).collect(),
     };
@@ -46,81 +46,44 @@ pub fn covered_times(
 }
 
 /// The milliseconds of which all ids are in `(after, to]`.
-fn whole_millis(after: MessageId, to: MessageId) -> CoveredTimes {
+fn whole_millis(after: MessageId, to: MessageId) -> Covered {
     // No message has the id 0.
     let is_all = after.0 == 0;
     let ends_within = to.0 & WITHIN_MS != WITHIN_MS;
-    CoveredTimes {
+    Covered {
         after: Millis(after.created_at().0 - i64::from(is_all)),
         to: Millis(to.created_at().0 - i64::from(ends_within)),
     }
 }
 
-fn hole(first: Millis, last: Millis) -> CoveredTimes {
-    CoveredTimes {
+fn hole(first: Millis, last: Millis) -> Covered {
+    Covered {
         after: Millis(first.0 - 1),
         to: last,
     }
 }
 
 /// A range without holes, which are sorted and apart.
-fn without(range: CoveredTimes, holes: &[CoveredTimes]) -> Vec<CoveredTimes> {
+fn without(range: Covered, holes: &[Covered]) -> Vec<Covered> {
     let mut left = Vec::new();
     let mut after = range.after;
     for hole in holes {
         let to = range.to.min(hole.after);
-        left.push(CoveredTimes { after, to });
+        left.push(Covered { after, to });
         after = after.max(hole.to);
     }
-    left.push(CoveredTimes { after, ..range });
+    left.push(Covered { after, ..range });
     left.retain(|left| left.after < left.to);
     left
 }
 
 /// The ids of these times; `None` if there are none.
-pub fn covered_ids(times: CoveredTimes) -> Option<IdRange> {
+pub fn covered_ids(times: Covered) -> Option<IdRange> {
     let (after, to) = (
         MessageId::last_at(times.after),
         MessageId::last_at(times.to),
     );
     (after < to).then_some(IdRange { after, to })
-}
-
-/// The covered ids, without the `unfinished` messages: unreadable, or with reactor lists still to
-/// fetch.
-pub fn exported_coverage(known: &[Interval], unfinished: &BTreeSet<MessageId>) -> Vec<IdRange> {
-    let hole = |first: MessageId, last: MessageId| IdRange {
-        after: MessageId(first.0.saturating_sub(1)),
-        to: last,
-    };
-    let holes: Vec<IdRange> = match (unfinished.first(), unfinished.last()) {
-        (Some(first), Some(last)) if unfinished.len() > HOLES => vec![hole(*first, *last)],
-        _ => unfinished.iter().map(|id| hole(*id, *id)).collect(),
-    };
-    let mut covered = Vec::new();
-    for interval in known.chunk_by(|one, next| one.to == next.after) {
-        // The archive doesn't record the evidence of an interval.
-        let interval = IdRange {
-            after: interval[0].after,
-            to: interval[interval.len() - 1].to,
-        };
-        let mut after = interval.after;
-        for hole in &holes {
-            if hole.to > after && hole.after < interval.to {
-                covered.push(IdRange {
-                    after,
-                    to: hole.after,
-                });
-                after = hole.to;
-            }
-        }
-        covered.push(IdRange {
-            after,
-            to: interval.to,
-        });
-    }
-    covered.retain(|covered| covered.after < covered.to);
-    covered
 }
 
 #[cfg(test)]
@@ -136,30 +99,6 @@ mod tests {
             to: MessageId(to),
             by: Evidence::Rest,
             since: Stamp(1),
-        }
-    }
-
-    fn ids(intervals: &[IdRange]) -> BTreeSet<u64> {
-        let each = intervals
-            .iter()
-            .flat_map(|interval| interval.after.0 + 1..=interval.to.0);
-        each.collect()
-    }
-
-    proptest! {
-        /// Everything known except unfinished messages.
-        #[test]
-        fn cuts_out_unfinished_messages(
-            ends in proptest::collection::btree_set(0u64..60, 0..12),
-            unfinished in proptest::collection::btree_set(0u64..60, 0..12),
-        ) {
-            let ends: Vec<u64> = ends.into_iter().collect();
-            let known: Vec<Interval> =
-                ends.chunks_exact(2).map(|pair| interval(pair[0], pair[1])).collect();
-            let found = exported_coverage(&known, &unfinished.iter().copied().map(MessageId).collect());
-            let expected: BTreeSet<u64> = ids(&exported_coverage(&known, &BTreeSet::new())).difference(&unfinished).copied().collect();
-            prop_assert_eq!(ids(&found), expected);
-            prop_assert!(found.windows(2).all(|pair| pair[0].to <= pair[1].after));
         }
     }
 
@@ -249,21 +188,5 @@ mod tests {
             .map(|times| (times.after.0 - start, times.to.0 - start))
             .collect();
         assert_eq!(told, [(-1, 99), (300, 999)]);
-    }
-
-    #[test]
-    fn merges_many_holes() {
-        let known = [interval(0, 400), interval(400, 1000)];
-        let unfinished = (100..=200).map(MessageId).filter(|id| id.0 % 2 == 0);
-        assert_eq!(
-            exported_coverage(&known, &unfinished.clone().collect()).len(),
-            52
-        );
-        let more = unfinished.chain((301..=400).map(MessageId)).collect();
-        let found: Vec<_> = exported_coverage(&known, &more)
-            .iter()
-            .map(|covered| (covered.after.0, covered.to.0))
-            .collect();
-        assert_eq!(found, [(0, 99), (400, 1000)]);
     }
 }

@@ -14,9 +14,7 @@ mod rows;
 mod schema;
 mod snapshot;
 
-pub use commit_message::commit_message_of;
-pub use coverage::{covered_ids, covered_times, exported_coverage};
-pub use readme::readme_of;
+pub use coverage::{covered_ids, covered_times};
 pub use records::Restored;
 pub use redactor::{RULES, Redactor};
 pub use rows::{
@@ -24,6 +22,6 @@ pub use rows::{
     RoleSpanRow,
 };
 pub use schema::{
-    CHANNELS, EMOJIS, GUILDS, MEMBERS, MESSAGES, PROPS, REACTIONS, ROLES, SCHEMA, dirty, ids, marks,
+    CHANNELS, EMOJIS, GUILDS, MEMBERS, MESSAGES, PROPS, REACTIONS, ROLES, SCHEMA, ids, marks,
 };
 pub use snapshot::{RowFilter, Snapshot};

@@ -2,10 +2,7 @@
 
 use std::fmt::Write as _;
 
-use propsbot_archive::{
-    FIGURES, FORMAT, Manifest, ManifestSpace, format2::manifest::Manifest as SpaceManifest,
-    one_line,
-};
+use propsbot_archive::{FIGURES, Manifest, one_line};
 use propsbot_model::{Class, Millis, escape};
 
 use super::{MEMBERS, MESSAGES, PROPS, REACTIONS, commit_message::minute};
@@ -18,40 +15,8 @@ const TOLD: [(&str, &str); 4] = [
     (MEMBERS, "members seen"),
 ];
 
-const READING: &str = r#"
-The Discord bot propsbot writes this archive. It mirrors what everyone in these servers can read, so that
-[SourceCred](https://sourcecred.io) can compute cred from it. Channels that aren't public are left out, unless an
-admin included them.
-
-Start at `manifest.json`. It names an index for each server and channel; an index names blobs; a blob is a
-[MessagePack](https://msgpack.org) array of rows (messages, reactions, props, members, …), each a map from names to
-values. The name of an index or blob is the SHA-256 hash of its contents. The manifest also has the current row counts
-(`rows`), its time (`created_at`, milliseconds since 1970), and when the mirror was last complete (`synced`).
-
-All messages, in Python (`pip install msgpack`):
-
-```python
-import json, msgpack
-
-def path(kind, name, suffix):
-    return f"{kind}/{name[:2]}/{name}.{suffix}"
-
-for guild in json.load(open("manifest.json", encoding="utf-8"))["guilds"]:
-    for channel in guild["channels"]:
-        if channel["index"] is None:
-            continue
-        index = json.load(open(path("indexes", channel["index"]["hash"], "json"), encoding="utf-8"))
-        for part in index["tables"].get("messages", []):
-            for row in msgpack.load(open(path("blobs", part["blob"], "msgpack"), "rb")):
-                print(channel["name"], row["author_id"], row["content"])
-```
-
-`propsbot verify` checks the archive, `propsbot restore` rebuilds the bot's store from it, and `propsbot graph` builds
-SourceCred's graph from it. This file is generated: changes to it are lost.
-"#;
-
-/// The README of an archive of format 2 with these servers.
-pub fn readme_of(servers: &[&SpaceManifest]) -> String {
+/// The README of an archive with these servers.
+pub(super) fn readme(servers: &[&Manifest]) -> String {
     let mut text = String::from("# An archive of Discord servers\n\n");
     text.push_str(FIGURES[0]);
     text.push_str("| server | channels |");
@@ -74,18 +39,18 @@ pub fn readme_of(servers: &[&SpaceManifest]) -> String {
     }
     text.push_str(FIGURES[1]);
     text.push('\n');
-    text.push_str(READING_2.trim_start());
+    text.push_str(READING.trim_start());
     text
 }
 
 /// When all classes of a server's data were last known to be complete.
-fn complete(server: &SpaceManifest) -> Option<Millis> {
+fn complete(server: &Manifest) -> Option<Millis> {
     let times = Class::ALL.map(|class| server.synced.get(class.name()).copied().flatten());
     let all: Option<Vec<_>> = times.into_iter().collect();
     all.and_then(|times| times.into_iter().min())
 }
 
-const READING_2: &str = r#"
+const READING: &str = r#"
 The Discord bot propsbot keeps this archive: what everyone in these servers can read, who reacted to it, and who
 thanked whom, so that [SourceCred](https://sourcecred.io) can compute cred from it. Channels that aren't public are
 left out unless an admin included them. What members chose to hide isn't here.
@@ -115,47 +80,6 @@ That reads every file that is there; FORMAT.md shows how to read only what the m
 makes SourceCred's graph. propsbot writes this page; what you change here is lost.
 "#;
 
-/// The README of an archive with this manifest.
-pub(super) fn readme(manifest: &Manifest) -> String {
-    let mut text = String::from("# An archive of Discord servers\n\n");
-    text.push_str(FIGURES[0]);
-    tell_figures(manifest, &mut text);
-    text.push_str(FIGURES[1]);
-    let _ = write!(text, "\nIts format is number {FORMAT}. ");
-    text.push_str(READING.trim_start());
-    text
-}
-
-fn tell_figures(manifest: &Manifest, text: &mut String) {
-    let (at, generation) = (minute(manifest.created_at), manifest.generation);
-    let _ = writeln!(text, "As of generation {generation}, exported {at}:\n");
-    text.push_str("| server | channels |");
-    for (_, name) in TOLD {
-        let _ = write!(text, " {name} |");
-    }
-    text.push_str(" last synced |\n|---|---:|");
-    text.push_str(&"---:|".repeat(TOLD.len()));
-    text.push_str("---|\n");
-    for guild in &manifest.spaces {
-        let name = escape(&one_line(&guild.name));
-        let (id, channels) = (&guild.id, guild.parts.len());
-        let _ = write!(text, "| {name} (`{id}`) | {channels} |");
-        for (table, _) in TOLD {
-            let rows = guild.rows.get(table).copied().unwrap_or_default();
-            let _ = write!(text, " {rows} |");
-        }
-        let _ = writeln!(text, " {} |", synced(guild));
-    }
-}
-
-/// When all of a guild's data was last complete.
-fn synced(guild: &ManifestSpace) -> String {
-    let times = Class::ALL.map(|class| guild.synced.get(&class.to_string()).copied().flatten());
-    let all: Option<Vec<_>> = times.into_iter().collect();
-    let least = all.and_then(|times| times.into_iter().min());
-    least.map_or_else(|| "never".to_owned(), minute)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,7 +88,7 @@ mod tests {
     #[test]
     fn says_what_there_is_and_how_to_read_it() {
         let mut props = server("Props | *Co*", &[("messages", 12), ("props", 3)], 4);
-        let some = readme_of(&[&props]);
+        let some = readme(&[&props]);
         let row = r"| Props \| \*Co\* (`81`) | 4 | 12 | 0 | 3 | 0 | never | 2026-11-23 10:00 UTC |";
         assert!(some.contains(row), "{some}");
         for class in Class::ALL {
@@ -172,7 +96,7 @@ mod tests {
                 .synced
                 .insert(class.to_string(), Some(Millis(1_795_424_400_000)));
         }
-        let all = readme_of(&[&props, &props]);
+        let all = readme(&[&props, &props]);
         assert_eq!(
             all.matches("| 2026-11-23 09:00 UTC | 2026-11-23 10:00 UTC |")
                 .count(),

@@ -2,13 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use propsbot_archive::{
-    Dirty, Id, Level, Millis, Row, RowKey, Schema, Scope, Table,
-    format2::{
-        period::{Period, Unit},
-        request,
-    },
-};
+use propsbot_archive::{self as archive, Id, Level, Millis, Row, RowKey, Schema, Scope, Table};
 use propsbot_mirror::{self as mirror, Mark};
 use propsbot_model::{
     AuthorKind, ChannelId, Class, GuildId, MessageId, Stamp, reaction_time, tables,
@@ -82,43 +76,17 @@ const EXPORTED_AS: [(mirror::Table, &[&str]); 10] = [
     ),
 ];
 
-/// The places in the archive that a change in the store affects.
-pub fn marks(changed: &Mark) -> Vec<request::Mark> {
-    let mut tables = EXPORTED_AS.iter();
-    let tables = tables.find(|(table, _)| changed.is_of(*table));
-    let tables = tables.map_or(&[][..], |(_, tables)| tables);
-    let marks = tables.iter().map(|table| request::Mark {
-        scope: changed.scope(),
-        table,
-        period: changed.period,
-    });
-    marks.collect()
-}
-
-/// The archive's tables that a change in the store affects.
-pub fn dirty(changed: &Mark) -> Vec<Dirty> {
+/// What a change in the store affects in the archive.
+pub fn marks(changed: &Mark) -> Vec<archive::Mark> {
     let table = |(table, _): &&(mirror::Table, _)| changed.is_of(*table);
     let tables = EXPORTED_AS.iter().find(table);
     let tables = tables.map_or(&[][..], |(_, tables)| tables);
-    // Format 1 sorts reactions by their messages' times, which the mark doesn't tell.
-    let period = changed.period.filter(|_| !changed.is_of(tables::REACTIONS));
-    let days: Vec<Option<i64>> = match period {
-        None => vec![None],
-        Some(period) => {
-            let days = Period::all(Unit::Day, period.times());
-            let days = days.map(|day| Some(day.start().0.div_euclid(86_400_000)));
-            days.collect()
-        }
+    let mark = |table: &&'static str| archive::Mark {
+        scope: changed.scope(),
+        table,
+        period: changed.period,
     };
-    let dirty = tables.iter().flat_map(|table| {
-        let of_day = |day: &Option<i64>| Dirty {
-            scope: changed.scope(),
-            table,
-            day: *day,
-        };
-        days.iter().map(of_day)
-    });
-    dirty.collect()
+    tables.iter().map(mark).collect()
 }
 
 /// The ids created in a time range.
@@ -255,13 +223,6 @@ impl Row for ReactionRow {
         key.sort.push(u8::from(self.burst));
         key.sort.extend(self.user_id.0.to_be_bytes());
         key
-    }
-
-    fn format_1_key(&self) -> RowKey {
-        RowKey {
-            time: self.message_id.created_at(),
-            ..self.key()
-        }
     }
 
     fn refers_to(&self) -> Option<(&'static str, u64)> {

@@ -3,10 +3,10 @@
 use std::{cell::RefCell, ops::RangeInclusive};
 
 use propsbot_archive::{
-    DataArchive, EncodedRow, Millis, ReadError, Row, RowSource, Scope, Source, SourceError,
-    read_rows,
+    DataArchive, EncodedRow, Id, Millis, PartRow, ReadError, Row, RowSource, Scope, Source,
+    SourceError, read_rows,
 };
-use propsbot_model::ChannelId;
+use propsbot_model::{ChannelId, GuildId};
 
 use super::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow,
@@ -100,7 +100,7 @@ impl Snapshot {
                 })?;
             }
         }
-        snapshot.sort_channels();
+        snapshot.sort();
         Ok(snapshot)
     }
 
@@ -109,17 +109,25 @@ impl Snapshot {
     /// # Errors
     /// If the archive can't be read or isn't one of Discord.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
-        read_rows(archive, &SCHEMA, None, |rows| {
+        let read = read_rows(archive, &SCHEMA, None, |rows| {
             Self::of(rows, |_| Everything)
-        })
-        .await
+        });
+        Ok(read.await?.0)
     }
 
-    /// Rows were read guild by guild, but tables are sorted by channel alone.
-    fn sort_channels(&mut self) {
-        self.messages.sort_by_key(|row| row.channel_id);
-        self.reactions.sort_by_key(|row| row.channel_id);
-        self.props.sort_by_key(|row| row.channel_id);
+    /// Rows come in any order.
+    fn sort(&mut self) {
+        fn sort<R: Row>(rows: &mut [R], own: impl Fn(&R) -> u64) {
+            rows.sort_by_cached_key(|row| (own(row), row.key().sort));
+        }
+        sort(&mut self.guilds, |_| 0);
+        sort(&mut self.channels, |row| row.guild_id.0);
+        sort(&mut self.roles, |row| row.guild_id.0);
+        sort(&mut self.emojis, |row| row.guild_id.0);
+        sort(&mut self.members, |row| row.guild_id.0);
+        sort(&mut self.messages, |row| row.channel_id.0);
+        sort(&mut self.reactions, |row| row.channel_id.0);
+        sort(&mut self.props, |row| row.channel_id.0);
     }
 }
 
@@ -130,6 +138,11 @@ fn channel_of(scope: &Scope) -> Option<ChannelId> {
 
 /// Allows exporting a snapshot again, to copy an archive and in tests.
 impl Source for Snapshot {
+    fn newest(&self, space: &Id, clock: Millis) -> Result<Option<Millis>, SourceError> {
+        let rows = self.of_parts(space, &(Millis(i64::MIN)..=clock));
+        Ok(rows.into_iter().map(|row| row.row.key.time).max())
+    }
+
     fn scan(
         &self,
         scope: &Scope,
@@ -150,6 +163,49 @@ impl Source for Snapshot {
             _ => Err(format!("there is no table {table}").into()),
         }
     }
+
+    fn recent(
+        &self,
+        space: &Id,
+        times: RangeInclusive<Millis>,
+        each: &mut dyn FnMut(PartRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        let mut rows = self.of_parts(space, &times);
+        rows.sort_by_key(|row| row.row.key.time);
+        rows.into_iter().try_for_each(each)
+    }
+}
+
+impl Snapshot {
+    /// The rows of a guild's channels with these times.
+    fn of_parts(&self, space: &Id, times: &RangeInclusive<Millis>) -> Vec<PartRow> {
+        fn of<'a, R: Row>(
+            rows: &'a [R],
+            space: &'a Id,
+            times: &'a RangeInclusive<Millis>,
+            own: impl Fn(&R) -> (GuildId, ChannelId) + 'a,
+        ) -> impl Iterator<Item = PartRow> + 'a {
+            let rows = rows.iter().map(move |row| (own(row), row));
+            let rows = rows.filter(move |((guild, _), row)| {
+                Id::new(guild) == *space && times.contains(&row.key().time)
+            });
+            rows.map(|((_, channel), row)| PartRow {
+                part: Some(Id::new(channel)),
+                table: R::TABLE,
+                row: EncodedRow::new(row),
+            })
+        }
+        let messages = of(&self.messages, space, times, |row| {
+            (row.guild_id, row.channel_id)
+        });
+        let reactions = of(&self.reactions, space, times, |row| {
+            (row.guild_id, row.channel_id)
+        });
+        let props = of(&self.props, space, times, |row| {
+            (row.guild_id, row.channel_id)
+        });
+        messages.chain(reactions).chain(props).collect()
+    }
 }
 
 fn scan<R: Row>(
@@ -157,7 +213,10 @@ fn scan<R: Row>(
     (scope, times): (&Scope, RangeInclusive<Millis>),
     each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
 ) -> Result<(), SourceError> {
-    rows.iter()
-        .filter(|row| row.is_of(scope) && times.contains(&row.format_1_key().time))
-        .try_for_each(|row| each(EncodedRow::format_1(row)))
+    let rows = rows.iter();
+    let rows = rows.filter(|row| row.is_of(scope) && times.contains(&row.key().time));
+    let mut rows: Vec<&R> = rows.collect();
+    rows.sort_by_key(|row| row.key().time);
+    rows.into_iter()
+        .try_for_each(|row| each(EncodedRow::new(row)))
 }

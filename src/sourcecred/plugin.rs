@@ -10,8 +10,8 @@ use super::Documents;
 ///
 /// The rows come from an archive, or from an export that is under way: a plugin can't tell which, so
 /// `propsbot graph` and the files beside an archive agree. A plugin asks for the tables that it needs,
-/// in the order that suits it, and keeps of their rows what it needs. No more than a few partitions are
-/// in memory besides.
+/// in the order that suits it, and keeps of their rows what it needs. No more than a few files are in
+/// memory besides.
 ///
 /// What [`draw`](Self::draw) returns must depend on nothing but the rows and the plugin's settings: no
 /// clock, no network. The same rows in another order give the same documents.
@@ -65,8 +65,8 @@ use super::Documents;
 ///     classes: &["loans"],
 ///     is_id: |id| !id.is_empty(),
 ///     notes: "",
-///     readme: |manifest| format!("{} libraries\n", manifest.spaces.len()),
-///     commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),
+///     readme: |libraries| format!("{} libraries\n", libraries.len()),
+///     commit_message: |_, _, _| "Export".to_owned(),
 /// };
 ///
 /// // The plugin. External plugins have a folder of their own name in a SourceCred instance.
@@ -181,8 +181,10 @@ use super::Documents;
 /// let north = ExportSpace {
 ///     id: Id::new("north"),
 ///     name: "The north library".to_owned(),
+///     heard_at: None,
 ///     synced: [("loans".to_owned(), Some(Millis(1_700_000_000_000)))].into(),
 ///     history: None,
+///     stamps: None,
 ///     parts: Vec::new(),
 /// };
 /// let request = ExportRequest { spaces: vec![north], ..ExportRequest::new(&LIBRARIES) };
@@ -243,7 +245,7 @@ pub enum DrawError {
 
 #[cfg(test)]
 mod tests {
-    use propsbot_archive::{Batch, Query, Scope};
+    use propsbot_archive::{Scope, TableQuery, TableRows};
 
     use super::*;
 
@@ -275,9 +277,9 @@ mod tests {
 
         fn scan(
             &self,
-            _: &Query,
+            _: &TableQuery,
             _: &dyn Fn(&Scope) -> bool,
-            _: &mut dyn FnMut(Batch),
+            _: &mut dyn FnMut(TableRows),
         ) -> Result<(), ReadError> {
             Ok(())
         }

@@ -1,13 +1,13 @@
 //! Archives: the contract of every backend, readers during crashed exports, reports of damage, and
-//! compatibility with format 1.
+//! the documents beside them.
 
 pub(crate) mod bucket;
 pub(crate) mod community;
 mod contract;
 mod crash;
 mod damage;
+mod documents;
 mod export;
-mod fixture;
 mod github;
 
 use propsbot_archive::{

@@ -1,7 +1,10 @@
 //! Reactor lists that contradict Discord's counts: fetched once more, recorded, kept out of
 //! coverage, and settled when two equal lists are an hour apart.
 
-use propsbot_model::{CONTRADICTED_FOR, ChannelId, Pending, Reaction, Stamp};
+use propsbot_archive::{ArchiveReader, Id};
+use propsbot_backends::FolderArchive;
+use propsbot_model::{CONTRADICTED_FOR, ChannelId, MessageId, Pending, Reaction, Stamp};
+use propsbot_rows::SCHEMA;
 use serde_json::Value;
 use simulator::discord::{Discord, Fault, kind};
 
@@ -117,16 +120,16 @@ impl Fixture {
         let folder = tempfile::tempdir_in(self.mirror.home.path()).unwrap();
         let to = format!("dir:{}", folder.path().display());
         self.mirror.run(&["export", "--to", &to]).await.ok();
-        let manifest = std::fs::read(folder.path().join("manifest.json")).unwrap();
-        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
-        let channels = manifest["guilds"][0]["channels"].as_array().unwrap();
-        let channel = self.channel.to_string();
-        let channel = channels.iter().find(|row| row["id"] == channel).unwrap();
-        let id = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
-        let covered = channel["covered"].as_array().unwrap();
+        let archive = FolderArchive::new(folder.path());
+        let reader = ArchiveReader::open(&archive, &SCHEMA).await.unwrap();
+        let parts = reader.spaces()[0].parts().await.unwrap();
+        let channel = Id::new(self.channel);
+        let mut parts = parts.into_iter();
+        let (_, covered) = parts.find(|(line, _)| line.id == channel).unwrap();
+        let at = MessageId(self.message).created_at();
         covered
             .iter()
-            .any(|covered| (id(&covered["after"]) + 1..=id(&covered["to"])).contains(&self.message))
+            .any(|range| range.after < at && at <= range.to)
     }
 
     async fn synced_reactions(&self) -> Value {

@@ -199,7 +199,7 @@ async fn unwritable_stdout_is_an_error() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reports_unwritable_folders_at_start() {
     // Not even root can write there.
-    for name in ["archive", "archive/blobs"] {
+    for name in ["archive", "archive/rows"] {
         let mut mirror = Mirror::seeded(10).await;
         mirror.sync().await.ok();
         let file = mirror.home.path().join(name);
@@ -268,7 +268,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 /// The archive belongs to another user, for example because root exported once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reports_folders_without_write_permission_at_start() {
-    for locked in ["archive", "archive/blobs", "archive/.lock"] {
+    for locked in ["archive", "archive/rows", "archive/.lock"] {
         let mut mirror = Mirror::seeded(10).await;
         mirror.sync().await.ok();
         mirror.export().await;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use propsbot_archive::{ExportProgressBoard, MANIFEST};
+use propsbot_archive::{ExportProgressBoard, ROOT};
 use propsbot_backends::{GithubAccess, GithubArchive, GithubPlace};
 use propsbot_jobs::export::exports;
 use propsbot_mirror::{ExportOptions, ExportTarget, Ledger as _, export_and_record};
@@ -220,7 +220,7 @@ async fn replans_overtaken_exports() {
                 "previous":"{}","created_at":0,"guilds":[]}}"#,
             "0".repeat(64)
         );
-        Fault::Overtaken(vec![(MANIFEST.to_owned(), text.into_bytes())])
+        Fault::Overtaken(vec![(ROOT.to_owned(), text.into_bytes())])
     };
     let home = TempDir::new().unwrap();
     let store = std::sync::Arc::new(Store::open(&home.path().join("store")).unwrap());

@@ -323,6 +323,12 @@ impl Mirror {
         self.home.path().join("archive")
     }
 
+    /// The manifest of the guild in the archive.
+    pub(crate) fn manifest_path(&self) -> PathBuf {
+        self.archive_path()
+            .join(format!("spaces/{}.json", self.guild()))
+    }
+
     pub(crate) async fn archived(&self) -> Snapshot {
         let archive = FolderArchive::new(self.archive_path());
         Snapshot::read(&archive).await.unwrap()

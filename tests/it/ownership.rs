@@ -45,7 +45,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn manifest(mirror: &Mirror) -> Vec<u8> {
-    fs::read(mirror.archive_path().join("manifest.json")).unwrap()
+    fs::read(mirror.manifest_path()).unwrap()
 }
 
 /// Everything the archive has gained since would be lost.

@@ -115,9 +115,9 @@ async fn recheck_finds_changes_older_than_the_look_back() {
     assert!(text.contains("propsbot sync --recheck"), "{text}");
     mirror.export().await;
     let history = |mirror: &Mirror| {
-        let manifest = std::fs::read(mirror.archive_path().join("manifest.json")).unwrap();
+        let manifest = std::fs::read(mirror.manifest_path()).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
-        manifest["guilds"][0]["history"].clone()
+        manifest["history"].clone()
     };
     assert_eq!(history(&mirror)["known_until"], known(&plain));
 

@@ -78,7 +78,7 @@ async fn unchanged_guilds_cost_few_requests() {
     let mirror = Mirror::seeded(5).await;
     mirror.sync().await.ok();
     mirror.export().await;
-    let manifest = || std::fs::read(mirror.archive_path().join("manifest.json")).unwrap();
+    let manifest = || std::fs::read(mirror.manifest_path()).unwrap();
     let before = manifest();
     assert!(mirror.discord.count(REACTORS) > 0);
 

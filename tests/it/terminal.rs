@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use propsbot_archive::README;
+use propsbot_archive::{README, manifest::print_checked};
 use serde_json::{Value, json};
 use simulator::discord::{Channel, Options, Overwrite, Seed, bit, kind};
 
@@ -119,16 +119,20 @@ async fn hostile_archives_cannot_control_the_terminal() {
     mirror.export().await;
     let verify = ["verify", "--from", "dir:archive"];
 
-    let path = mirror.archive_path().join("manifest.json");
+    let path = mirror.manifest_path();
     let manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let write = |mut manifest: Value| {
+        manifest.as_object_mut().unwrap().remove("checksum");
+        fs::write(&path, print_checked(&manifest)).unwrap();
+    };
     let mut incomplete = manifest.clone();
-    incomplete["guilds"][0]["synced"] = json!({});
-    fs::write(&path, incomplete.to_string()).unwrap();
+    incomplete["synced"] = json!({});
+    write(incomplete);
     shows(&mirror.run(&verify).await);
 
     let mut broken = manifest;
-    broken["guilds"][0]["channels"][0]["rows"][HOSTILE] = json!(1);
-    fs::write(&path, broken.to_string()).unwrap();
+    broken["rows"][HOSTILE] = json!(1);
+    write(broken);
     let ended = mirror.run(&verify).await;
     ended.failed(1, &["]0;owned[2J31m"]);
     is_harmless(&ended.stderr);

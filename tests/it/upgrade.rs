@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use propsbot_archive::{Hash, MANIFEST};
+use propsbot_archive::{Hash, ROOT};
 use propsbot_model::{ChannelId, GuildId, MessageState, Millis, Props, Reaction, tables};
 use propsbot_store::{LastExport, Store};
 use serde_json::Value;
@@ -110,7 +110,7 @@ async fn earlier_schemas_mean_the_same_after_their_upgrade() {
         {
             let store = open(&path).unwrap();
             let ledger = store.exports().unwrap();
-            let last = ledger.last.get(MANIFEST).unwrap();
+            let last = ledger.last.get(ROOT).unwrap();
             assert!(matches!(last, LastExport::Published { rules: 1.., .. }));
             assert!(ledger.has_published("dir:./archive"));
             let marks = store.dirty().unwrap();

@@ -25,10 +25,8 @@ fn shows_exports_and_the_archive() {
     let done: ExportOutcome = Ok(Summary {
         generation: 1_234,
         changed: true,
-        blobs: 10,
-        indexes: 2,
+        files: 12,
         bytes: 123_456,
-        rows: 4_000,
         ..Default::default()
     });
     let committed: ExportOutcome = Ok(Summary {

@@ -28,8 +28,8 @@ use self::{
 };
 use super::{BucketAccess, BucketPlace, Claims, ObjectStoreKind};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, FOLDERS, check_bases, check_readable, is_swept,
-    needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FOLDERS, ReadError, check_bases,
+    check_readable, is_swept, needed,
 };
 use propsbot_network::Network;
 
@@ -179,9 +179,12 @@ impl BucketArchive {
     /// Removes all objects and manifests of spaces that aren't needed. Removes nothing unless all
     /// needed ones are known.
     async fn clean_up(&self, claim: &mut Claim<'_>) -> Result<(), ArchiveError> {
-        let needed = needed(self)
-            .await
-            .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
+        let needed = match needed(self).await {
+            Ok(needed) => needed,
+            // An export that was to replace it was interrupted: the one that does removes all.
+            Err(ReadError::FormatOne) => return Ok(()),
+            Err(error) => return Err(ArchiveError::Unreadable(Box::new(error))),
+        };
         let prefix = self.path("");
         let mut left = Vec::new();
         for folder in FOLDERS {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::{BucketArchive, claim::Claim};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, Documents, Hash, LONGEST, Object, Publish, Receipt,
+    ArchiveError, ArchiveWrite, Bases, Documents, FILE_LIMIT, Hash, Object, Publish, Receipt,
 };
 
 /// Maximum number of concurrent puts.
@@ -27,7 +27,7 @@ impl BucketArchive {
         claim.renew().await?;
         let mut before = BTreeMap::new();
         for path in bases.keys() {
-            before.insert(path.as_str(), self.get(path, LONGEST).await?);
+            before.insert(path.as_str(), self.get(path, FILE_LIMIT).await?);
         }
         let hash_of = |found: &(Vec<u8>, UpdateVersion)| Hash::of(&found.0);
         let found = before.iter();
@@ -50,7 +50,7 @@ impl BucketArchive {
                     }
                     return Err(ArchiveError::Stale {
                         expected: bases[path],
-                        found: self.get(path, LONGEST).await?.as_ref().map(hash_of),
+                        found: self.get(path, FILE_LIMIT).await?.as_ref().map(hash_of),
                     });
                 }
             }

@@ -43,8 +43,8 @@ use self::{
 };
 use super::{GithubAccess, GithubPlace, History};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, LONGEST, Object, check_bases,
-    check_readable, format2::manifest::is_manifest, needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Hash, Object, check_bases,
+    check_readable, is_manifest, needed,
 };
 use propsbot_network::Network;
 
@@ -205,7 +205,7 @@ impl GithubArchive {
         }
         let mut tries = Tries::new();
         loop {
-            match self.file(path, &head.commit, LONGEST).await? {
+            match self.file(path, &head.commit, FILE_LIMIT).await? {
                 Some(found) => return Ok(Some(self.learn(path, &found))),
                 // GitHub hasn't replicated the file yet.
                 None => tries.again(GithubError::Overtaken).await?,

@@ -7,9 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Files, GithubArchive, GithubError, branch::ATTRIBUTES, client::read};
-use propsbot_archive::{
-    DOCUMENTS, FOLDERS, MANIFEST, SPACES, format2::manifest::is_manifest, is_swept,
-};
+use propsbot_archive::{DOCUMENTS, FOLDERS, ROOT, SPACES, is_manifest, is_swept};
 
 /// What one request costs, in bytes that could be downloaded meanwhile.
 const REQUEST: u64 = 100_000;
@@ -52,7 +50,7 @@ struct Created {
 /// Whether this entry of the archive's folder belongs to the archive.
 fn is_own(name: &str) -> bool {
     let documents = DOCUMENTS.iter().filter_map(|path| path.split('/').next());
-    let own = FOLDERS.into_iter().chain([MANIFEST, ATTRIBUTES]);
+    let own = FOLDERS.into_iter().chain([ROOT, ATTRIBUTES]);
     own.chain(documents).any(|own| own == name)
 }
 

@@ -8,13 +8,11 @@ use proptest::{prelude::*, sample::select};
 use super::{community::*, *};
 use propsbot_archive::{
     EncodedRow, Id, Row, Schema, Scope, SourceError,
-    format2::{
-        document::format_md,
-        file::{FileRef, Kind, PartRow},
-        manifest::{ROOT, Root, manifest_path},
-        plan::plan,
-        request::{Changed, Files, Part, Request, Source},
-    },
+    document::format_md,
+    file::{FileRef, Kind, PartRow},
+    manifest::{ROOT, Root, manifest_path},
+    plan::plan,
+    request::{Changed, ExportPart, Files, Request, Source},
 };
 use propsbot_model::{
     AuthorKind, EarlierMention, GuildId, Limits, MessageId, MessageKind, Millis, Quota,
@@ -113,7 +111,7 @@ fn export(snapshot: &Snapshot, folder: &Path) {
     };
     let space = Id::new(GUILD);
     let now = Millis(1_800_000_000_000);
-    let parts = snapshot.channels.iter().map(|channel| Part {
+    let parts = snapshot.channels.iter().map(|channel| ExportPart {
         id: Id::new(channel.id),
         name: channel.name.clone(),
         covered: Vec::new(),

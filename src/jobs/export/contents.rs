@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{decided, exported_channels};
-use propsbot_archive::{
-    Covered, ExportPart, ExportSpace, Id, ManifestHistory,
-    format2::{self, manifest::manifest_path, request::Part},
-};
+use propsbot_archive::{ExportPart, ExportSpace, Id, ManifestHistory};
 use propsbot_mirror::Contents;
 use propsbot_model::{
-    ChannelId, ChannelKind, Class, Coverage, FailureObject, Guild, GuildId, Message, MessageId,
-    Millis, Privacy, Stamp, Tier, tables,
+    ChannelId, ChannelKind, Class, FailureObject, Guild, GuildId, Message, MessageId, Millis,
+    Privacy, Tier, tables,
 };
 use propsbot_rows::{ChannelRow, Redactor, covered_times};
 use propsbot_store::{Dirty, Mark, Reader, StoreError};
@@ -23,7 +20,6 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
         let Some(guild) = part.state.ever() else {
             continue;
         };
-        let (coverage, unfinished) = (store.coverage(guild.id)?, unfinished(store, guild.id)?);
         let synced: BTreeMap<Class, Millis> = store
             .synced(guild.id)?
             .iter()
@@ -32,6 +28,7 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
         guilds.push(ExportSpace {
             id: Id::new(guild.id),
             name: guild.name.clone(),
+            heard_at: heard_at(store, guild.id)?,
             synced: Class::ALL
                 .iter()
                 .map(|class| (class.to_string(), synced.get(class).copied()))
@@ -40,19 +37,13 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
                 known_until: Some(store.history_known_until(guild.id)?.millis()),
                 reread_at: store.scrub(guild.id)?.last_reread(),
             }),
-            parts: exported(store, guild)?
-                .into_iter()
-                .map(|(channel, name)| ExportPart {
-                    id: Id::new(channel),
-                    name,
-                    covered: covered(channel, &coverage, &unfinished),
-                })
-                .collect(),
+            // The ledger has those of the archive that the store was restored from.
+            stamps: None,
+            parts: parts(store, guild)?,
         });
     }
     let mut marks: Vec<Mark> = dirty.iter().map(|dirty| dirty.mark.clone()).collect();
     marks.extend(reconsidered(store, &marks)?);
-    let heard_at = heard_at(store)?.millis();
     let has_choices = {
         let mut guilds = store.guilds()?.into_iter();
         guilds.try_fold(false, |found, guild| {
@@ -60,9 +51,8 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
         })?
     };
     Ok(Contents {
-        heard_at: (heard_at.0 > 0).then_some(heard_at),
         spaces: guilds,
-        changed: marks.iter().flat_map(propsbot_rows::dirty).collect(),
+        changed: marks.iter().flat_map(propsbot_rows::marks).collect(),
         carries_out_choices: dirty.iter().any(is_choice),
         has_choices,
         marks: dirty,
@@ -86,40 +76,11 @@ fn exported(store: &Reader, guild: &Guild) -> Result<Vec<(ChannelId, String)>, S
         .collect())
 }
 
-/// The exported guilds and channels, for archives of format 2.
-pub fn spaces(store: &Reader) -> Result<Vec<format2::export::ExportSpace>, StoreError> {
-    let exports = store.exports()?;
-    let mut spaces = Vec::new();
-    for part in store.guilds()? {
-        let Some(guild) = part.state.ever() else {
-            continue;
-        };
-        let id = Id::new(guild.id);
-        let synced = store.synced(guild.id)?;
-        let synced = |class: &Class| {
-            let synced = synced.iter().find(|synced| synced.class == *class);
-            (class.to_string(), synced.map(|synced| synced.at.millis()))
-        };
-        spaces.push(format2::export::ExportSpace {
-            name: guild.name.clone(),
-            synced: Class::ALL.iter().map(synced).collect(),
-            history: Some(ManifestHistory {
-                known_until: Some(store.history_known_until(guild.id)?.millis()),
-                reread_at: store.scrub(guild.id)?.last_reread(),
-            }),
-            stamps: exports.stamps(&manifest_path(&id)),
-            parts: parts(store, guild)?,
-            id,
-        });
-    }
-    Ok(spaces)
-}
-
 /// The exported channels of a guild, with the times in which each is complete.
-fn parts(store: &Reader, guild: &Guild) -> Result<Vec<Part>, StoreError> {
+fn parts(store: &Reader, guild: &Guild) -> Result<Vec<ExportPart>, StoreError> {
     let (coverage, unfinished) = (store.coverage(guild.id)?, unfinished(store, guild.id)?);
     let session = store.session(guild.id)?.number;
-    let heard = heard_at_of(store, guild.id)?;
+    let heard = heard_at(store, guild.id)?;
     let covered = |channel: ChannelId| {
         let known = coverage.get(&channel)?;
         let is_live = known.live.is_some_and(|live| live.session == session);
@@ -127,7 +88,7 @@ fn parts(store: &Reader, guild: &Guild) -> Result<Vec<Part>, StoreError> {
         Some(covered_times(known, heard.filter(|_| is_live), &unfinished))
     };
     let exported = exported(store, guild)?.into_iter();
-    let parts = exported.map(|(channel, name)| Part {
+    let parts = exported.map(|(channel, name)| ExportPart {
         id: Id::new(channel),
         name,
         covered: covered(channel).unwrap_or_default(),
@@ -136,7 +97,7 @@ fn parts(store: &Reader, guild: &Guild) -> Result<Vec<Part>, StoreError> {
 }
 
 /// The time up to which events of the guild arrived; `None` if unknown.
-fn heard_at_of(store: &Reader, guild: GuildId) -> Result<Option<Millis>, StoreError> {
+fn heard_at(store: &Reader, guild: GuildId) -> Result<Option<Millis>, StoreError> {
     let heard = store.heard()?;
     let unheard = store.session(guild)?.unheard;
     let heard = unheard.map_or(heard, |unheard| unheard.min(heard));
@@ -191,33 +152,6 @@ fn follow_channels(store: &Reader, guild: GuildId) -> Result<bool, StoreError> {
         }
     }
     Ok(false)
-}
-
-/// The time up to which events of every guild arrived that the bot is in.
-fn heard_at(store: &Reader) -> Result<Stamp, StoreError> {
-    let mut heard = store.heard()?;
-    let guilds = store.guilds()?.into_iter();
-    // From a guild that the bot left, nothing is heard any more.
-    for guild in guilds.filter(|guild| guild.state.now().is_some()) {
-        if let Some(unheard) = store.session(GuildId(guild.id))?.unheard {
-            heard = heard.min(unheard);
-        }
-    }
-    Ok(heard)
-}
-
-fn covered(
-    channel: ChannelId,
-    coverage: &BTreeMap<ChannelId, Coverage>,
-    unfinished: &BTreeMap<ChannelId, BTreeSet<MessageId>>,
-) -> Vec<Covered> {
-    let known = coverage
-        .get(&channel)
-        .map_or(&[][..], |coverage| &coverage.intervals);
-    let none = BTreeSet::new();
-    let covered =
-        propsbot_rows::exported_coverage(known, unfinished.get(&channel).unwrap_or(&none));
-    covered.into_iter().map(Covered::from).collect()
 }
 
 /// The incomplete messages: unreadable, with a missing text, or with missing reactors.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::decision::{decided, exported_channels};
-use propsbot_archive::{EncodedRow, Id, Millis, Row, format2::file::PartRow};
+use propsbot_archive::{EncodedRow, Id, Millis, PartRow, Row};
 use propsbot_mirror::RecentRow;
 use propsbot_model::{ChannelId, GuildId, MessageId, MessageState, Props, Reaction, tables};
 use propsbot_rows::{MESSAGES, PROPS, REACTIONS, Redactor, ids};

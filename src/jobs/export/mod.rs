@@ -17,7 +17,6 @@ use self::source::StoreExports;
 use propsbot_mirror::Exports;
 use propsbot_store::Store;
 
-pub use contents::spaces;
 pub use withdrawn::describe;
 
 /// What the store exports.

@@ -12,15 +12,12 @@ use super::{
     guild_rows::GuildRows,
     withdrawn,
 };
-use propsbot_archive::{
-    EncodedRow, Id, Millis, Row, Schema, Scope, Source, SourceError,
-    format2::{self, file::PartRow},
-};
+use propsbot_archive::{EncodedRow, Id, Millis, PartRow, Row, Schema, Scope, Source, SourceError};
 use propsbot_mirror::{Contents, ExportView, Exports, Ledger, WithdrawnPart};
-use propsbot_model::{ChannelId, GuildId, MessageId, Props};
+use propsbot_model::GuildId;
 use propsbot_rows::{
-    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow, PROPS,
-    REACTIONS, ROLES, RULES, Redactor, RoleRow, SCHEMA, ids,
+    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MemberRow, ROLES, RULES,
+    Redactor, RoleRow, SCHEMA, ids,
 };
 use propsbot_store::{Dirty, Reader, Store, StoreError};
 
@@ -155,7 +152,7 @@ impl StoreSource {
     }
 }
 
-impl format2::request::Source for StoreSource {
+impl Source for StoreSource {
     fn newest(&self, space: &Id, clock: Millis) -> Result<Option<Millis>, SourceError> {
         let (guild, rows) = self.guild(space)?;
         Ok(rows.newest(&self.store, guild, clock)?)
@@ -206,96 +203,6 @@ impl format2::request::Source for StoreSource {
     }
 }
 
-impl Source for StoreSource {
-    fn scan(
-        &self,
-        scope: &Scope,
-        table: &'static str,
-        times: RangeInclusive<Millis>,
-        each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
-    ) -> Result<(), SourceError> {
-        let store = &self.store;
-        let guild: GuildId = scope.space.as_str().parse()?;
-        let channel = scope.part.as_ref().map(|part| part.as_str().parse());
-        let channel: Option<ChannelId> = channel.transpose()?;
-        let ids = ids(&times);
-        let redactor = Redactor::new(store.strictest_privacy(guild)?);
-        match (table, channel) {
-            (MESSAGES, Some(channel)) => {
-                let props = store.is_props_channel(guild, channel)?;
-                store
-                    .messages(channel, ids)
-                    .try_for_each(|row| all(redactor.message(&row?, props), each))
-            }
-            (REACTIONS, Some(channel)) => {
-                let mut messages = Shown::of(store, guild, channel, &redactor)?;
-                store.reactions(channel, ids).try_for_each(|row| {
-                    let row = row?;
-                    let row = messages.has(row.message_id)?.then_some(row);
-                    all(row.and_then(|row| redactor.reaction(&row)), each)
-                })
-            }
-            (PROPS, Some(channel)) => {
-                let mut messages = Shown::of(store, guild, channel, &redactor)?;
-                store.props(channel, ids).try_for_each(|row| {
-                    let row = messages.without_missing(row?)?;
-                    all(redactor.props(&row), each)
-                })
-            }
-            (_, None) => self.own_table(guild, table, &times, each),
-            _ => Err(no_table(scope, table)),
-        }
-    }
-}
-
-/// Which messages of a channel are exported. What refers to another one must not.
-struct Shown<'a> {
-    store: &'a Reader,
-    redactor: &'a Redactor,
-    channel: ChannelId,
-    is_props: bool,
-    /// The last answer: reactions come by message.
-    last: Option<(MessageId, bool)>,
-}
-
-impl<'a> Shown<'a> {
-    fn of(
-        store: &'a Reader,
-        guild: GuildId,
-        channel: ChannelId,
-        redactor: &'a Redactor,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
-            store,
-            redactor,
-            channel,
-            is_props: store.is_props_channel(guild, channel)?,
-            last: None,
-        })
-    }
-
-    /// Whether a message is exported.
-    fn has(&mut self, id: MessageId) -> Result<bool, StoreError> {
-        if let Some((_, shown)) = self.last.filter(|(last, _)| *last == id) {
-            return Ok(shown);
-        }
-        let message = self.store.message(self.channel, id)?;
-        let shown = message.is_some_and(|state| self.redactor.shows(&state, self.is_props));
-        self.last = Some((id, shown));
-        Ok(shown)
-    }
-
-    /// The props, which name their message only if that is exported.
-    fn without_missing(&mut self, mut props: Props) -> Result<Props, StoreError> {
-        if let Some(id) = props.message_id
-            && !self.has(id)?
-        {
-            props.message_id = None;
-        }
-        Ok(props)
-    }
-}
-
 fn no_table(scope: &Scope, table: &str) -> SourceError {
     format!("{table} is no table of {scope}").into()
 }
@@ -306,5 +213,5 @@ fn all<R: Row>(
     each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
 ) -> Result<(), SourceError> {
     let mut rows = rows.into_iter();
-    rows.try_for_each(|row| each(EncodedRow::format_1(&row)))
+    rows.try_for_each(|row| each(EncodedRow::new(&row)))
 }

@@ -9,17 +9,13 @@ use std::{
 use proptest::prelude::*;
 
 use super::{
-    contents::{reconsidered, spaces},
+    contents::{contents, reconsidered},
     source::StoreSource,
 };
-use crate::restore_2::restore;
+use crate::restore::restore;
 use propsbot_archive::{
-    EncodedRow, Id, MemoryArchive, Millis, Scope,
-    format2::{
-        export::{ExportRequest, export},
-        request::Source,
-        verify::{Depth, verify},
-    },
+    Depth, EncodedRow, ExportRequest, Id, MemoryArchive, Millis, Scope, Source, export,
+    manifest_path, verify,
 };
 use propsbot_model::{
     Author, AuthorKind, Channel, ChannelId, ChannelKind, Command, Emoji, Evidence, Fact, Forget,
@@ -308,10 +304,14 @@ fn are_whole(rows: &BTreeMap<Key, EncodedRow>) {
 async fn exported(store: &Store, now: Millis) -> MemoryArchive {
     let archive = MemoryArchive::new();
     let view = store.view();
+    let ledger = view.exports().unwrap();
+    let mut spaces = contents(&view).unwrap().spaces;
+    for space in &mut spaces {
+        space.stamps = ledger.stamps(&manifest_path(&space.id));
+    }
     let request = ExportRequest {
         now,
-        heard_at: Some(store.heard().unwrap().millis()),
-        spaces: spaces(&view).unwrap(),
+        spaces,
         ..ExportRequest::new(&SCHEMA)
     };
     let source = StoreSource::new(view).unwrap();

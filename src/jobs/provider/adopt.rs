@@ -1,11 +1,13 @@
 //! Adopts the privacy choices that an archive remembers.
 
+use futures::TryStreamExt as _;
+
 use super::{DiscordProvider, mirror::Mirror};
 use crate::privacy;
-use propsbot_archive::{ArchiveReader, DataArchive, Level, ReadError};
+use propsbot_archive::{ArchiveReader, DataArchive, Query, ReadError};
 use propsbot_mirror::ProviderError;
 use propsbot_model::Privacy;
-use propsbot_rows::{MemberRow, SCHEMA};
+use propsbot_rows::{MEMBERS, MemberRow, SCHEMA};
 
 impl DiscordProvider {
     /// Returns for how many members.
@@ -13,13 +15,17 @@ impl DiscordProvider {
         &self,
         archive: &dyn DataArchive,
     ) -> Result<usize, ProviderError> {
-        let reader = match ArchiveReader::open_as(archive, &SCHEMA).await {
-            Err(ReadError::Empty) => return Ok(0),
+        let reader = match ArchiveReader::open(archive, &SCHEMA).await {
+            // No release wrote format 1, so no member chose anything in it.
+            Err(ReadError::Empty | ReadError::FormatOne) => return Ok(0),
             reader => reader?,
         };
-        let chosen = |row: &MemberRow| row.privacy().is_some();
-        let rows: Vec<MemberRow> = reader.select(Level::Space, |_| true, chosen).await?;
-        let choices: Vec<Privacy> = rows.iter().filter_map(MemberRow::privacy).collect();
+        let query = Query::table(MEMBERS);
+        let (mut members, mut choices) = (reader.batches(&query), Vec::<Privacy>::new());
+        while let Some(batch) = members.try_next().await? {
+            let rows = batch.rows::<MemberRow>()?;
+            choices.extend(rows.iter().filter_map(MemberRow::privacy));
+        }
         if choices.is_empty() {
             return Ok(0);
         }

@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, EncodedRow, ExportPart, ExportSpace, Id,
-    Level, MemoryArchive, Millis, Row, RowKey, Schema, Scope, Source, SourceError, verify,
+    Level, MemoryArchive, Millis, PartRow, Row, RowKey, Schema, Scope, Source, SourceError, verify,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -40,8 +40,8 @@ static SCHEMA: Schema = Schema {
     parts: Topic::TABLE,
     is_id: |id| !id.is_empty(),
     notes: "",
-    readme: |manifest| format!("{} forums\n", manifest.spaces.len()),
-    commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),
+    readme: |forums| format!("{} forums\n", forums.len()),
+    commit_message: |_, _, _| "Export".to_owned(),
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -335,17 +335,15 @@ impl DataProvider for Provider {
         archive: &dyn DataArchive,
         told: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<RestoreReport, ProviderError> {
-        let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
-        let posts = reader.select::<Post>(Level::Part, |_| true, |_| true);
-        let posts = posts.await?;
+        let reader = ArchiveReader::open(archive, &SCHEMA).await?;
+        let posts = reader.rows::<Post>().await?;
         let store = &self.store.0;
         store.restore(&posts, Stamp(0))?;
-        let manifests = [(archive::MANIFEST.to_owned(), (reader.hash(), None))].into();
-        store.restored(Stamp(0), &manifests)?;
+        store.restored(Stamp(0), &reader.origins())?;
         let rows = posts.len() as u64;
         told(rows, rows);
         Ok(RestoreReport {
-            generation: reader.manifest().generation,
+            generation: reader.generation(),
             parts: 0,
             rows,
         })
@@ -381,8 +379,10 @@ impl Exports for Store {
         let spaces = topics.into_iter().map(|(forum, topics)| ExportSpace {
             id: Id::new(&forum),
             name: forum,
+            heard_at: None,
             synced: [("posts".to_owned(), None)].into_iter().collect(),
             history: None,
+            stamps: None,
             parts: topics
                 .into_iter()
                 .map(|topic| ExportPart {
@@ -396,13 +396,12 @@ impl Exports for Store {
         let changed = marks.iter().filter(|dirty| !is_wish(dirty));
         Ok(ExportView {
             contents: Contents {
-                heard_at: None,
                 spaces: spaces.collect(),
                 changed: changed
-                    .map(|dirty| archive::Dirty {
+                    .map(|dirty| archive::Mark {
                         scope: dirty.mark.scope(),
                         table: <Post as Row>::TABLE,
-                        day: None,
+                        period: dirty.mark.period,
                     })
                     .collect(),
                 carries_out_choices: marks.iter().any(is_wish),
@@ -431,6 +430,28 @@ fn is_wish(dirty: &Dirty) -> bool {
 struct Posts(View);
 
 impl Source for Posts {
+    fn newest(&self, forum: &Id, clock: Millis) -> Result<Option<Millis>, SourceError> {
+        let rows = self.0.recent(forum, Millis(i64::MIN)..=clock);
+        Ok(rows.last().transpose()?.map(|row| row.time))
+    }
+
+    fn recent(
+        &self,
+        forum: &Id,
+        times: RangeInclusive<Millis>,
+        each: &mut dyn FnMut(PartRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        for row in self.0.recent(forum, times) {
+            let post: Post = row?.read()?;
+            each(PartRow {
+                part: Some(Id::new(&post.topic)),
+                table: <Post as Row>::TABLE,
+                row: EncodedRow::new(&post),
+            })?;
+        }
+        Ok(())
+    }
+
     fn scan(
         &self,
         scope: &Scope,

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use propsbot_archive::format2::period::Unit;
+use propsbot_archive::Unit;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;

@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use propsbot_archive::{
-    ArchiveError, DataArchive, LONGEST, MANIFEST, MemoryArchive, base,
+    ArchiveError, DataArchive, FILE_LIMIT, MemoryArchive, ROOT, base,
     contract::{self, blob},
     export,
 };
@@ -35,7 +35,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::{
     assert_valid,
-    community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
+    community::{GENERAL, PROPS, mark, message, message_id, request, rows},
     damage::is_repaired,
     put_only,
 };
@@ -198,7 +198,7 @@ async fn serve(State(faults): State<Arc<Faults>>, request: Request) -> Response 
     if number >= faults.cut.load(Ordering::Relaxed) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    if request.uri().path().contains("/blobs/") && *faults.holds_blobs.borrow() {
+    if request.uri().path().contains("/rows/") && *faults.holds_blobs.borrow() {
         faults.held.fetch_add(1, Ordering::Relaxed);
         let mut holds = faults.holds_blobs.subscribe();
         holds.wait_for(|holds| !holds).await.unwrap();
@@ -248,7 +248,7 @@ async fn archives_can_use_a_bucket_without_prefix() {
     let request = request(&rows);
     export(&archive, Arc::new(rows), request).await.unwrap();
     assert_valid(&archive).await;
-    assert!(store.objects("").contains(MANIFEST));
+    assert!(store.objects("").contains(ROOT));
 }
 
 /// A community with short texts, so that the time goes into requests.
@@ -274,7 +274,7 @@ pub(super) async fn second(archive: &dyn DataArchive) -> Result<u64, String> {
         .messages
         .sort_by_key(|message| (message.channel_id, message.id));
     let mut change = request(&after);
-    change.dirty = vec![dirty(PROPS, 1), dirty(GENERAL, 40)];
+    change.marks = vec![mark(PROPS, 1), mark(GENERAL, 40)];
     let done = export(archive, Arc::new(after), change).await;
     done.map(|done| done.generation)
         .map_err(|generation| generation.to_string())
@@ -305,7 +305,7 @@ async fn interrupted_bucket_exports_are_atomic() {
         store.faults.cut.store(begun + steps, Ordering::Relaxed);
         let cut = second(&store.archive("a")).await;
         let later = store.later();
-        generations.insert(assert_valid(&later).await.generation);
+        generations.insert(assert_valid(&later).await.manifests[0].generation);
 
         assert_eq!(second(&later).await, Ok(2));
         assert_valid(&later).await;
@@ -413,7 +413,7 @@ async fn keeps_objects_that_a_late_request_may_publish() {
         second(&killed).await.unwrap_err();
         store.faults.cut.store(NEVER, Ordering::Relaxed);
         put = store.objects("a").difference(&before).cloned().collect();
-        if put.iter().any(|path| path.starts_with("blobs/")) {
+        if put.iter().any(|path| path.starts_with("rows/")) {
             break;
         }
     }
@@ -438,7 +438,7 @@ async fn roots_never_name_spaces_without_a_manifest() {
         let store = ObjectStore::start().await;
         let archive = store.archive("a");
         let first = [
-            (MANIFEST, None, Some(&*before)),
+            (ROOT, None, Some(&*before)),
             (&one, None, Some(b"one")),
             (&two, None, Some(b"two")),
         ];
@@ -446,7 +446,7 @@ async fn roots_never_name_spaces_without_a_manifest() {
         let begun = store.faults.requests.load(Ordering::Relaxed);
         store.faults.cut.store(begun + steps, Ordering::Relaxed);
         let second = [
-            (MANIFEST, Some(&*before), Some(&*after)),
+            (ROOT, Some(&*before), Some(&*after)),
             (&one, Some(b"one"), None),
             (&three, None, Some(b"three")),
         ];
@@ -475,7 +475,7 @@ async fn repairs_damaged_objects_in_a_bucket() {
     let objects = store.objects("a");
     let blob = objects
         .iter()
-        .find(|object| object.starts_with("blobs/"))
+        .find(|object| object.starts_with("rows/"))
         .unwrap();
     let folder = store.folder.path().join(BUCKET).join("a");
     fs::write(folder.join(blob), "damaged").unwrap();
@@ -525,7 +525,7 @@ async fn errors_name_the_refusing_server() {
     store.faults.cut.store(0, Ordering::Relaxed);
     let archive = store.archive("a");
     let error = archive
-        .read(MANIFEST, LONGEST)
+        .read(ROOT, FILE_LIMIT)
         .await
         .unwrap_err()
         .to_string();

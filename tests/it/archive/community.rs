@@ -1,8 +1,6 @@
 //! A small community with a row of every kind, and a channel that needs several blobs.
 
-use std::collections::BTreeSet;
-
-use propsbot_archive::{Dirty, ExportPart, ExportRequest, ExportSpace, Id, Scope};
+use propsbot_archive::{ExportPart, ExportRequest, ExportSpace, Id, Mark, Period, Scope, Unit};
 use propsbot_model::*;
 use propsbot_rows::{Snapshot, *};
 
@@ -274,10 +272,10 @@ pub(crate) fn rows() -> Snapshot {
 pub(crate) fn request(rows: &Snapshot) -> ExportRequest {
     ExportRequest {
         now: Millis(1_765_000_000_000),
-        heard_at: None,
         spaces: vec![ExportSpace {
             id: Id::new(GUILD),
             name: "The Community".to_owned(),
+            heard_at: None,
             synced: Class::ALL
                 .map(|class| {
                     let at = Millis(1_764_999_999_000);
@@ -285,6 +283,7 @@ pub(crate) fn request(rows: &Snapshot) -> ExportRequest {
                 })
                 .into(),
             history: None,
+            stamps: None,
             parts: rows
                 .channels
                 .iter()
@@ -295,19 +294,15 @@ pub(crate) fn request(rows: &Snapshot) -> ExportRequest {
                 })
                 .collect(),
         }],
-        dirty: Vec::new(),
-        since: None,
-        only_over: None,
-        anew: BTreeSet::new(),
         ..ExportRequest::new(&SCHEMA)
     }
 }
 
 /// Marks the channel's messages of a day, counted from 2025-11-23, as changed.
-pub(super) fn dirty(channel: ChannelId, day: i64) -> Dirty {
-    Dirty {
+pub(super) fn mark(channel: ChannelId, day: i64) -> Mark {
+    Mark {
         scope: Scope::part(GUILD, channel),
         table: MESSAGES,
-        day: Some(20_415 + day),
+        period: Some(Period::of(Unit::Day, message_id(day, 0).created_at())),
     }
 }

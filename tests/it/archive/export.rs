@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, ExportError, LONGEST, MANIFEST, MemoryArchive,
-    Object, Publish, Receipt, export,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, ExportError, MANIFEST_LIMIT, MemoryArchive,
+    Object, Publish, ROOT, Receipt, export,
 };
 use propsbot_rows::Snapshot;
 use tokio_util::sync::CancellationToken;
@@ -107,7 +107,7 @@ async fn the_source_is_let_go_of_before_anything_is_written() {
     let done = export(&archive, rows, everything).await.unwrap();
     let mut notes = archive.notes.lock().unwrap().clone();
     let puts = notes.iter().filter(|note| **note == "put").count();
-    assert_eq!(puts as u64, done.blobs + done.indexes);
+    assert_eq!(puts as u64, done.files);
     notes.dedup();
     assert_eq!(notes, ["write", "put", "publish"]);
     assert!(!spool.exists());
@@ -128,12 +128,12 @@ async fn a_stop_between_two_puts_gives_the_archive_free() {
         assert!(!spool.exists());
         if let Ok(done) = ended {
             // There are no more puts.
-            assert_eq!(stop_at as u64, done.blobs + done.indexes + 1);
+            assert_eq!(stop_at as u64, done.files + 1);
             break;
         }
         assert!(matches!(ended, Err(ExportError::Stopped)), "{ended:?}");
         assert_eq!(notes.len(), stop_at + 2);
         assert_eq!(notes.last(), Some(&"abandon"));
-        assert_eq!(archive.read(MANIFEST, LONGEST).await.unwrap(), None);
+        assert_eq!(archive.read(ROOT, MANIFEST_LIMIT).await.unwrap(), None);
     }
 }

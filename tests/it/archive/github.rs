@@ -14,15 +14,18 @@ use std::{
     sync::Arc,
 };
 
-use propsbot_archive::{ArchiveReader, DataArchive, Dirty, MANIFEST, README, contract, export};
+use propsbot_archive::{
+    ArchiveReader, DataArchive, FORMAT_MD, Mark, README, ROOT, contract, export,
+};
 use propsbot_backends::{FolderArchive, GithubAccess, GithubArchive, GithubPlace};
 use propsbot_network::Network;
+use propsbot_rows::SCHEMA;
 use simulator::github::{Github, Kind, Limits, Options};
 
 use super::{
     assert_valid,
     bucket::{first, second},
-    community::{GENERAL, dirty, message, message_id, request, rows},
+    community::{GENERAL, mark, message, message_id, request, rows},
 };
 use crate::mirror::spawn;
 
@@ -114,16 +117,17 @@ async fn github_satisfies_the_archive_contract() {
 }
 
 /// Makes the next export's changes.
-async fn message_more(archive: &dyn DataArchive, marks: Vec<Dirty>) -> bool {
+async fn message_more(archive: &dyn DataArchive, marks: Vec<Mark>) -> bool {
     let mut rows = rows();
     let id = message_id(40, 0);
     rows.messages.push(message(GENERAL, id, "one more"));
     rows.messages
         .sort_by_key(|message| (message.channel_id, message.id));
     let mut change = request(&rows);
-    let reader = ArchiveReader::open(archive).await.unwrap();
-    change.since = Some(reader.hash());
-    change.dirty = marks;
+    let reader = ArchiveReader::open(archive, &SCHEMA).await.unwrap();
+    let since = reader.origins().into_iter();
+    change.since = since.map(|(path, (hash, _))| (path, hash)).collect();
+    change.marks = marks;
     export(archive, Arc::new(rows), change)
         .await
         .unwrap()
@@ -141,11 +145,11 @@ async fn exports_are_one_commit_or_none_without_changes() {
     let head = github.head().unwrap().unwrap();
     assert_eq!(
         github.message_of(&head).unwrap().trim(),
-        "Archive 2025-12-06 05:46 UTC: 305 messages, 1 props, 3 channels"
+        "Archive 2025-12-06 05:46 UTC: 305 messages, 6 reactions, 1 props, 4 channels and 1 server added"
     );
     assert_valid(&archive).await;
 
-    assert!(message_more(&archive, vec![dirty(GENERAL, 40)]).await);
+    assert!(message_more(&archive, vec![mark(GENERAL, 40)]).await);
     assert_eq!((writes(&github), commits(&github)), (2, 3));
     let head = github.head().unwrap().unwrap();
     assert!(
@@ -181,13 +185,9 @@ async fn several_spaces_change_in_one_commit() {
     let [one, two, three] = ["spaces/1.json", "spaces/2.json", "spaces/3.json"];
     let mut now: BTreeMap<&str, &[u8]> = BTreeMap::new();
     for changes in [
-        [(MANIFEST, Some("1 2")), (one, Some("a")), (two, Some("b"))],
-        [(MANIFEST, Some("2 3")), (one, None), (three, Some("c"))],
-        [
-            (MANIFEST, Some("2 3")),
-            (two, Some("d")),
-            (three, Some("e")),
-        ],
+        [(ROOT, Some("1 2")), (one, Some("a")), (two, Some("b"))],
+        [(ROOT, Some("2 3")), (one, None), (three, Some("c"))],
+        [(ROOT, Some("2 3")), (two, Some("d")), (three, Some("e"))],
     ] {
         let before = commits(&github);
         let step = |(path, after): (&'static str, Option<&'static str>)| {
@@ -262,15 +262,15 @@ async fn clones_are_sound_and_valid_archives() {
     git(&clone, &["fsck", "--strict"]);
     assert_eq!(git(&clone, &["status", "--porcelain"]), "");
     let archive = FolderArchive::new(clone.join("props"));
-    assert_eq!(assert_valid(&archive).await.generation, 2);
-    let reader = ArchiveReader::open(&archive).await.unwrap();
-    assert_eq!(reader.manifest().spaces[0].name, "The Community");
+    assert_eq!(assert_valid(&archive).await.manifests[0].generation, 2);
+    let reader = ArchiveReader::open(&archive, &SCHEMA).await.unwrap();
+    assert_eq!(reader.manifests()[0].name, "The Community");
     let beside: BTreeSet<String> = files(&github, "props")
         .into_iter()
         .filter(|file| !file.contains('/'))
         .collect();
     assert_eq!(
         beside,
-        BTreeSet::from([MANIFEST.to_owned(), README.to_owned()])
+        BTreeSet::from([ROOT, README, FORMAT_MD].map(str::to_owned))
     );
 }

@@ -639,7 +639,7 @@ async fn strictest_choice_applies_in_all_guilds() {
         let bytes = documents.bytes(document);
         assert_eq!(times(&bytes, ana.to_string().as_bytes()), 0, "{document:?}");
     }
-    let manifest = std::fs::read(mirror.archive_path().join("manifest.json")).unwrap();
+    let manifest = std::fs::read(mirror.manifest_path()).unwrap();
     assert_eq!(times(&manifest, ana.to_string().as_bytes()), 0);
     snapshot.members.retain(|member| member.user_id != ana);
     assert!(!format!("{snapshot:?}").contains(&ana.to_string()));

@@ -3,7 +3,8 @@
 
 use propsbot_archive::{ExportSpace, Id, export};
 use propsbot_backends::FolderArchive;
-use propsbot_model::{Evidence, Fact, Observation, Privacy, Stamp, Tier, UserId};
+use propsbot_model::{Evidence, Fact, GuildId, Observation, Privacy, Stamp, Tier, UserId};
+use propsbot_rows::GuildRow;
 use simulator::github::{Github, Options, Visibility};
 
 use super::*;
@@ -284,8 +285,12 @@ async fn unmirrored_guilds_get_no_scrub_requests() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guild_graphs_warn_only_about_their_guild() {
     let mirror = Mirror::empty().await;
-    let rows = rows();
+    let mut rows = rows();
     let mut both = request(&rows);
+    rows.guilds.push(GuildRow {
+        id: GuildId(5),
+        ..rows.guilds[0].clone()
+    });
     let chosen = both.spaces[0].id.clone();
     both.spaces.push(ExportSpace {
         id: Id::new(5),

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use propsbot_archive::{DataArchive, MANIFEST};
+use propsbot_archive::{DataArchive, ROOT};
 use propsbot_backends::{Access, ArchiveSpec, open_to_read};
 use propsbot_network::Network;
 use propsbot_rows::{SCHEMA, Snapshot};
@@ -92,7 +92,7 @@ async fn fetches_a_tarball_first_and_changes_later() {
         .unwrap()
         .into_keys()
         .filter(|files_at| files_at.contains('/'))
-        .chain([MANIFEST.to_owned()])
+        .chain([ROOT.to_owned()])
         .collect();
     let here: BTreeSet<String> = reader
         .copies()
@@ -165,7 +165,7 @@ async fn names_missing_and_damaged_blobs() {
     let files = github.files_at(&head).unwrap();
     let (path, bytes) = files
         .into_iter()
-        .find(|(path, _)| path.starts_with("blobs/"))
+        .find(|(path, _)| path.starts_with("rows/"))
         .unwrap();
     let mut wrong = bytes.clone();
     wrong[0] ^= 1;

@@ -131,7 +131,7 @@ async fn killed_github_exports_are_atomic() {
             begin(&github, &prefix).await;
             let killed = killed(&github, step, end, second(&archive())).await;
             let later = archive();
-            generations.insert(assert_valid(&later).await.generation);
+            generations.insert(assert_valid(&later).await.manifests[0].generation);
             assert_eq!(second(&later).await, Ok(2), "{end:?} {step}");
             assert_eq!(files(&github, &prefix), clean, "{end:?} {step}");
             assert_eq!(github.branches().unwrap(), ["main"], "{end:?} {step}");

@@ -54,7 +54,7 @@ async fn can_squash_every_export() {
     assert_eq!(commits(&github), 1);
     second(&squashed).await.unwrap();
     assert_eq!(commits(&github), 1);
-    assert_eq!(assert_valid(&squashed).await.generation, 2);
+    assert_eq!(assert_valid(&squashed).await.manifests[0].generation, 2);
     let made = super::writes(&github);
     second(&squashed).await.unwrap();
     assert_eq!(super::writes(&github), made);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use propsbot_archive::{
-    ArchiveError, DOCUMENT_LIMIT, DataArchive, Hash, LONGEST, MANIFEST, Object, Publish, README,
+    ArchiveError, DOCUMENT_LIMIT, DataArchive, FILE_LIMIT, Hash, Object, Publish, README, ROOT,
     SOURCECRED, base,
     contract::{blob, manifest, publish, write},
 };
@@ -169,7 +169,7 @@ async fn removes_many_files_in_parts() {
         ["manifest.json", "notes.txt"].map(str::to_owned).into()
     );
     assert_eq!(
-        archive.read(MANIFEST, LONGEST).await.unwrap(),
+        archive.read(ROOT, FILE_LIMIT).await.unwrap(),
         Some(manifest(2))
     );
     assert_eq!(github.violations(), [""; 0]);
@@ -190,7 +190,10 @@ async fn shrinks_parts_that_fail() {
         .unwrap();
     for n in 0..16 {
         let path = blob(&noise(1, n)).path;
-        assert!(archive.read(&path, LONGEST).await.unwrap().is_some(), "{n}");
+        assert!(
+            archive.read(&path, FILE_LIMIT).await.unwrap().is_some(),
+            "{n}"
+        );
     }
     let made = github.count(Kind::CommitOnBranch);
     assert!((5..9).contains(&made), "{made}");
@@ -226,7 +229,7 @@ async fn reads_public_archives_without_a_token() {
     };
     let archive = GithubArchive::new(place(&github, ""), &nobody, &Network::default()).unwrap();
     let refused = archive
-        .read(MANIFEST, LONGEST)
+        .read(ROOT, FILE_LIMIT)
         .await
         .unwrap_err()
         .to_string();

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use propsbot_archive::{
-    ArchiveError, DataArchive, Hash, LONGEST, MANIFEST, base,
+    ArchiveError, ArchiveReader, DataArchive, FILE_LIMIT, Hash, ROOT, base,
     contract::{blob, publish, write},
     export,
 };
 use propsbot_backends::{GithubAccess, GithubArchive};
 use propsbot_network::Network;
+use propsbot_rows::SCHEMA;
 use simulator::github::{Access, Fault, Github, Kind, Role, Visibility, What};
 
 use super::{
@@ -153,7 +154,7 @@ async fn public_repositories_need_consent_at_every_commit() {
     let refused = write.put(blob(b"two")).await.unwrap_err();
     assert!(refused.to_string().contains("is public"), "{refused}");
     assert_eq!(commits(&github), made);
-    assert!(!files(&github, "b").contains(MANIFEST));
+    assert!(!files(&github, "b").contains(ROOT));
 }
 
 /// Someone changed a blob by hand.
@@ -167,7 +168,7 @@ async fn repairs_files_changed_by_others() {
     let there = files(&github, "");
     let blob = there
         .iter()
-        .find(|there| there.starts_with("blobs/"))
+        .find(|there| there.starts_with("rows/"))
         .unwrap();
     let spoilt = [(blob.clone(), b"spoilt".to_vec())];
     github.commit_as_somebody(spoilt).unwrap();
@@ -195,17 +196,17 @@ async fn one_of_two_writers_fails_cleanly() {
     }
     super::assert_valid(&one).await;
 
-    let reader = propsbot_archive::ArchiveReader::open(&one).await.unwrap();
-    let expected = Some(reader.hash());
+    let reader = ArchiveReader::open(&one, &SCHEMA).await.unwrap();
+    let expected = Some(reader.root());
     // Someone else publishes between our read and our commit.
     let other = br#"{"format":1,"provider":"discord","generation":9,"previous":null,
         "created_at":0,"guilds":[]}"#;
-    let theirs = vec![(MANIFEST.to_owned(), other.to_vec())];
+    let theirs = vec![(ROOT.to_owned(), other.to_vec())];
     github.fail(Kind::CommitOnBranch, 1, Fault::Overtaken(theirs));
     let lost = publish(br#"{"format":1}"#.to_vec());
     let error = write(&one, base(expected), [blob(b"even more")], lost).await;
     let stale =
         matches!(error, Err(ArchiveError::Stale { found, .. }) if found == Some(Hash::of(other)));
     assert!(stale, "{error:?}");
-    assert_eq!(one.read(MANIFEST, LONGEST).await.unwrap().unwrap(), other);
+    assert_eq!(one.read(ROOT, FILE_LIMIT).await.unwrap().unwrap(), other);
 }

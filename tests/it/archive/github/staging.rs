@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use propsbot_archive::{DataArchive, LONGEST, MANIFEST};
+use propsbot_archive::{ArchiveReader, DataArchive, FILE_LIMIT, ROOT};
+use propsbot_rows::SCHEMA;
 use simulator::github::{Fault, Github, Kind, What};
 
 use super::{
@@ -137,7 +138,7 @@ async fn a_strangers_commit_meanwhile_stays() {
             for path in clean().await {
                 assert!(own.contains(&path), "{path}: {prefix} {step}");
             }
-            let strangers = own.iter().filter(|path| path.contains("blobs/"));
+            let strangers = own.iter().filter(|path| path.contains("rows/"));
             assert!(strangers.count() < clean().await.len());
             assert_eq!(commits(&github), before + 1 + usize::from(struck));
             assert_eq!(stagings(&github), [""; 0], "{prefix} {step}");
@@ -157,10 +158,8 @@ async fn an_exporter_whose_staging_was_taken_over_gives_up() {
     let github = started().await;
     let (one, two) = (in_parts(&github, ""), in_parts(&github, ""));
     first(&one).await;
-    let hash = propsbot_archive::ArchiveReader::open(&one)
-        .await
-        .unwrap()
-        .hash();
+    let reader = ArchiveReader::open(&one, &SCHEMA).await.unwrap();
+    let hash = reader.root();
     let mut slow = one.write(propsbot_archive::base(Some(hash))).await.unwrap();
     for n in 0..400_u32 {
         let object = propsbot_archive::contract::blob(&n.to_be_bytes());
@@ -199,7 +198,7 @@ async fn an_exporter_whose_staging_was_taken_over_gives_up() {
 }
 
 async fn one_base(archive: &dyn DataArchive) -> propsbot_archive::Bases {
-    let manifest = archive.read(MANIFEST, LONGEST).await.unwrap().unwrap();
+    let manifest = archive.read(ROOT, FILE_LIMIT).await.unwrap().unwrap();
     propsbot_archive::base(Some(propsbot_archive::Hash::of(&manifest)))
 }
 
