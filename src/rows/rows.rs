@@ -1,8 +1,8 @@
 //! The rows of the archive's tables: the exported form of the records.
 //!
-//! The rows are format 1 (`docs/archive-format.md`): new fields must be optional, and existing ones
-//! must never be renamed or removed. Rows omit when something was learned, so that reading it again
-//! changes no bytes.
+//! `columns.rs` says what each field means, for the page that archives carry. New fields must be optional,
+//! and existing ones must never be renamed or removed. Rows omit when something was learned, so that reading
+//! it again changes no bytes.
 
 use serde::{Deserialize, Serialize};
 

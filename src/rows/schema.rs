@@ -240,9 +240,22 @@ impl Row for ReactionRow {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use super::*;
-    use propsbot_archive::EncodedRow;
+    use propsbot_archive::{EncodedRow, format_md};
     use propsbot_model::{EmojiId, Evidence, MessageId, Overwrite, OverwriteKind, UserId};
+
+    /// `docs/archive-format.md` is the page that archives carry. If it isn't, this writes it.
+    #[test]
+    fn the_docs_have_the_page_that_archives_carry() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/archive-format.md");
+        let page = format_md(&SCHEMA);
+        if fs::read_to_string(&path).unwrap_or_default() != page {
+            fs::write(&path, page).unwrap();
+            panic!("docs/archive-format.md was out of date and is up to date now: commit it");
+        }
+    }
 
     #[test]
     fn the_schema_has_every_class() {

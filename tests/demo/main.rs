@@ -231,7 +231,7 @@ fn farewell() -> String {
         "
 Everything lies in ./{FOLDER}:
    data      the bot's store
-   archive   what it exports: manifest.json is where to begin, docs/archive-format.md tells the rest
+   archive   what it exports: FORMAT.md in it says how to read it
    graph     graph.json, declaration.json and identityProposals.json for SourceCred
 
 What to try next:

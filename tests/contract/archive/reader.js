@@ -1,206 +1,292 @@
-// A reader of archives that knows nothing of propsbot but docs/archive-format.md, and believes nothing that it can check.
+// A reader of archives that knows nothing of propsbot but the page FORMAT.md in an archive, and believes nothing that it can check.
 
 import {createHash} from "node:crypto";
 import {readFile} from "node:fs/promises";
 import {join} from "node:path";
 import {isDeepStrictEqual as same} from "node:util";
+import {gunzipSync} from "node:zlib";
 import {decode, encode} from "@msgpack/msgpack";
+import {NAMES, OF_PARTS, TABLES, complaint, id, list, map, mapOf, nullable, oneOf, text, time, when} from "./tables.js";
+import {beginningOf, partition} from "./periods.js";
 
-const FORMAT = 1;
-const LARGEST_PARTITION = 1_048_576;
-const DISCORD_EPOCH = 1_420_070_400_000n;
-/** Ids below this are from before Discord: of somebody who opted out of everything. */
-const NOBODY = 1n << 22n;
-/** How much of `2026-11-23T10:05:59` names a year, a month, and so on to the second. */
-const PERIODS = [4, 7, 10, 13, 16, 19];
+const FORMAT = 2;
+const LARGEST_MANIFEST = 4_194_304;
+const LARGEST_FILE = 1_048_576;
+const LARGEST_OWN_FILE = 65_536;
+const ONE_LIST = 256;
+const GZIP = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
 
-const DECIMAL = /^(0|[1-9]\d*)$/;
-const HASH = /^[0-9a-f]{64}$/;
-
-// What a value may be. Each returns a complaint, or nothing.
-const when = (holds, complaint) => (value) => (holds(value) ? undefined : complaint);
-const text = when((value) => typeof value === "string", "is no text");
-const integer = when(Number.isSafeInteger, "is no integer");
-const bool = when((value) => typeof value === "boolean", "is no bool");
-const below64 = (value) => typeof value === "string" && DECIMAL.test(value) && BigInt(value) < 1n << 64n;
-const id = when(below64, "is no id");
-const bits = when(below64, "is no set of bits");
-const time = when(Number.isSafeInteger, "is no time");
-const hash = when((value) => typeof value === "string" && HASH.test(value), "is no SHA-256");
-const oneOf = (...values) => when((value) => values.includes(value), `is none of ${values.join(", ")}`);
-/** A field that is missing is nil. */
-const maybe = (type) => (value) => (value === undefined || value === null ? undefined : type(value));
-const list = (type) => (value) => {
-  if (!Array.isArray(value)) return "is no array";
-  return value.map((item, index) => complaint(type(item), `[${index}]`)).find(Boolean);
-};
-/** Other fields than these may be there too. */
-const map = (fields) => (value) => {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return "is no map";
-  return Object.entries(fields).map(([name, type]) => complaint(type(value[name]), `.${name}`)).find(Boolean);
-};
-/** Other keys than these may not. */
-const mapOf = (keys, type) => (value) => {
-  const fields = Object.keys(value ?? {}).map((key) => [key, keys.includes(key) ? type : () => "is not known"]);
-  return map(Object.fromEntries(fields))(value);
-};
-const complaint = (inner, where) => inner && (/^[.[]/.test(inner) ? where + inner : `${where} ${inner}`);
-
-/** The tables: the field with the partition id, and the fields. */
-const TABLES = {
-  guilds: ["id", {
-    id, name: text, owner_id: id, props_channels: maybe(list(id)), left_at: maybe(time), keep_deleted_props: maybe(bool), age_restricted: maybe(bool),
-    excluded_channels: maybe(list(id)), included_channels: maybe(list(id)),
-  }],
-  channels: ["id", {
-    id, guild_id: id, kind: integer, name: text, parent_id: maybe(id), position: integer, nsfw: bool, props_channel: bool,
-    overwrites: list(map({kind: oneOf("role", "member"), id, allow: bits, deny: bits})), owner_id: maybe(id),
-    archived: maybe(bool), archive_timestamp: maybe(time), deleted_at: maybe(time),
-  }],
-  roles: ["id", {id, guild_id: id, name: text, position: integer, permissions: bits, managed: bool, deleted_at: maybe(time)}],
-  emojis: ["id", {id, guild_id: id, name: maybe(text), animated: bool, own: bool, deleted_at: maybe(time)}],
-  members: ["user_id", {
-    guild_id: id, user_id: id, username: text, global_name: maybe(text), discriminator: maybe(integer), bot: bool, system: maybe(bool), member: bool,
-    nick: maybe(text), roles: list(id), joined_at: maybe(time), left_at: maybe(time),
-    privacy: maybe(oneOf("content", "identity", "everything")), forgotten_at: maybe(time),
-    role_history: maybe(list(map({since: time, roles: maybe(list(id))}))),
-  }],
-  messages: ["id", {
-    guild_id: id, channel_id: id, id, deleted_at: maybe(time), author_id: maybe(id), author_kind: maybe(oneOf("user", "bot", "webhook")),
-    kind: maybe(integer), content: maybe(text), mentions: maybe(list(map({user_id: id, count: integer}))), reply_to: maybe(id),
-    command: maybe(map({id, user_id: id, name: maybe(text)})), edited_at: maybe(time), by_webhook: maybe(bool),
-  }],
-  reactions: ["message_id", {
-    guild_id: id, channel_id: id, message_id: id, user_id: id, emoji_id: maybe(id), emoji: maybe(text), burst: bool, added_at: maybe(time),
-    added_by: maybe(oneOf("gateway", "rest")), removed_at: maybe(time), removed_by: maybe(oneOf("gateway", "rest")),
-  }],
-  props: ["id", {
-    id, guild_id: id, channel_id: id, message_id: maybe(id), giver_id: id, receiver_ids: list(id), reason: text,
-    origin: oneOf("command", "answer"), withdrawn_at: maybe(time), about_channel_id: maybe(id), about_message_id: maybe(id),
-  }],
-};
-const OF_CHANNELS = ["messages", "reactions", "props"];
-const OF_GUILDS = Object.keys(TABLES).filter((table) => !OF_CHANNELS.includes(table));
-
-const KINDS_OF_DATA = ["guild", "channels", "threads", "members", "messages", "reactions"];
-const reference = maybe(map({hash, bytes: integer}));
-const counts = mapOf(Object.keys(TABLES), when((value) => Number.isSafeInteger(value) && value > 0, "is no number of rows"));
+const hash = when((value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value), "is no SHA-256");
+const count = when((value) => Number.isSafeInteger(value) && value >= 0, "is no count");
+const counts = mapOf(when((value) => Number.isSafeInteger(value) && value > 0, "is no number of rows"));
+const file = map({hash, bytes: count});
+const covered = list(map({after: time, to: time}));
+const open = list(map({period: text, hash, bytes: count, rows: counts}));
+const ROOT = map({format: oneOf(FORMAT), provider: oneOf("discord"), spaces: list(id), checksum: hash});
 const MANIFEST = map({
   format: oneOf(FORMAT),
   provider: oneOf("discord"),
+  schema: count,
+  space: id,
+  name: text,
   generation: when((value) => Number.isSafeInteger(value) && value >= 1, "is no generation"),
-  previous: maybe(hash),
+  previous: nullable(hash),
   created_at: time,
-  heard_at: maybe(time),
-  guilds: list(map({
-    id, name: text, index: reference, rows: counts,
-    synced: map(Object.fromEntries(KINDS_OF_DATA.map((kind) => [kind, maybe(time)]))),
-    channels: list(map({id, name: text, index: reference, rows: counts, covered: maybe(list(map({after: id, to: id})))})),
-  })),
+  heard_at: nullable(time),
+  newest: nullable(time),
+  synced: map(Object.fromEntries(["guild", "channels", "threads", "members", "messages", "reactions"].map((name) => [name, nullable(time)]))),
+  history: nullable(map({known_until: nullable(time), reread_at: nullable(time)})),
+  stamps: nullable(map({hours_from: when((value) => /^\d{4}-\d\d-\d\d$/.test(value), "is no day"), days_from: when((value) => /^\d{4}-\d\d$/.test(value), "is no month")})),
+  rows: counts,
+  index: nullable(file),
+  hours: open,
+  days: nullable(file),
+  parts: map({count, list: nullable(file)}),
+  covered_to: nullable(time),
+  exceptions: mapOf(covered),
+  checksum: hash,
 });
-const partitions = list(map({period: text, rows: integer, bytes: integer, blob: hash}));
-const INDEX = (tables) => map({format: oneOf(FORMAT), guild_id: id, channel_id: maybe(id), tables: mapOf(tables, partitions)});
+const DAYS = map({space: id, days: open});
+const HEAD = map({space: id, shard: nullable(count)});
+const LINE = map({id, name: text, index: nullable(file), rows: counts, covered});
+const DIRECTORY = map({space: id, shards: list(map({shard: count, hash, bytes: count}))});
+const INDEX = map({space: id, part: nullable(id), tables: mapOf(list(map({period: text, rows: count, hash, bytes: count})))});
+const ROWS = map({space: id, tables: list(map({part: nullable(id), table: text, rows: list(map({}))}))});
 
 /** The files in a folder, by their path in it. */
 const filesOf = (folder) => (path) => readFile(join(folder, path));
 
 /**
- * Reads the archive in a folder, or wherever `get(path)` finds its files. Returns its `manifest`, its `tables` as `{guild, channel, table,
- * rows}` (`channel` is null for a guild's own), the `files` that it consists of, and its `faults`, one text each. What is too broken to
- * be read is left out.
+ * Reads the archive in a folder, or wherever `get(path)` finds its files. Returns its `spaces`, each with its `manifest`, `parts` (the
+ * lines of its part list, and as `known` what is covered) and `tables` as `{guild, channel, table, rows}` (`channel` is null for a
+ * guild's own), the `files` that the archive consists of, and its `faults`, one text each. What is too broken to be read is left out.
  */
 export async function readArchive(place) {
   const get = typeof place === "function" ? place : filesOf(place);
   const faults = [];
   const files = ["manifest.json"];
-  const tables = [];
+  const spaces = [];
   const fault = (where, what) => faults.push(`${where}: ${what}`);
 
-  const bytes = await get("manifest.json");
-  const manifest = parse(bytes, "manifest.json", MANIFEST);
-  if (!manifest) return {faults, files, tables};
-  if ((manifest.generation === 1) !== (manifest.previous === null)) fault("manifest.json", "only generation 1 has none before it");
-  inOrder(manifest.guilds, (guild) => [BigInt(guild.id)], "manifest.json, guilds");
-  for (const guild of manifest.guilds) await readGuild(guild);
-  return {manifest, tables, files, faults};
+  const root = await manifestAt("manifest.json", ROOT);
+  if (root) {
+    inOrder(root.spaces, idKey, "manifest.json, spaces");
+    for (const space of root.spaces) await readSpace(space);
+  }
+  return {spaces, tables: spaces.flatMap((space) => space.tables), files, faults};
 
-  async function readGuild(guild) {
-    const where = `guild ${guild.id}`;
-    inOrder(guild.channels, (channel) => [BigInt(channel.id)], `${where}, channels`);
-    const own = await readScope(guild, where, guild.id, null);
-    const all = [own];
-    for (const channel of guild.channels) {
-      const counted = await readScope(channel, `channel ${channel.id}`, guild.id, channel.id);
-      if (!same(counted, channel.rows)) fault(`channel ${channel.id}`, "has not as many rows as the manifest says");
-      all.push(counted);
-      checkCovered(channel);
+  async function readSpace(space) {
+    const path = manifestPath(space);
+    files.push(path);
+    const manifest = await manifestAt(path, MANIFEST);
+    if (!manifest) return;
+    if (manifest.space !== space) fault(path, `is of ${manifest.space}`);
+    if ((manifest.generation === 1) !== (manifest.previous === null)) fault(path, "only generation 1 has none before it");
+    const parts = await readParts(manifest, path);
+    const days = manifest.days ? await readDays(manifest) : [];
+    checkTimes(manifest, parts, path);
+
+    const rows = [];
+    for (const owner of [{id: null, index: manifest.index}, ...parts]) rows.push(...(await readBase(manifest, owner)));
+    for (const file of [...days, ...manifest.hours]) rows.push(...(await readFileOfRows(manifest, file, {parts, counts: file.rows})));
+    checkLayout(manifest, days, rows, path);
+    const tables = tablesOf(space, rows);
+    for (const {table, channel, rows} of tables) inOrder(rows.toSorted(byKey(table)), keyOf(table), `${table} of ${channel ?? space}`);
+    if (!same(total(rows), sorted(manifest.rows))) fault(path, "has not as many rows as it says");
+    for (const {row, table} of rows) {
+      if (TABLES[table].time(row) > manifest.newest) fault(path, `${table} has a row that is newer than the newest`);
     }
-    if (!same(sum(all), guild.rows)) fault(where, "has not as many rows as the manifest says");
 
-    const ids = (name) => tables.filter(({guild: of, table}) => of === guild.id && table === name).flatMap(({rows}) => rows.map((row) => row.id));
-    if (!same(ids("guilds"), [guild.id])) fault(where, "has not exactly its own row");
-    if (!same(ids("channels"), guild.channels.map((channel) => channel.id))) fault(where, "lists other channels than have a row");
+    const ids = (name) => tables.filter(({table}) => table === name).flatMap(({rows}) => rows.map((row) => row.id));
+    if (!same(ids("guilds"), [space])) fault(path, "has not exactly its own row");
+    if (!same(ids("channels").toSorted(byId), parts.map((part) => part.id))) fault(path, "lists other channels than have a row");
+    for (const part of parts) checkBelonging(part, tables, path);
+    spaces.push({manifest, parts, tables});
   }
 
-  /** Reads an index and its blobs. Returns how many rows each table has. */
-  async function readScope({index}, where, guild, channel) {
-    if (!index) return {};
-    const path = pathOf("indexes", index.hash, "json");
-    const bytes = await read(path, index.hash, where);
-    if (!bytes) return {};
-    if (bytes.length !== index.bytes) fault(path, `has ${bytes.length} bytes, not ${index.bytes}`);
-    const content = parse(bytes, path, INDEX(channel ? OF_CHANNELS : OF_GUILDS));
-    if (!content) return {};
-    if (content.guild_id !== guild || (content.channel_id ?? null) !== channel) fault(path, `is not the index of ${where}`);
-    const counted = {};
-    for (const [table, parts] of Object.entries(content.tables)) {
-      const rows = [];
-      for (const part of parts) rows.push(...(await readBlob(part, table, where, guild, channel)));
-      tables.push({guild, channel, table, rows: rows.map(({row}) => row)});
-      counted[table] = rows.length;
-      if (!parts.length) fault(path, `lists no ${table}, and should leave them out`);
-      const [found, expected] = [parts.map((part) => part.period), periodsOf(rows)];
-      if (!same(found, expected)) fault(path, `${table} lie in ${found.join(", ")}, and should in ${expected.join(", ")}`);
+  async function readParts(manifest, path) {
+    const {count, list} = manifest.parts;
+    if ((count === 0) !== (list === null)) fault(path, "has parts without a list");
+    if (!list) return [];
+    let shards = [{shard: null, ...list}];
+    if (count > ONE_LIST) {
+      const directory = await readJson("parts", "json", list, DIRECTORY, manifest.space);
+      shards = directory?.shards ?? [];
+      inOrder(shards, ({shard}) => [shard], "directory");
     }
-    if (!Object.keys(counted).length) fault(path, "is empty, and should not be there");
-    return counted;
+    const parts = [];
+    for (const {shard, ...file} of shards) {
+      const where = pathOf("parts", file.hash, "jsonl.gz");
+      const bytes = await load(where, file);
+      const lines = bytes?.toString().split("\n") ?? [];
+      if (bytes && lines.pop() !== "") fault(where, "has a last line that is cut off");
+      const [head, ...found] = lines.map((line, index) => parse(Buffer.from(line), where, index === 0 ? HEAD : LINE)).filter(Boolean);
+      if (head && (head.space !== manifest.space || head.shard !== shard)) fault(where, "is another list");
+      inOrder(found, ({id}) => idKey(id), where);
+      if (shard !== null && found.some(({id}) => parseInt(sha256(id).slice(0, 2), 16) >> 2 !== shard)) fault(where, "has parts of another shard");
+      parts.push(...found);
+    }
+    if (parts.length !== count) fault(path, `has ${parts.length} parts, not ${count}`);
+    return parts.toSorted((one, next) => byId(one.id, next.id));
   }
 
-  /** The rows of a partition that are right enough to go on with, as `{row, id, size}`. */
-  async function readBlob(part, table, where, guild, channel) {
-    const path = pathOf("blobs", part.blob, "msgpack");
-    const bytes = await read(path, part.blob, `${where}, ${table}`);
+  async function readDays(manifest) {
+    const days = await readJson("days", "json", manifest.days, DAYS, manifest.space);
+    if (days?.days.length === 0) fault("days", "lists nothing");
+    return days?.days ?? [];
+  }
+
+  /** The rows that an index names. */
+  async function readBase(manifest, {id: part, index, rows: listed}) {
+    if (!index) {
+      if (listed && Object.keys(listed).length) fault(`part ${part}`, "has rows without an index");
+      return [];
+    }
+    const content = await readJson("indexes", "json", index, INDEX, manifest.space);
+    if (!content) return [];
+    const where = pathOf("indexes", index.hash, "json.gz");
+    if (content.part !== part) fault(where, `is not the index of ${part}`);
+    const all = [];
+    for (const [table, entries] of Object.entries(content.tables)) {
+      if (table in TABLES && OF_PARTS.includes(table) !== (part !== null)) fault(where, `${table} are not kept there`);
+      if (!entries.length) fault(where, `lists no ${table}, and should leave them out`);
+      for (const entry of entries) {
+        const rows = await readFileOfRows(manifest, entry, {part, table, counts: {[table]: entry.rows}});
+        all.push(...rows.map((row) => ({...row, isBase: true})));
+      }
+      const [found, expected] = [entries.map(({period}) => period), periodsOfBase(manifest, part, all.filter((row) => row.table === table))];
+      if (!same(found, expected)) fault(where, `${table} lie in ${found.join(", ")}, and should in ${expected.join(", ")}`);
+    }
+    if (listed && !same(total(all), sorted(listed))) fault(where, "has not as many rows as its line says");
+    return all;
+  }
+
+  /** The rows of a file that are right enough to go on with, as `{part, table, row, size, period}`. */
+  async function readFileOfRows(manifest, {period, ...file}, expected) {
+    const path = pathOf("rows", file.hash, "msgpack.gz");
+    const bytes = await load(path, file);
     if (!bytes) return [];
-    let rows;
+    let content;
     try {
-      rows = decode(bytes);
+      content = decode(bytes);
     } catch (error) {
       return fault(path, `is no MessagePack: ${error.message}`), [];
     }
-    if (!Array.isArray(rows)) return fault(path, "is no array"), [];
     // What this library writes is as short as can be, and has each field once.
-    if (!bytes.equals(encode(rows))) fault(path, "is not in the shortest form");
-    if (rows.length !== part.rows) fault(path, `has ${rows.length} rows, not ${part.rows}`);
-    const [partition, fields] = TABLES[table];
-    const good = rows.flatMap((row, index) => {
-      const wrong = complaint(map(fields)(row), `${table}[${index}]`) ?? complaint(oddity(table, row), `${table}[${index}]`);
-      if (wrong) return fault(path, wrong), [];
-      if ((row.guild_id ?? row.id) !== guild) fault(path, `${table}[${index}] is of another guild`);
-      if (channel && row.channel_id !== channel) fault(path, `${table}[${index}] is of another channel`);
-      if (!beginning(row[partition]).startsWith(part.period)) fault(path, `${table}[${index}] is not of ${part.period}`);
-      return {row, id: row[partition], size: encode(row).length};
+    if (!bytes.equals(encode(content))) fault(path, "is not in the shortest form");
+    const wrong = ROWS(content);
+    if (wrong) return fault(path, wrong), [];
+    if (content.space !== manifest.space) fault(path, "is of another space");
+    inOrder(content.tables, ({part, table}) => [...(part === null ? [0, ""] : [part.length, part]), orderOf(table)], `${path}, tables`);
+    const rows = content.tables.flatMap(({part, table, rows}) => {
+      if (!rows.length) fault(path, `has no ${table}, and should leave them out`);
+      if ("part" in expected && (part !== expected.part || table !== expected.table)) fault(path, `has ${table} of ${part}`);
+      if ("parts" in expected && !expected.parts.some(({id}) => id === part)) fault(path, `has rows of ${part}, which is not listed`);
+      if (!(table in TABLES)) return [];
+      const good = rows.filter((row, index) => {
+        const {fields, time, oddity = () => undefined} = TABLES[table];
+        const wrong = complaint(map(fields, true)(row) ?? oddity(row), `${table}[${index}]`);
+        if (wrong) return fault(path, wrong), false;
+        if ((row.guild_id ?? row.id) !== manifest.space) fault(path, `${table}[${index}] is of another guild`);
+        if (part !== null && row.channel_id !== part) fault(path, `${table}[${index}] is of another channel`);
+        if (!beginningOf(period, time(row))) fault(path, `${table}[${index}] is not of ${period}`);
+        return true;
+      });
+      inOrder(good, keyOf(table), path);
+      return good.map((row) => ({part, table, row, size: encode(row).length}));
     });
-    const size = good.reduce((sum, {size}) => sum + size, 0);
-    if (size !== part.bytes) fault(path, `has rows of ${size} bytes, not ${part.bytes}`);
-    inOrder(good.map(({row}) => row), keyOf(table), path);
-    return good;
+    if (!same(total(rows), sorted(expected.counts))) fault(path, "has not as many rows as what names it says");
+    return rows;
   }
 
-  async function read(path, name, of) {
-    files.push(path);
-    const bytes = await get(path).catch(() => fault(path, `is missing, of ${of}`));
+  /** Whether what is in open files, and in what, follows from the stamps and from how long the rows are. */
+  function checkLayout({stamps, hours}, days, rows, path) {
+    const [hoursFrom, daysFrom] = [Date.parse(stamps?.hours_from ?? "+010000-01-01"), Date.parse(stamps?.days_from ?? "+010000-01-01")];
+    const timed = rows.map(({table, row, size, isBase}) => ({time: TABLES[table].time(row), size, isBase})).toSorted((one, next) => one.time - next.time);
+    const opened = timed.filter(({isBase}) => !isBase);
+    for (const [where, files, expected] of [
+      ["days", days, partition(opened.filter(({time}) => time >= daysFrom && time < hoursFrom), "day", LARGEST_FILE)],
+      ["hours", hours, partition(opened.filter(({time}) => time >= hoursFrom), "hour", LARGEST_FILE)],
+    ]) {
+      const found = files.map(({period}) => period);
+      if (!same(found, expected)) fault(path, `${where} are ${found.join(", ")}, and should be ${expected.join(", ")}`);
+    }
+    if (daysFrom > hoursFrom) fault(path, "its days begin after its hours");
+    if (opened.some(({time}) => time < daysFrom)) fault(path, "open files have rows from before days_from");
+    const late = rows.some(({part, table, row, isBase}) => isBase && part !== null && TABLES[table].time(row) >= daysFrom);
+    if (late) fault(path, "the base has rows from days_from on");
+  }
+
+  /** What is known, and of what coverage is claimed, was not later than the manifest. */
+  function checkTimes(manifest, parts, path) {
+    const last = Math.max(manifest.heard_at ?? -Infinity, manifest.history?.reread_at ?? -Infinity);
+    if (last > manifest.created_at) fault(path, "knows what was after it was written");
+    const before = manifest.stamps ? Date.parse(manifest.stamps.days_from) - 1 : -Infinity;
+    const exceptions = Object.entries(manifest.exceptions);
+    for (const [part, intervals] of exceptions) {
+      if (!parts.some(({id}) => id === part)) fault(path, `has an exception for ${part}, which is not listed`);
+      checkCovered(part, intervals, before, last);
+    }
+    inOrder(exceptions, ([part]) => idKey(part), `${path}, exceptions`);
+    if (manifest.covered_to !== null && manifest.covered_to > last) fault(path, "covers what was after it was heard");
+    for (const part of parts) {
+      checkCovered(part.id, part.covered, -Infinity, Math.min(before, last));
+      const goesOn = part.covered.at(-1)?.to === before && manifest.covered_to > before;
+      const rest = manifest.exceptions[part.id] ?? (goesOn ? [{after: before, to: manifest.covered_to}] : []);
+      part.known = [...part.covered, ...rest];
+    }
+  }
+
+  function checkCovered(part, intervals, first, last) {
+    const wrong = intervals.some(({after, to}, index) => after >= to || (index > 0 && after < intervals[index - 1].to));
+    if (wrong) fault(`part ${part}`, "has covered intervals that are empty, or not sorted and apart");
+    if (intervals.some(({after, to}) => after < first || to > last)) fault(`part ${part}`, "is covered where it cannot be");
+  }
+
+  function checkBelonging({id: part, known}, tables, path) {
+    const rows = (name) => tables.find(({channel, table}) => channel === part && table === name)?.rows ?? [];
+    const messages = new Set(rows("messages").map((row) => row.id));
+    for (const {message_id} of [...rows("reactions"), ...rows("props")]) {
+      if (message_id === null) continue;
+      const at = TABLES.messages.time({id: message_id});
+      const isCovered = known.some(({after, to}) => after < at && at <= to);
+      if (isCovered && !messages.has(message_id)) fault(path, `a row of ${part} belongs to a message that is missing`);
+    }
+  }
+
+  async function manifestAt(path, type) {
+    const bytes = await get(path).catch(() => fault(path, "is missing"));
     if (!Buffer.isBuffer(bytes)) return undefined;
-    if (sha256(bytes) !== name) fault(path, "has another SHA-256 than its name");
+    if (bytes.length > LARGEST_MANIFEST) fault(path, "is too long");
+    const body = bytes.subarray(0, -80);
+    const manifest = parse(bytes, path, type);
+    if (manifest && !bytes.equals(Buffer.concat([body, Buffer.from(`,"checksum":"${sha256(body)}"}\n`)]))) fault(path, "has another checksum");
+    return manifest;
+  }
+
+  async function readJson(folder, ending, file, type, space) {
+    const path = pathOf(folder, file.hash, `${ending}.gz`);
+    const bytes = await load(path, file);
+    const content = bytes && parse(bytes, path, type);
+    if (content && content.space !== space) fault(path, "is of another space");
+    return content;
+  }
+
+  /** The bytes of a file, inflated. */
+  async function load(path, {hash, bytes: length}) {
+    files.push(path);
+    const packed = await get(path).catch(() => fault(path, "is missing"));
+    if (!Buffer.isBuffer(packed)) return undefined;
+    if (packed.length > length + length / 256 + 1024) return void fault(path, "is longer than it may be");
+    if (!packed.subarray(0, 8).equals(GZIP)) fault(path, "does not begin as it should");
+    let bytes;
+    try {
+      bytes = gunzipSync(packed, {maxOutputLength: length + 1});
+    } catch (error) {
+      return void fault(path, `cannot be inflated: ${error.message}`);
+    }
+    if (bytes.length !== length) fault(path, `has ${bytes.length} bytes, not ${length}`);
+    if (sha256(bytes) !== hash) fault(path, "has another SHA-256 than its name");
     return bytes;
   }
 
@@ -217,77 +303,54 @@ export async function readArchive(place) {
 
   function inOrder(items, key, where) {
     const keys = items.map(key);
-    const wrong = keys.findIndex((it, index) => index > 0 && !isBefore(keys[index - 1], it));
+    const wrong = keys.findIndex((next, index) => index > 0 && compare(keys[index - 1], next) >= 0);
     if (wrong >= 0) fault(where, `no. ${wrong} is not in order`);
   }
-
-  function checkCovered({id: channel, covered}) {
-    const wrong = (covered ?? []).some(
-      ({after, to}, index) => BigInt(after) >= BigInt(to) || (index > 0 && BigInt(after) < BigInt(covered[index - 1].to)),
-    );
-    if (wrong) fault(`channel ${channel}`, "has covered intervals that are empty, or not sorted and apart");
-  }
 }
 
-/** What is wrong with a row whose fields are well by themselves. */
-function oddity(table, row) {
-  const said = (names) => names.find((name) => ![undefined, null, ""].includes(row[name]) && row[name].length !== 0);
-  const sorted = (items) => items.every((item, index) => index === 0 || items[index - 1] < item);
-  if (table === "messages") {
-    if (row.deleted_at == null && row.mentions == null) return ".mentions is no array";
-    const left = row.deleted_at != null && said(["author_id", "author_kind", "kind", "content", "mentions", "reply_to", "command", "edited_at"]);
-    if (left) return `.${left} is left of a deleted message`;
-    if (!sorted((row.mentions ?? []).map((mention) => BigInt(mention.user_id)))) return ".mentions are not by user";
-  }
-  if (table === "reactions" && (row.emoji == null) === (row.emoji_id == null)) return "has not exactly one of emoji and emoji_id";
-  if (table === "props" && new Set(row.receiver_ids).size !== row.receiver_ids.length) return ".receiver_ids has somebody twice";
-  if (table === "members") {
-    if (BigInt(row.user_id) < NOBODY && !row.member) return "is nobody, and no member";
-    if (!sorted((row.role_history ?? []).map((change) => change.since))) return ".role_history is not by since";
-    const left = row.privacy === "everything" && said(["username", "global_name", "discriminator", "nick", "roles", "joined_at", "left_at"]);
-    if (left) return `.${left} is left of who opted out of everything`;
-  }
-  return undefined;
+/** In which files the base's rows of a part and table have to lie. */
+function periodsOfBase({stamps}, part, rows) {
+  const timed = rows.map(({table, row, size}) => ({time: TABLES[table].time(row), size}));
+  if (part === null) return partition(timed, "year", LARGEST_OWN_FILE);
+  const months = Date.parse(stamps?.days_from.slice(0, 4) ?? "+010000-01-01");
+  const [before, after] = [timed.filter(({time}) => time < months), timed.filter(({time}) => time >= months)];
+  return [...partition(before, "year", LARGEST_FILE), ...partition(after, "month", LARGEST_FILE)];
 }
 
-/** A row's key, part by part. */
-const keyOf = (table) => (row) => {
-  if (table !== "reactions") return [BigInt(row[TABLES[table][0]])];
-  const emoji = row.emoji_id == null ? [0, Buffer.from(row.emoji)] : [1, BigInt(row.emoji_id)];
-  return [BigInt(row.message_id), ...emoji, Number(row.burst), BigInt(row.user_id)];
-};
-
-function isBefore(a, b) {
-  for (const [index, part] of a.entries()) {
-    const order = Buffer.isBuffer(part) ? Buffer.compare(part, b[index]) : Number(part > b[index]) - Number(part < b[index]);
-    if (order !== 0) return order < 0;
-  }
-  return false;
-}
-
-/** In which periods rows have to lie, by the splitting rule. */
-function periodsOf(rows, level = 0) {
-  const groups = new Map();
-  for (const row of rows) {
-    const period = beginning(row.id).slice(0, PERIODS[level]);
-    if (!groups.has(period)) groups.set(period, []);
-    groups.get(period).push(row);
-  }
-  return [...groups.keys()].toSorted().flatMap((period) => {
-    const members = groups.get(period);
-    const isLarge = members.reduce((sum, {size}) => sum + size, 0) > LARGEST_PARTITION;
-    return isLarge && level + 1 < PERIODS.length ? periodsOf(members, level + 1) : [period];
+/** Rows by part and table, in order. */
+function tablesOf(guild, rows) {
+  const tables = Map.groupBy
+    ? Map.groupBy(rows, ({part, table}) => `${part} ${table}`)
+    : rows.reduce((groups, row) => groups.set(`${row.part} ${row.table}`, [...(groups.get(`${row.part} ${row.table}`) ?? []), row]), new Map());
+  const all = [...tables.values()].map((rows) => {
+    const {part: channel, table} = rows[0];
+    return {guild, channel, table, rows: rows.map(({row}) => row).toSorted(byKey(table))};
   });
+  return all.toSorted((one, next) => compare([...idKey(one.channel ?? ""), NAMES.indexOf(one.table)], [...idKey(next.channel ?? ""), NAMES.indexOf(next.table)]));
 }
 
-/** When an id was made, such that a period is a beginning of it. */
-const beginning = (id) => new Date(Number((BigInt(id) >> 22n) + DISCORD_EPOCH)).toISOString();
+const orderOf = (table) => (table in TABLES ? NAMES.indexOf(table) : NAMES.length);
+const keyOf = (table) => TABLES[table].key;
+const byKey = (table) => (one, next) => compare(keyOf(table)(one), keyOf(table)(next));
+const idKey = (id) => [id.length, id];
+const byId = (one, next) => compare(idKey(one), idKey(next));
 
-export const pathOf = (kind, name, ending) => `${kind}/${name.slice(0, 2)}/${name}.${ending}`;
+/** Compares keys part by part. */
+function compare(one, next) {
+  for (const [index, part] of one.entries()) {
+    const order = Buffer.isBuffer(part) ? Buffer.compare(part, next[index]) : Number(part > next[index]) - Number(part < next[index]);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+function total(rows) {
+  const counts = {};
+  for (const {table} of rows) counts[table] = (counts[table] ?? 0) + 1;
+  return sorted(counts);
+}
+const sorted = (counts) => Object.fromEntries(Object.entries(counts).toSorted());
+
+export const pathOf = (folder, name, ending) => `${folder}/${name.slice(0, 2)}/${name}.${ending}`;
+export const manifestPath = (space) => `spaces/${/^[0-9a-z-]{1,32}$/.test(space) ? space : sha256(space)}.json`;
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
-
-function sum(counts) {
-  const total = {};
-  for (const [table, rows] of counts.flatMap(Object.entries)) total[table] = (total[table] ?? 0) + rows;
-  return total;
-}
