@@ -72,7 +72,7 @@ fn in_words(kind: &Kind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{layout::LIMITS, tests::forum::SCHEMA};
+    use crate::{FILE_LIMIT, LIMITS, MANIFEST_LIMIT, tests::forum::SCHEMA};
 
     #[test]
     fn an_archive_describes_its_tables_and_limits() {
@@ -85,7 +85,7 @@ mod tests {
         ] {
             assert!(page.contains(line), "{line}\n{page}");
         }
-        for limit in [LIMITS.parts, LIMITS.own] {
+        for limit in [LIMITS.parts, LIMITS.own, FILE_LIMIT, MANIFEST_LIMIT] {
             let digits = limit.to_string();
             let groups = digits
                 .as_bytes()

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use super::{
     base::Tables,
     check, coverage,
-    file::{FileRef, Kind, PartRow, named, pack},
+    file::{FILE_LIMIT, FileRef, Kind, PartRow, named, pack},
     layout::{LIMITS, Limits, Stamps, is_row_time},
     list,
     manifest::{
@@ -275,6 +275,11 @@ impl Planner<'_> {
             bytes: bytes.len() as u64,
         };
         let path = named(kind, file.hash);
+        // No reader would take it.
+        if file.bytes > FILE_LIMIT {
+            let problem = format!("{path} would be longer than {FILE_LIMIT} bytes");
+            return Err(PlanError::NotKept(problem.into()));
+        }
         let is_there = self.had.contains(&path) && !self.request.damaged.contains(&path);
         if !is_there && self.written.insert(path) {
             (self.put)(pack(kind, bytes).1).map_err(PlanError::NotKept)?;

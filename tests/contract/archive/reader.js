@@ -219,7 +219,7 @@ export async function readArchive(place) {
 
   /** What is known, and of what coverage is claimed, was not later than the manifest. */
   function checkTimes(manifest, parts, path) {
-    const last = Math.max(manifest.heard_at ?? -Infinity, manifest.history?.reread_at ?? -Infinity);
+    const last = Math.max(...[manifest.heard_at, manifest.history?.reread_at, ...Object.values(manifest.synced)].map((time) => time ?? -Infinity));
     if (last > manifest.created_at) fault(path, "knows what was after it was written");
     const before = manifest.stamps ? Date.parse(manifest.stamps.days_from) - 1 : -Infinity;
     const exceptions = Object.entries(manifest.exceptions);
