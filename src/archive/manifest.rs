@@ -2,8 +2,13 @@
 //!
 //! Owns their JSON and the checksum of manifests. Knows nothing of where files are kept.
 
+use std::{fmt, marker::PhantomData};
+
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, MapAccess, Visitor},
+};
 
 use super::{
     file::{FileRef, Kind, named},
@@ -23,6 +28,9 @@ pub const MANIFEST_LIMIT: u64 = 4 << 20;
 
 /// The largest generation: the largest number that JavaScript tells from its neighbours.
 pub const LAST_GENERATION: u64 = (1 << 53) - 1;
+
+/// How many tables, or classes of data, there can be.
+const MOST_TABLES: usize = 256;
 
 /// How many parts are listed in one file. More are in shards, which a directory lists.
 pub const ONE_LIST: usize = 256;
@@ -120,6 +128,7 @@ pub struct Manifest {
     #[serde(deserialize_with = "present")]
     pub newest: Option<Millis>,
     /// When each class of its data was last known to be complete; `None` for never.
+    #[serde(deserialize_with = "few")]
     pub synced: IndexMap<String, Option<Millis>>,
     /// Until when its history is known, however old, and when it was last read again.
     #[serde(deserialize_with = "present")]
@@ -128,6 +137,7 @@ pub struct Manifest {
     #[serde(deserialize_with = "present")]
     pub stamps: Option<Stamps>,
     /// Rows by table, of the space and of its parts.
+    #[serde(deserialize_with = "few")]
     pub rows: Counts,
     /// The index of the tables that are kept by space; `None` if they have no rows.
     #[serde(deserialize_with = "present")]
@@ -186,6 +196,7 @@ pub struct Open {
     #[serde(flatten)]
     pub file: FileRef,
     /// Its rows, by table.
+    #[serde(deserialize_with = "few")]
     pub rows: Counts,
 }
 
@@ -248,6 +259,7 @@ pub struct Line {
     #[serde(deserialize_with = "present")]
     pub index: Option<FileRef>,
     /// The base's rows, by table.
+    #[serde(deserialize_with = "few")]
     pub rows: Counts,
     /// What is known to be here with all that belongs to it, up to `days_from`; sorted, apart.
     pub covered: Vec<Covered>,
@@ -271,6 +283,7 @@ pub struct Index {
     #[serde(deserialize_with = "present")]
     pub part: Option<Id>,
     /// By table in the schema's order, sorted by period; tables without rows are left out.
+    #[serde(deserialize_with = "few")]
     pub tables: IndexMap<String, Vec<Entry>>,
 }
 
@@ -289,6 +302,34 @@ pub struct Entry {
 /// A value that may be null, but not be absent.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(from)
+}
+
+/// A map by table or by class of data, of which there are few: more would take many times the file's length.
+fn few<'de, D: Deserializer<'de>, V: Deserialize<'de>>(
+    from: D,
+) -> Result<IndexMap<String, V>, D::Error> {
+    from.deserialize_map(Few(PhantomData))
+}
+
+struct Few<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for Few<V> {
+    type Value = IndexMap<String, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a map with at most {MOST_TABLES} keys")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = IndexMap::new();
+        while let Some((key, value)) = map.next_entry()? {
+            found.insert(key, value);
+            if found.len() > MOST_TABLES {
+                return Err(de::Error::invalid_length(found.len(), &self));
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Adds up rows.

@@ -288,6 +288,13 @@ fn lies_that_are_linked_soundly_are_refused() {
         ("spaces/", "0/rows/posts", Add(-1)),
         ("spaces/", "0/rows/topics", Add(1)),
         ("spaces/", "0/rows/polls", Set(1.into())),
+        (
+            "spaces/",
+            "0/synced",
+            Set((0..300)
+                .map(|class| (class.to_string(), Value::Null))
+                .collect()),
+        ),
         ("spaces/", "0/index", Set(Value::Null)),
         ("spaces/", "0/parts/count", Add(-1)),
         ("spaces/", "0/parts/list", Set(Value::Null)),
