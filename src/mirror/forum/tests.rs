@@ -85,8 +85,8 @@ async fn a_whole_life_without_discord() {
     };
     tokio::join!(async { listening.await.unwrap() }, posting);
     let done = world.export(&provider).await;
-    // The post, the topics of its forum with their index, and its parts.
-    assert_eq!((done.generation, done.files), (2, 4));
+    // The post and the topics of its forum, each with an index, and the list of parts.
+    assert_eq!((done.generation, done.files), (2, 5));
 
     // Another store goes on where this one ended.
     let restored = Provider {
