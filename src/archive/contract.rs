@@ -339,10 +339,11 @@ async fn long_files_are_refused(archive: &dyn DataArchive) {
     };
     let objects = [object.clone()];
     write(archive, base(None), objects, publish).await.unwrap();
-    for path in [ROOT, DOCUMENTS[0], &object.path] {
-        let found = archive.read(path, 1000).await.unwrap();
-        assert_eq!(found.unwrap().len(), 1000, "{path}");
-        for longest in [0, 999] {
+    let length = object.bytes.len();
+    for (path, length) in [(ROOT, 1000), (DOCUMENTS[0], 1000), (&object.path, length)] {
+        let found = archive.read(path, length as u64).await.unwrap();
+        assert_eq!(found.unwrap().len(), length, "{path}");
+        for longest in [0, length as u64 - 1] {
             let refused = archive.read(path, longest).await;
             let Err(ArchiveError::TooLong { longest: told, .. }) = refused else {
                 panic!("{refused:?}");

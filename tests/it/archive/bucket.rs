@@ -568,7 +568,7 @@ async fn sets_content_types() {
         let expected = match path.rsplit('.').next().unwrap() {
             "json" => "application/json",
             "md" => "text/markdown; charset=utf-8",
-            "msgpack" => "application/vnd.msgpack",
+            "gz" => "application/gzip",
             _ => continue,
         };
         assert_eq!(content_type, expected, "{path}");

@@ -145,7 +145,7 @@ async fn exports_are_one_commit_or_none_without_changes() {
     let head = github.head().unwrap().unwrap();
     assert_eq!(
         github.message_of(&head).unwrap().trim(),
-        "Archive 2025-12-06 05:46 UTC: 305 messages, 6 reactions, 1 props, 4 channels and 1 server added"
+        "Archive 2025-12-06 05:46 UTC: 305 messages, 6 reactions, 1 props message, 4 channels and 1 server added"
     );
     assert_valid(&archive).await;
 
