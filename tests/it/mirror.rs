@@ -426,3 +426,13 @@ impl Mirror {
         )
     }
 }
+
+/// What a file says: archives compress theirs.
+pub(crate) fn content(path: &Path) -> Vec<u8> {
+    if path.extension().is_none_or(|extension| extension != "gz") {
+        return fs::read(path).unwrap();
+    }
+    let mut inflate = Command::new("gzip");
+    inflate.arg("-dc").arg(path).stdout(Stdio::piped());
+    spawn(&mut inflate).wait_with_output().unwrap().stdout
+}

@@ -294,7 +294,8 @@ async fn detects_interrupted_restores() {
     for name in files(&mirror.archive_path()) {
         let file = mirror.archive_path().join(name);
         let read = fs::read(&file).unwrap();
-        if read.windows(last.len()).any(|pair| pair == last.as_bytes()) {
+        let said = crate::mirror::content(&file);
+        if said.windows(last.len()).any(|pair| pair == last.as_bytes()) {
             (path, bytes) = (file, read);
         }
     }

@@ -137,7 +137,7 @@ fn holds(folder: &Path, bytes: &[u8]) -> bool {
         if path.is_dir() {
             return holds(&path, bytes);
         }
-        let content = fs::read(&path).unwrap();
+        let content = crate::mirror::content(&path);
         content.windows(bytes.len()).any(|part| part == bytes)
     })
 }

@@ -466,8 +466,11 @@ async fn withdraws_channels_that_become_private() {
     let open = discord.create_channel(kind::TEXT, "general", vec![]);
     discord.post(ana, open, "shouted");
     let archived = |words: &str| {
-        let mut grep = Command::new("grep");
-        grep.args(["-rqaF", words]).arg(mirror.archive_path());
+        let mut grep = Command::new("sh");
+        let script = "grep -rqaF \"$1\" \"$2\" \
+                      || find \"$2\" -name '*.gz' -exec gzip -dc {} + | grep -qaF \"$1\"";
+        grep.args(["-c", script, "sh", words])
+            .arg(mirror.archive_path());
         spawn(&mut grep).wait().unwrap().success()
     };
     mirror.sync().await.ok();

@@ -28,7 +28,7 @@ fn bytes_below(folder: &Path) -> Vec<u8> {
         if path.is_dir() {
             all.extend(bytes_below(&path));
         } else {
-            all.extend(fs::read(path).unwrap());
+            all.extend(crate::mirror::content(&path));
         }
     }
     all
