@@ -102,7 +102,7 @@ export async function drive(github, introspection) {
   const staging = "refs/heads/staging/one";
   await move({name: staging, afterOid: oid, force: true});
   const onStaging = {repositoryNameWithOwner: "octo-org/archive", branchName: "staging/one"};
-  const part = await query(onBranch, input(oid, {additions: [{path: "blobs/e.txt", contents: base64("e")}]}, onStaging));
+  const part = await query(onBranch, input(oid, {additions: [{path: "rows/e.txt", contents: base64("e")}]}, onStaging));
   const staged = part.data.createCommitOnBranch.commit.oid;
   await here("GET", "/git/matching-refs/heads/staging/");
   const {tree} = await here("GET", `/git/commits/${staged}`);

@@ -7,7 +7,9 @@ import {createRequire} from "node:module";
 import {cpus, tmpdir} from "node:os";
 import {join, resolve} from "node:path";
 import {promisify} from "node:util";
+import {gunzipSync} from "node:zlib";
 import {decode} from "@msgpack/msgpack";
+import {pathsOf} from "../archive/relink.js";
 import {PROPSBOT} from "../blackbox.js";
 
 const require = createRequire(import.meta.url);
@@ -57,12 +59,12 @@ async function measure(program, args) {
 /** Puts the archive's rows where SourceCred's Discord plugin keeps what it loaded: the tables of its `mirrorRepository.js`. */
 async function fillCache(dir) {
   const Database = openDatabase();
-  const manifest = await json("manifest.json");
-  if (manifest.guilds.length !== 1) throw new Error("the archive holds not exactly one guild");
-  const [guild] = manifest.guilds;
+  const {spaces} = JSON.parse(await readFile(join(archive, "manifest.json"), "utf8"));
+  if (spaces.length !== 1) throw new Error("the archive doesn't have exactly one guild");
+  const [guild] = spaces;
   const cache = join(dir, "cache/sourcecred/discord");
   await mkdir(cache, {recursive: true});
-  const db = new Database(join(cache, `discordMirror-${guild.id}.db`));
+  const db = new Database(join(cache, `discordMirror-${guild}.db`));
   db.exec(`
     CREATE TABLE meta (zero INTEGER PRIMARY KEY, config TEXT NOT NULL);
     CREATE TABLE channels (id TEXT PRIMARY KEY, type TEXT NOT NULL, name TEXT NOT NULL, parent_id TEXT);
@@ -79,41 +81,45 @@ async function fillCache(dir) {
     const insert = db.prepare(`INSERT OR IGNORE INTO ${table} VALUES (${columns.map(() => "?").join(", ")})`);
     return (...values) => insert.run(...values);
   };
-  into("meta", [0, 0])(0, JSON.stringify({guild: guild.id, version: "discord_mirror_v1"}));
+  into("meta", [0, 0])(0, JSON.stringify({guild, version: "discord_mirror_v1"}));
   const [channel, member, role] = [into("channels", [..."1234"]), into("members", [..."12345"]), into("member_roles", [..."12"])];
   const [message, reaction, mention] = [into("messages", [..."123456"]), into("message_reactions", [..."1234"]), into("message_mentions", [..."1234"])];
 
   const channels = [];
   const names = new Map();
-  for await (const row of rows(guild.index, "channels")) {
-    if (row.kind !== 0 || row.deleted_at !== null) continue;
-    channel(row.id, "GUILD_TEXT", row.name, row.parent_id);
-    if (row.props_channel) channels.push(row.id);
-  }
-  for await (const row of rows(guild.index, "emojis")) names.set(row.id, row.name);
-  for await (const row of rows(guild.index, "members")) {
-    if (!row.member) continue;
-    member(row.user_id, row.username, String(row.discriminator ?? 0), Number(row.bot), row.nick);
-    for (const id of row.roles) role(row.user_id, id);
-  }
+  const own = {
+    channels(row) {
+      if (row.kind !== 0 || row.deleted_at !== null) return;
+      channel(row.id, "GUILD_TEXT", row.name, row.parent_id);
+      if (row.props_channel) channels.push(row.id);
+    },
+    emojis: (row) => names.set(row.id, row.name),
+    members(row) {
+      if (!row.member) return;
+      member(row.user_id, row.username, String(row.discriminator ?? 0), Number(row.bot), row.nick);
+      for (const id of row.roles) role(row.user_id, id);
+    },
+  };
   const counts = {messages: 0, reactions: 0};
-  for (const {index} of guild.channels) {
-    for await (const row of rows(index, "messages")) {
-      if (row.deleted_at !== null || ![0, 19].includes(row.kind)) continue;
+  const ofParts = {
+    messages(row) {
+      if (row.deleted_at !== null || ![0, 19].includes(row.kind)) return;
       const at = Number((BigInt(row.id) >> 22n) + DISCORD_EPOCH);
       message(row.id, row.channel_id, row.author_id, Number(row.author_kind === "webhook"), at, row.content);
       for (const {user_id, count} of row.mentions) mention(row.channel_id, row.id, user_id, count);
       counts.messages++;
-    }
-    for await (const row of rows(index, "reactions")) {
-      if (row.removed_at !== null) continue;
+    },
+    reactions(row) {
+      if (row.removed_at !== null) return;
       reaction(row.channel_id, row.message_id, row.user_id, row.emoji ?? `${names.get(row.emoji_id)}:${row.emoji_id}`);
       counts.reactions++;
-    }
-  }
+    },
+  };
+  // Reactions take the emojis' names.
+  for (const takers of [own, ofParts]) await eachRow(takers);
   db.exec("COMMIT");
   db.close();
-  return {guild: guild.id, channels, counts};
+  return {guild, channels, counts};
 }
 
 function openDatabase() {
@@ -126,16 +132,9 @@ function openDatabase() {
   return Database;
 }
 
-async function* rows(index, table) {
-  if (index === null) return;
-  const {tables} = await json(object("indexes", index.hash, "json"));
-  for (const {blob} of tables[table] ?? []) yield* decode(await readFile(join(archive, object("blobs", blob, "msgpack"))));
-}
-
-function object(kind, name, suffix) {
-  return `${kind}/${name.slice(0, 2)}/${name}.${suffix}`;
-}
-
-async function json(path) {
-  return JSON.parse(await readFile(join(archive, path), "utf8"));
+/** Gives the archive's rows to the taker of their table, if there is one. A folder that was just exported has no other files. */
+async function eachRow(takers) {
+  for (const path of await pathsOf(archive, "rows/")) {
+    for (const {table, rows} of decode(gunzipSync(await readFile(join(archive, path)))).tables) rows.forEach(takers[table] ?? (() => {}));
+  }
 }
