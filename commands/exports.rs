@@ -64,9 +64,12 @@ async fn status(ctx: Context<'_>) -> Result<(), Error> {
 /// Check every hash, count and reference in the archive
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn verify(ctx: Context<'_>) -> Result<(), Error> {
-    let checking = ctx.data().verify_archive(admin(ctx)?);
+    let admin = admin(ctx)?;
+    let checking = Box::pin(ctx.data().verify_archive(admin));
     let (found, told) = while_telling(ctx, checking, wording::verifying).await;
-    let text = wording::verified(&refusable(found)?);
+    let found = refusable(found)?;
+    let settings = ctx.data().settings(admin.guild_id).await?;
+    let text = wording::verified(&found, settings.language);
     Ok(finish(ctx, told, plain(text.clone()), text).await?)
 }
 

@@ -148,10 +148,10 @@ enum Command {
         /// The archive, for example dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
-        /// Check only the manifest and the indexes, not whether the blobs exist
+        /// Check only manifests, lists and indexes, not the files of rows
         #[arg(long)]
         structure_only: bool,
-        /// Check every blob too (the default)
+        /// Check every file of rows too (the default)
         #[arg(long, conflicts_with = "structure_only")]
         read_data: bool,
     },

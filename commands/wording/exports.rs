@@ -3,10 +3,10 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{LONGEST_MESSAGE, code, settings::channels};
-use propsbot_archive::{ExportProgress, Summary};
+use propsbot_archive::{ExportProgress, Summary, Verification};
 use propsbot_jobs::export::describe;
 use propsbot_mirror::{ExportOutcome, FinishedExport};
-use propsbot_model::{Language, counted, escape};
+use propsbot_model::{Language, counted, escape, one_line};
 use propsbot_service::ArchiveStatus;
 
 /// How many faults or withdrawn channels a message lists.
@@ -157,28 +157,48 @@ pub(crate) fn archive_status(status: &ArchiveStatus, language: Language) -> Stri
 }
 
 /// The result of a check.
-pub(crate) fn verified(found: &Result<(String, Vec<String>), String>) -> String {
-    let (checked, faults) = match found {
+pub(crate) fn verified(found: &Result<Verification, String>, language: Language) -> String {
+    let found = match found {
         Ok(found) => found,
         Err(error) => return format!("I couldn't check the archive. Reason:\n{}", code(error)),
     };
-    if faults.is_empty() {
-        return format!("The archive is intact: {}. No faults.", escape(checked));
+    let checked = checked(found, language);
+    if found.is_valid() {
+        return format!("The archive is intact. {checked} No faults.");
     }
-    let mut text = format!(
-        "**{}** in {}:\n",
-        counted(faults.len(), "fault"),
-        escape(checked)
-    );
-    for fault in faults.iter().take(NAMED) {
+    let count = found.faults.len() + found.more_faults;
+    let mut text = format!("**{}.** {checked}\n", counted(count, "fault"));
+    for fault in found.faults.iter().take(NAMED) {
         let _ = writeln!(text, "- {}", escape(fault));
     }
-    if faults.len() > NAMED {
+    if count > NAMED {
         let _ = writeln!(
             text,
-            "- and {} more: `propsbot verify` lists them all",
-            faults.len() - NAMED
+            "- and {} more: `propsbot verify` lists them",
+            count - NAMED
         );
     }
     text.chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// Which generations were checked, how old they are, and how much that was.
+fn checked(found: &Verification, language: Language) -> String {
+    let mut text = String::new();
+    for manifest in found.manifests.iter().take(NAMED) {
+        let _ = write!(
+            text,
+            "{}: generation {}, exported <t:{}:R>. ",
+            escape(&one_line(&manifest.name)),
+            language.number(manifest.generation),
+            manifest.created_at.0.div_euclid(1000)
+        );
+    }
+    let rows = found.read.rows.values().sum();
+    let _ = write!(
+        text,
+        "{}, {}.",
+        language.counted(found.read.files, "file"),
+        language.counted(rows, "row")
+    );
+    text
 }

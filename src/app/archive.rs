@@ -246,7 +246,11 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     lines.extend(withdrawn.map(|part| format!("would be withdrawn: {part}")));
     if !would.added.is_empty() {
         let ids: Vec<String> = would.added.iter().map(ToString::to_string).collect();
-        lines.push(format!("new in the archive: channels {}", ids.join(", ")));
+        lines.push(format!(
+            "new in the archive: {}: {}",
+            counted(ids.len(), "channel"),
+            ids.join(", ")
+        ));
     }
     if target.beside.is_some() {
         lines.push(format!(

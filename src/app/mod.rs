@@ -1,7 +1,7 @@
 //! The composition root: builds the parts, connects them and runs them.
 //!
-//! Each subcommand of the command line is one function here. They take a [`Config`], never read the
-//! environment, and never end the process.
+//! Each subcommand of the command line is one function here. They take a [`Config`](crate::config::Config),
+//! never read the environment, and never end the process.
 
 mod archive;
 mod bars;

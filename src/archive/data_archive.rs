@@ -348,7 +348,7 @@ pub enum ArchiveError {
     /// The object exceeds the archive's size limit.
     #[error(
         "{path} is {bytes} bytes long, and {place} takes {most} at the most: keep the archive in a \
-         folder or an object store (ARCHIVE), or exclude the channel that has so much in one second"
+         folder or an object store (ARCHIVE), or exclude the part that has so much in one second"
     )]
     TooLarge {
         /// The object's path.

@@ -12,7 +12,7 @@ use super::{
     layout::ALWAYS,
     references::Reference,
 };
-use crate::{Hash, Id, Level, Millis, Row, Schema, Scope, manifest::Counts, row::decode_blob};
+use crate::{Hash, Id, Level, Millis, Row, Schema, Scope, manifest::Counts, row::decode_rows};
 
 /// Which rows to read.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ pub struct Batch {
 impl Batch {
     /// The rows, which are of this type.
     pub fn rows<R: Row>(&self) -> Result<Vec<R>, ReadError> {
-        let rows = decode_blob::<R>(&self.bytes[self.array.clone()]);
+        let rows = decode_rows::<R>(&self.bytes[self.array.clone()]);
         let mut rows = rows.map_err(|error| {
             damaged(&named(Kind::Rows, self.file))(format!("it has no {}: {error}", R::TABLE))
         })?;

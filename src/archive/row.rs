@@ -1,6 +1,6 @@
 //! Rows, their encoding, and what the archive needs to know of each.
 //!
-//! Owns the encoding of rows and blobs, and the order of rows. Knows nothing of their fields.
+//! Owns the encoding of rows and the order of rows. Knows nothing of their fields.
 
 use std::{fmt, io::ErrorKind};
 
@@ -14,7 +14,7 @@ use super::{Id, Millis, Scope};
 /// A row's unique sort key within its table and scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowKey {
-    /// Decides the row's partition.
+    /// Decides in which file the row lies.
     pub time: Millis,
     /// Distinguishes and orders rows of the same time, byte by byte.
     pub sort: Vec<u8>,
@@ -70,7 +70,7 @@ pub struct Inspected {
     pub(super) part: Option<Id>,
 }
 
-/// Hands what needs to be known of each row of a blob to `each`. Holds no more than one of them.
+/// Hands what needs to be known of each of these rows to `each`. Holds no more than one of them.
 pub(super) fn inspect<R: Row>(
     scope: &Scope,
     bytes: &[u8],
@@ -125,14 +125,14 @@ impl EncodedRow {
     }
 }
 
-/// Decodes the rows of a blob. Ignores fields that this version doesn't know.
-pub(super) fn decode_blob<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::decode::Error> {
+/// Decodes an array of rows. Ignores fields that this version doesn't know.
+pub(super) fn decode_rows<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::decode::Error> {
     let mut rows = Vec::new();
     decode_each(bytes, &mut |row| rows.push(row))?;
     Ok(rows)
 }
 
-/// Decodes the rows of a blob, one after the other.
+/// Decodes an array of rows, one after the other.
 fn decode_each<R: Row>(
     bytes: &[u8],
     each: &mut dyn FnMut(R),

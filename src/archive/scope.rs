@@ -112,12 +112,11 @@ impl Scope {
     }
 }
 
-/// Uses the terms of format 1, as its files do.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.part {
-            None => write!(f, "guild {}", self.space),
-            Some(part) => write!(f, "channel {part} of guild {}", self.space),
+            None => write!(f, "space {}", self.space),
+            Some(part) => write!(f, "part {part} of space {}", self.space),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use propsbot_archive::{Depth, ExportProgress, Millis, Schema, Summary};
+use propsbot_archive::{Depth, ExportProgress, Millis, Schema, Summary, Verification};
 use rand::Rng as _;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -96,27 +96,11 @@ impl ExportControl {
         outcome.await.map_err(|_| Ending)
     }
 
-    /// Verifies the whole archive: returns what was checked and the faults, or why it failed.
-    pub async fn verify(&self) -> Result<(String, Vec<String>), String> {
+    /// Verifies the whole archive, or returns why it couldn't be read.
+    pub async fn verify(&self) -> Result<Verification, String> {
         let archive = self.target.archive.as_ref();
-        let found = propsbot_archive::verify(archive, self.schema, Depth::Whole)
-            .await
-            .map_err(|error| error.to_string())?;
-        let generations = found.manifests.iter();
-        let generations: Vec<String> = generations
-            .map(|manifest| format!("generation {}", manifest.generation))
-            .collect();
-        let checked = format!(
-            "{}: {} files, {} rows",
-            generations.join(", "),
-            found.read.files,
-            found.read.rows.values().sum::<u64>()
-        );
-        let mut faults = found.faults;
-        if found.more_faults > 0 {
-            faults.push(format!("and {} more", found.more_faults));
-        }
-        Ok((checked, faults))
+        let found = propsbot_archive::verify(archive, self.schema, Depth::Whole).await;
+        found.map_err(|error| error.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 use tokio::sync::Semaphore;
 
 use super::{Admin, Refusal, Service, ServiceError, props};
-use propsbot_archive::ExportProgress;
+use propsbot_archive::{ExportProgress, Verification};
 use propsbot_jobs::writer::Stopped;
 use propsbot_mirror::{ExportBoard, ExportOutcome, ExportReport};
 use propsbot_model::{
@@ -180,11 +180,11 @@ impl Service {
         Ok(exports.export_now().await.map_err(|_| Stopped)?)
     }
 
-    /// Checks every hash, count and reference in the archive. Returns what was checked, and the faults.
+    /// Checks every hash, count and reference in the archive, or returns why it couldn't be read.
     pub async fn verify_archive(
         &self,
         admin: Admin,
-    ) -> Result<Result<(String, Vec<String>), String>, ServiceError> {
+    ) -> Result<Result<Verification, String>, ServiceError> {
         self.as_operator(admin.guild_id, admin.user_id)?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
         let _turn = CHECKS.acquire().await;

@@ -1,6 +1,6 @@
 //! Texts about exports and the archive.
 
-use propsbot_archive::Summary;
+use propsbot_archive::{Summary, Tally, Verification, manifest::Manifest};
 use propsbot_mirror::{ExportBoard, ExportOutcome, ExportReport, FinishedExport, WithdrawnPart};
 use propsbot_service::ArchiveStatus;
 
@@ -18,6 +18,15 @@ pub(super) fn an_export(outcome: &ExportOutcome) -> FinishedExport {
             why: "not everyone in the guild can read it".to_owned(),
         }],
     }
+}
+
+/// The manifest of a guild without rows.
+fn a_manifest() -> Manifest {
+    let json = r#"{"format":2,"provider":"discord","schema":1,"space":"7","name":"The *Community*","generation":1234,
+        "previous":null,"created_at":1700000000000,"heard_at":null,"newest":null,"synced":{},"history":null,
+        "stamps":null,"rows":{},"index":null,"hours":[],"days":null,"parts":{"count":0,"list":null},
+        "covered_to":null,"exceptions":{}}"#;
+    serde_json::from_str(json).unwrap()
 }
 
 #[test]
@@ -52,7 +61,18 @@ fn shows_exports_and_the_archive() {
             written: last.map(|_| an_export(&committed)),
         },
     };
-    let faults = |many: usize| Ok(("generation 3".to_owned(), vec!["blob *x*".to_owned(); many]));
+    let faults = |many: usize, files: u64| {
+        Ok(Verification {
+            manifests: vec![a_manifest()],
+            faults: vec!["file *x*".to_owned(); many],
+            read: Tally {
+                files,
+                rows: [("messages".to_owned(), 1_234), ("props".to_owned(), 5)].into(),
+                ..Tally::default()
+            },
+            ..Verification::default()
+        })
+    };
     let texts = [
         exported(&done, Language::German),
         exported(&unchanged, Language::International),
@@ -61,9 +81,10 @@ fn shows_exports_and_the_archive() {
         archive_status(&status(None, Some(NOW)), Language::International),
         archive_status(&status(Some(&unchanged), None), Language::International),
         archive_status(&status(Some(&committed), None), Language::International),
-        verified(&faults(0)),
-        verified(&faults(12)),
-        verified(&Err("no connection".to_owned())),
+        verified(&faults(0, 12), Language::German),
+        verified(&faults(1, 1), Language::International),
+        verified(&faults(12, 12), Language::International),
+        verified(&Err("no connection".to_owned()), Language::International),
         exporting(ExportProgress::default(), Language::International),
         exporting(made, Language::German),
         verifying(),

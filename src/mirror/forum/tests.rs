@@ -141,8 +141,9 @@ async fn exports_on_request_and_records_the_outcome() {
 
     let done = control.export_now().await.unwrap().unwrap();
     assert!(done.generation == 1 && done.files > 0);
-    let (checked, faults) = control.verify().await.unwrap();
-    assert!(checked.contains("5 rows") && faults.is_empty(), "{checked}");
+    let found = control.verify().await.unwrap();
+    assert!(found.is_valid(), "{found:?}");
+    assert_eq!(found.read.rows.values().sum::<u64>(), 5);
     assert!(!exports.ledger().is_due().unwrap());
 
     let request = ForgetRequest::User {
