@@ -4,6 +4,7 @@
 
 mod community;
 mod github;
+mod year;
 
 use propsbot_rows::SCHEMA;
 use std::{
@@ -29,6 +30,11 @@ async fn main() -> anyhow::Result<()> {
         && exporter == github::EXPORTER
     {
         return github::exporter(rest).await;
+    }
+    if let [year, rest @ ..] = given.as_slice()
+        && year == "year"
+    {
+        return year::run(rest).await;
     }
     let only = given.pop_if(|given| ["folder", "github"].contains(&given.as_str()));
     let mut sizes: Vec<u64> = given

@@ -1,0 +1,310 @@
+//! `cargo bench --bench archive -- year [HOURS [MESSAGES_AN_HOUR]]`: a guild's year, exported every
+//! hour by the real export from a real store (time is an argument), and committed to a real git
+//! repository. Prints what each export wrote and what git keeps, and fails if the archive is not
+//! what one fresh export would have written.
+
+mod metered;
+mod world;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use propsbot_archive::{ExportProgressBoard, Millis, Period, Unit};
+use propsbot_backends::FolderArchive;
+use propsbot_jobs::{export::exports, restore::restore};
+use propsbot_mirror::{ExportOptions, ExportTarget, Exports, export};
+use propsbot_store::Store;
+
+use crate::say;
+use metered::{Metered, Written};
+use world::{DAY, GUILD, HOUR, Pace, World};
+
+/// 2025-10-01, so that the year has a New Year in it.
+const BEGIN: i64 = 1_759_276_800_000;
+/// 2026-03-15.
+const RESTORED: i64 = 1_773_532_800_000;
+/// 2026-04-10: a channel is withdrawn.
+const WITHDRAWN: i64 = 1_775_779_200_000;
+
+pub(crate) async fn run(given: &[String]) -> anyhow::Result<()> {
+    let number = |at: usize, default: u64| -> anyhow::Result<u64> {
+        given.get(at).map_or(Ok(default), |given| {
+            given
+                .parse()
+                .with_context(|| format!("{given} is no number"))
+        })
+    };
+    let (hours, messages) = (number(0, 365 * 24)?, number(1, 23)?);
+    let pace = Pace {
+        messages,
+        threads: 5_000,
+        older: 1_000,
+    };
+    Year::begin(pace)?.run(hours).await
+}
+
+struct Year {
+    folder: tempfile::TempDir,
+    world: World,
+    store: Arc<Store>,
+    target: ExportTarget,
+    metered: Arc<Metered>,
+    written: Vec<(i64, Written)>,
+    took: Duration,
+}
+
+impl Year {
+    fn begin(pace: Pace) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let archive = folder.path().join("archive");
+        let metered = Arc::new(Metered::new(FolderArchive::new(archive)));
+        let store = Arc::new(Store::open(&folder.path().join("store"))?);
+        let target = ExportTarget {
+            name: "dir:archive".to_owned(),
+            archive: metered.clone(),
+            beside: None,
+            made: ExportProgressBoard::default(),
+            spool: folder.path().join("spool"),
+            drop_copies: None,
+        };
+        Ok(Self {
+            world: World::new(pace),
+            folder,
+            store,
+            target,
+            metered,
+            written: Vec::new(),
+            took: Duration::ZERO,
+        })
+    }
+
+    async fn run(mut self, hours: u64) -> anyhow::Result<()> {
+        let found = self.world.found(BEGIN);
+        self.store.merge(&[found])?;
+        self.go_live(BEGIN)?;
+        self.export(BEGIN).await?;
+        let (_, first) = self.written.remove(0);
+        say(&format!(
+            "first export: {} files, {} KB",
+            first.files,
+            first.bytes >> 10
+        ));
+        self.git(&["init", "-q"])?;
+        let hours = i64::try_from(hours)?;
+        let before = self.size()?;
+        for hour in 0..hours {
+            let begin = BEGIN + hour * HOUR;
+            let mut told = self.world.hour(begin);
+            // Twelve members hide everything in the course of a year.
+            if hour % (30 * 24) == 100 {
+                let number = u64::try_from(hour / (30 * 24))?;
+                told.push(World::opt_out(20 + number, begin));
+            }
+            if begin == WITHDRAWN {
+                told.push(World::withdraw(7, begin));
+            }
+            self.store.merge(&[told])?;
+            if begin == RESTORED {
+                self.restore(begin).await?;
+            }
+            // Five minutes after the hour.
+            self.export(begin + HOUR + 300_000).await?;
+            self.commit()?;
+            if hour % (24 * 30) == 29 * 24 || hour + 1 == hours {
+                self.compare(begin + HOUR + 300_000).await?;
+            }
+        }
+        self.report(before)
+    }
+
+    fn go_live(&self, at: i64) -> anyhow::Result<()> {
+        let session = self.store.session(GUILD)?.number;
+        self.store.merge(&[self.world.live(session, at)])?;
+        Ok(())
+    }
+
+    fn provider(&self) -> Arc<dyn Exports> {
+        exports(&self.store)
+    }
+
+    async fn export(&mut self, now: i64) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let options = ExportOptions::default();
+        export(&self.provider(), &self.target, Millis(now), &options).await?;
+        self.took += begun.elapsed();
+        self.written.push((now, self.metered.take()));
+        Ok(())
+    }
+
+    /// Goes on with a store that was restored from the archive.
+    async fn restore(&mut self, at: i64) -> anyhow::Result<()> {
+        self.export(at).await?;
+        let path = self.folder.path().join("restored");
+        let store = Arc::new(Store::open_to_restore(&path)?);
+        restore(&store, self.target.archive.as_ref(), &|_, _| {}).await?;
+        drop(store);
+        self.store = Arc::new(Store::open(&path)?);
+        self.go_live(at)
+    }
+
+    /// Fails unless a fresh export of the store has the same files.
+    async fn compare(&self, now: i64) -> anyhow::Result<()> {
+        let fresh = metered::fresh(
+            &self.provider(),
+            &self.folder.path().join("archive"),
+            Millis(now),
+        )
+        .await?;
+        let own = metered::files(&self.folder.path().join("archive"))?;
+        let differ: Vec<&String> = fresh
+            .iter()
+            .filter(|(path, bytes)| own.get(*path) != Some(bytes))
+            .map(|(path, _)| path)
+            .chain(own.keys().filter(|path| !fresh.contains_key(*path)))
+            .collect();
+        ensure!(
+            differ.is_empty(),
+            "{} of {} files differ from a fresh export's, such as {:?}",
+            differ.len(),
+            own.len(),
+            differ.first()
+        );
+        Ok(())
+    }
+
+    fn git(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let done = Command::new("git")
+            .args([
+                "-c",
+                "user.name=year",
+                "-c",
+                "user.email=year@localhost",
+                "-c",
+                "gc.auto=0",
+            ])
+            .args(arguments)
+            .current_dir(self.folder.path().join("archive"))
+            .output()
+            .context("could not run git")?;
+        ensure!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        Ok(())
+    }
+
+    fn commit(&self) -> anyhow::Result<()> {
+        self.git(&["add", "-A"])?;
+        self.git(&["commit", "-q", "--allow-empty", "-m", "export"])
+    }
+
+    /// Bytes and number of the archive's files.
+    fn size(&self) -> anyhow::Result<(u64, usize)> {
+        let files = metered::files(&self.folder.path().join("archive"))?;
+        Ok((
+            files.values().map(|bytes| bytes.len() as u64).sum(),
+            files.len(),
+        ))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    fn report(&self, (before, _): (u64, usize)) -> anyhow::Result<()> {
+        let (bytes, files) = self.size()?;
+        let all: u64 = self.written.iter().map(|(_, written)| written.bytes).sum();
+        let new = bytes.saturating_sub(before);
+        say(&format!(
+            "{} exports in {:.1?} ({:.1?} each): {:.1} MB written for {:.1} MB that are new ({:.1} times)",
+            self.written.len(),
+            self.took,
+            self.took / u32::try_from(self.written.len())?,
+            all as f64 / 1e6,
+            new as f64 / 1e6,
+            all as f64 / new.max(1) as f64,
+        ));
+        let mut month_ends = Vec::new();
+        for (now, written) in &self.written {
+            let hour_of_month = (now - 300_000).rem_euclid(DAY) / HOUR;
+            if is_first_of_month(*now) && hour_of_month <= 6 {
+                month_ends.push(*written);
+            }
+        }
+        quantiles(
+            "an export",
+            self.written.iter().map(|(_, written)| *written),
+        );
+        quantiles("at months' ends", month_ends.into_iter());
+        let manifest = self
+            .written
+            .iter()
+            .map(|(_, written)| written.manifest)
+            .max();
+        say(&format!(
+            "largest manifest: {} bytes; whole archive: {:.1} MB in {files} files",
+            manifest.unwrap_or_default(),
+            bytes as f64 / 1e6
+        ));
+        self.git(&["gc", "-q", "--prune=now"])?;
+        let git = folder_size(&self.folder.path().join("archive/.git"))?;
+        say(&format!(
+            "git repository after gc: {:.1} MB",
+            git as f64 / 1e6
+        ));
+        Ok(())
+    }
+}
+
+fn is_first_of_month(now: i64) -> bool {
+    let day = |time: i64| Period::of(Unit::Month, Millis(time)).start().0 / DAY;
+    now / DAY == day(now)
+}
+
+fn quantiles(what: &str, written: impl Iterator<Item = Written>) {
+    let (mut bytes, mut files): (Vec<u64>, Vec<u64>) = written
+        .map(|written| (written.bytes, written.files))
+        .unzip();
+    bytes.sort_unstable();
+    files.sort_unstable();
+    let at = |values: &[u64], per_cent: usize| {
+        let at = (values.len() * per_cent / 100).min(values.len().saturating_sub(1));
+        values.get(at).copied().unwrap_or_default()
+    };
+    say(&format!(
+        "{what}: files median {}, 95 % {}, most {}; KB median {:.1}, 95 % {:.1}, most {:.1}",
+        at(&files, 50),
+        at(&files, 95),
+        at(&files, 100),
+        kilobytes(at(&bytes, 50)),
+        kilobytes(at(&bytes, 95)),
+        kilobytes(at(&bytes, 100)),
+    ));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn kilobytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e3
+}
+
+fn folder_size(folder: &Path) -> anyhow::Result<u64> {
+    let mut size = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        size += if meta.is_dir() {
+            folder_size(&entry.path())?
+        } else {
+            meta.len()
+        };
+    }
+    Ok(size)
+}
+
+/// Files by path.
+type Files = BTreeMap<String, Vec<u8>>;
