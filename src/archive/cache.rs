@@ -24,7 +24,7 @@ use futures::{
 use tempfile::TempDir;
 
 use super::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Hash, Object, ROOT, blocking,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, MANIFEST_LIMIT, Object, ROOT, blocking,
     is_manifest, is_whole, needed, read_file,
 };
 
@@ -79,7 +79,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     pub(super) async fn fetched(archive: A) -> Result<Option<Self>, ArchiveError> {
         let cached = Self::in_scratch(archive)?;
         // `read_all` returns the generation of the last read manifest.
-        cached.archive.read(ROOT, FILE_LIMIT).await?;
+        cached.archive.read(ROOT, MANIFEST_LIMIT).await?;
         Ok(cached.fill().await?.then_some(cached))
     }
 
@@ -193,7 +193,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     /// The manifest at this path that the cache was last updated to.
     async fn followed(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         let copy = self.folder.join(path);
-        blocking(move || Ok(read_file(&copy, FILE_LIMIT).unwrap_or_default())).await
+        blocking(move || Ok(read_file(&copy, MANIFEST_LIMIT).unwrap_or_default())).await
     }
 }
 
