@@ -2,7 +2,8 @@
 //!
 //! A restored store continues from there and doesn't fetch again what is covered. So messages with
 //! pending work are holes in the exported coverage. The mirror knows ranges of ids, the archive has
-//! times: a millisecond is covered if all of its ids are known.
+//! times: a millisecond is covered if all of its ids are known, or if it was over when the last of them
+//! was read as a channel's newest.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +13,8 @@ use propsbot_model::{Coverage, Evidence, IdRange, Interval, MessageId, Millis, S
 /// The most holes per channel; more are merged into one.
 const HOLES: usize = 64;
 
-/// How long before the last event a live channel's coverage ends, in milliseconds: events may be
-/// late, and our clock and Discord's may differ.
+/// How much earlier than what was heard or read a channel's coverage ends, in milliseconds: events
+/// may be late, and our clock and Discord's may differ.
 const LEEWAY: i64 = 600_000;
 
 /// The times in which all messages of a channel are known, without those of `unfinished` messages:
@@ -41,19 +42,29 @@ pub fn covered_times(
         _ => holes.iter().map(|at| hole(*at, *at)).collect(),
     };
     let joined = known.intervals.chunk_by(|one, next| one.to == next.after);
-    let joined = joined.map(|joined| whole_millis(joined[0].after, joined[joined.len() - 1].to));
+    let joined = joined.map(|joined| whole_millis(joined[0].after, joined[joined.len() - 1]));
     joined.flat_map(|range| without(range, &holes)).collect()
 }
 
-/// The milliseconds of which all ids are in `(after, to]`.
-fn whole_millis(after: MessageId, to: MessageId) -> Covered {
+/// The milliseconds after `after` that are known up to the end of `last`.
+fn whole_millis(after: MessageId, last: Interval) -> Covered {
     // No message has the id 0.
     let is_all = after.0 == 0;
-    let ends_within = to.0 & WITHIN_MS != WITHIN_MS;
+    let is_whole = last.to.0 & WITHIN_MS == WITHIN_MS || has_rest_of_millisecond(last);
     Covered {
         after: Millis(after.created_at().0 - i64::from(is_all)),
-        to: Millis(to.created_at().0 - i64::from(ends_within)),
+        to: Millis(last.to.created_at().0 - i64::from(!is_whole)),
     }
+}
+
+/// Whether nothing else was posted in the interval's last millisecond.
+///
+/// Pages end with whole milliseconds, except that a channel's newest page ends with its newest message.
+/// If that page was requested when the millisecond was over, it lists all of it. The first id of a
+/// millisecond may be a single message that was fetched by id.
+fn has_rest_of_millisecond(last: Interval) -> bool {
+    let over = last.to.created_at().0.saturating_add(LEEWAY);
+    last.by == Evidence::Rest && last.to.0 & WITHIN_MS > 0 && last.since.millis().0 > over
 }
 
 fn hole(first: Millis, last: Millis) -> Covered {
@@ -172,6 +183,27 @@ mod tests {
                 prop_assert_eq!(is_told, covers(&known, all) && is_finished, "{}", millis);
             }
         }
+    }
+
+    /// A channel's newest message ends its coverage; what was read long after it has the rest of its
+    /// millisecond.
+    #[test]
+    fn covers_the_millisecond_of_the_newest_message_once_it_is_over() {
+        let newest = MessageId(5 << 22 | 7);
+        let at = newest.created_at();
+        let known = |to: MessageId, by: Evidence, read_at: i64| {
+            let mut known = coverage([]);
+            known.add(Interval {
+                by,
+                since: Stamp::from(Millis(at.0 + read_at)),
+                ..interval(0, to.0)
+            });
+            covered_times(&known, None, &BTreeSet::new())[0].to.0 - at.0
+        };
+        assert_eq!(known(newest, Evidence::Rest, LEEWAY + 1), 0);
+        assert_eq!(known(newest, Evidence::Rest, LEEWAY), -1);
+        assert_eq!(known(newest, Evidence::Gateway, LEEWAY + 1), -1);
+        assert_eq!(known(MessageId(5 << 22), Evidence::Rest, LEEWAY + 1), -1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 use simulator::discord::{Fault, Limits, Options, Seed, kind};
 
-use crate::mirror::{Ended, Mirror, propsbot, start};
+use crate::mirror::{Ended, Mirror, content, propsbot, start};
 
 pub(crate) async fn run(home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
     start(propsbot(home, variables, arguments)).wait().await
@@ -585,7 +585,7 @@ async fn never_writes_the_token() {
     // Output of every process, store, archive.
     assert!(all.len() > 10);
     for path in all {
-        let bytes = fs::read(&path).unwrap();
+        let bytes = content(&path);
         let leak = bytes
             .windows(secret.len())
             .any(|pair| pair == secret.as_bytes());

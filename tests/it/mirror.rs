@@ -427,12 +427,36 @@ impl Mirror {
     }
 }
 
-/// What a file says: archives compress theirs.
+/// What a file says, inflated if it is compressed, whatever its name: archives compress their files.
 pub(crate) fn content(path: &Path) -> Vec<u8> {
-    if path.extension().is_none_or(|extension| extension != "gz") {
-        return fs::read(path).unwrap();
+    let bytes = fs::read(path).unwrap();
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return bytes;
     }
     let mut inflate = Command::new("gzip");
-    inflate.arg("-dc").arg(path).stdout(Stdio::piped());
-    spawn(&mut inflate).wait_with_output().unwrap().stdout
+    let file = fs::File::open(path).unwrap();
+    inflate.arg("-dc").stdin(file).stdout(Stdio::piped());
+    let inflated = spawn(&mut inflate).wait_with_output().unwrap();
+    assert!(inflated.status.success(), "{}", path.display());
+    inflated.stdout
+}
+
+/// What all files in a folder say, one after another.
+pub(crate) fn content_below(folder: &Path) -> Vec<u8> {
+    let entries = fs::read_dir(folder).unwrap();
+    let all = entries.flat_map(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            content_below(&path)
+        } else {
+            content(&path)
+        }
+    });
+    all.collect()
+}
+
+/// Whether any file in the folder says these words.
+pub(crate) fn holds(folder: &Path, words: &[u8]) -> bool {
+    let all = content_below(folder);
+    all.windows(words.len()).any(|part| part == words)
 }

@@ -2,7 +2,7 @@
 
 mod forgotten;
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, time::Instant};
 
 use propsbot_model::{ChannelId, GuildId, Member};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use simulator::discord::{Answer, Discord, kind};
 
 use crate::{
     live::SOON,
-    mirror::{Mirror, Running},
+    mirror::{Mirror, Running, holds},
 };
 
 /// The name of a stranger's guild, and a text posted there.
@@ -128,18 +128,6 @@ fn messages_of(mirror: &Mirror, guild: &Guild) -> usize {
     store
         .messages(ChannelId(guild.channel), 0..=u64::MAX)
         .count()
-}
-
-/// Whether any file below the folder contains these bytes.
-fn holds(folder: &Path, bytes: &[u8]) -> bool {
-    fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return holds(&path, bytes);
-        }
-        let content = crate::mirror::content(&path);
-        content.windows(bytes.len()).any(|part| part == bytes)
-    })
 }
 
 /// Asserts that nothing of the guild is in the store, its files' bytes, or the archive.

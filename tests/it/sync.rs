@@ -1,9 +1,6 @@
 //! `propsbot sync`: whatever the world, its changes and faults, the store ends up equal to Discord.
 
-use std::{
-    process::Command,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use propsbot_model::{Evidence, Fact, Millis, Observation, Session, Settings};
 use serde_json::json;
@@ -11,7 +8,7 @@ use simulator::discord::{
     Discord, Draft, Fault, Limits, Options, Overwrite, Rate, Request, Seed, bit, kind,
 };
 
-use crate::mirror::{Mirror, spawn};
+use crate::mirror::{Mirror, holds};
 
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const ARCHIVED: &str = "GET /channels/{channel_id}/threads/archived/public";
@@ -465,14 +462,7 @@ async fn withdraws_channels_that_become_private() {
     discord.post(ana, thread, "muttered");
     let open = discord.create_channel(kind::TEXT, "general", vec![]);
     discord.post(ana, open, "shouted");
-    let archived = |words: &str| {
-        let mut grep = Command::new("sh");
-        let script = "grep -rqaF \"$1\" \"$2\" \
-                      || find \"$2\" -name '*.gz' -exec gzip -dc {} + | grep -qaF \"$1\"";
-        grep.args(["-c", script, "sh", words])
-            .arg(mirror.archive_path());
-        spawn(&mut grep).wait().unwrap().success()
-    };
+    let archived = |words: &str| holds(&mirror.archive_path(), words.as_bytes());
     mirror.sync().await.ok();
     mirror.export().await;
     let private = ["whispered", "muttered", "cellar", "stairway"];

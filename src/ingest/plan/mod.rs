@@ -125,6 +125,8 @@ fn united(reads: &[Read], ranges: &[IdRange]) -> Vec<Read> {
 /// What is already known.
 pub struct Settled<'a> {
     pub coverage: &'a BTreeMap<ChannelId, Coverage>,
+    /// The newest message in the mirror, deleted or not, of each channel that has any.
+    pub newest: &'a BTreeMap<ChannelId, MessageId>,
     /// Lists of reactors still to fetch.
     pub pending: Vec<Pending>,
     pub settings: &'a Settings,
@@ -172,8 +174,8 @@ pub fn unseen(
 
 /// Plans what to fetch so that every readable message becomes covered.
 ///
-/// Discord's last message id is trusted only if it matches ours; otherwise the newest messages are
-/// fetched. An id from the future is ignored.
+/// Discord's last message id is trusted only if it matches ours, or where coverage ends; otherwise the
+/// newest messages are fetched. An id from the future is ignored.
 pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     let permissions = described.permissions();
     let mut pending: BTreeMap<ChannelId, Vec<Pending>> = BTreeMap::new();
@@ -223,6 +225,7 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
                 .map(|live| live.session)
                 == settled.session;
         let top = coverage.map(Coverage::top);
+        let newest = settled.newest.get(&channel.id).copied();
         let is_kept = described.kept_threads.contains(&channel.id);
         let left = |begun| {
             coverage.map_or(MessageId(u64::MAX), |coverage| {
@@ -240,18 +243,27 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         } else {
             last_message_id
         };
+        // Coverage may end with a time up to which everything is known.
+        let ends_with_time = newest < top;
+        let is_our_newest = last == Some(newest.unwrap_or_default());
+        let read_to = if ends_with_time && is_our_newest {
+            top
+        } else {
+            last
+        };
+        let reads = reads(coverage, read_to, settled.look_back);
         plan.channels.push(ChannelPlan {
             channel_id: channel.id,
             name: channel.name.clone(),
             last_message_id: last,
-            witness: [last, top].into_iter().flatten().find(|id| id.0 > 0),
+            witness: last
+                .filter(|_| last != top || !ends_with_time)
+                .filter(|id| id.0 > 0)
+                .or(newest)
+                .or(top.filter(|id| id.0 > 0)),
             reads: match reread {
-                Some(begun) => all_again(
-                    reads(coverage, last, settled.look_back),
-                    top.unwrap_or_default(),
-                    left(begun),
-                ),
-                None => reads(coverage, last, settled.look_back),
+                Some(begun) => all_again(reads, top.unwrap_or_default(), left(begun)),
+                None => reads,
             },
             looks_back: coverage.is_some_and(|coverage| coverage.unseen_since.is_some()),
             go_live: settled

@@ -179,7 +179,16 @@ impl Backfill {
         let ahead = self.ahead();
         self.read(move |store| {
             let settings = &store.settings(guild)?;
+            let channels = described.channels.iter();
+            let newest: Result<_, StoreError> = channels
+                .filter_map(|listed| {
+                    let id = listed.channel.id;
+                    let newest = store.messages(id, 0..=u64::MAX).next_back()?;
+                    Some(newest.map(|newest| (id, newest.id)))
+                })
+                .collect();
             let settled = ingest::Settled {
+                newest: &newest?,
                 coverage: &store.coverage(guild)?,
                 pending: store.pending(guild)?,
                 settings,

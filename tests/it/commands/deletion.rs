@@ -15,24 +15,10 @@ use serde_json::{Value, json};
 use simulator::discord::{Options, Overwrite, Seed, kind};
 
 use super::{Server, says};
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, content_below};
 
 /// The store's table of privacy choices.
 const WISHES: u8 = 30;
-
-/// All files below a folder, concatenated.
-fn bytes_below(folder: &Path) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all.extend(bytes_below(&path));
-        } else {
-            all.extend(crate::mirror::content(&path));
-        }
-    }
-    all
-}
 
 fn times(bytes: &[u8], what: &[u8]) -> usize {
     bytes
@@ -41,13 +27,24 @@ fn times(bytes: &[u8], what: &[u8]) -> usize {
         .count()
 }
 
-/// The bounds of everything that a manifest says is covered.
-fn collect_boundaries(value: &Value, found: &mut Vec<u64>) {
+/// The times that bound what an archive's manifests and lists of channels say is covered.
+fn boundaries_below(folder: &Path) -> Vec<Millis> {
+    let mut found = Vec::new();
+    for line in content_below(folder).split(|byte| *byte == b'\n') {
+        // Rows are no JSON.
+        if let Ok(value) = serde_json::from_slice(line) {
+            collect_boundaries(&value, &mut found);
+        }
+    }
+    found
+}
+
+fn collect_boundaries(value: &Value, found: &mut Vec<Millis>) {
     match value {
         Value::Object(fields) => {
-            if let (Some(after), Some(to)) = (fields.get("after"), fields.get("to")) {
-                found.extend([after, to].map(|id| id.as_str().unwrap().parse::<u64>().unwrap()));
-            }
+            let bounds = ["after", "to", "covered_to"].map(|name| fields.get(name));
+            let bounds = bounds.into_iter().flatten().filter(|at| !at.is_null());
+            found.extend(bounds.map(|at| Millis(at.as_i64().unwrap())));
             fields
                 .values()
                 .for_each(|field| collect_boundaries(field, found));
@@ -90,7 +87,7 @@ impl Gone {
 
     /// The store's rows and the bytes of its files.
     fn check_store(&self, mirror: &Mirror, when: &str) {
-        let bytes = bytes_below(&mirror.store_path());
+        let bytes = content_below(&mirror.store_path());
         for text in &self.texts {
             assert_eq!(times(&bytes, text.as_bytes()), 0, "{when}: {text}");
         }
@@ -119,7 +116,7 @@ impl Gone {
             .flat_map(|part| store.messages(ChannelId(part.id), 0..=u64::MAX))
             .map(|row| row.unwrap().id.0)
             .collect();
-        self.check_boundaries(ends.map(|id| id.0), &kept, when);
+        self.check_boundaries(ends.map(MessageId::created_at), &kept, when);
         drop(store);
         let db = mirror.raw_store();
         let mut naming = Vec::new();
@@ -141,21 +138,23 @@ impl Gone {
     /// No boundary of coverage tells the time of one of the messages, unless it is that of a kept one.
     fn check_boundaries(
         &self,
-        boundaries: impl Iterator<Item = u64>,
+        boundaries: impl Iterator<Item = Millis>,
         kept: &BTreeSet<u64>,
         when: &str,
     ) {
-        let ms = |ids: &BTreeSet<u64>| ids.iter().map(|id| id >> 22).collect::<BTreeSet<u64>>();
-        let (gone, kept) = (ms(&self.messages), ms(kept));
-        let gone: BTreeSet<u64> = gone.difference(&kept).copied().collect();
+        let times = |ids: &BTreeSet<u64>| -> BTreeSet<Millis> {
+            ids.iter().map(|id| MessageId(*id).created_at()).collect()
+        };
+        let (gone, kept) = (times(&self.messages), times(kept));
+        let gone: BTreeSet<Millis> = gone.difference(&kept).copied().collect();
         for boundary in boundaries {
-            assert!(!gone.contains(&(boundary >> 22)), "{when}: {boundary}");
+            assert!(!gone.contains(&boundary), "{when}: {boundary:?}");
         }
     }
 
     /// The archive's files and the graph.
     async fn check_archive(&self, mirror: &Mirror) {
-        let bytes = bytes_below(&mirror.archive_path());
+        let bytes = content_below(&mirror.archive_path());
         let snapshot = mirror.archived().await;
         let documents = props_documents(&snapshot, &Weights::default());
         let graph: Vec<u8> = Document::ALL
@@ -171,11 +170,8 @@ impl Gone {
             let found = times(&bytes, id.as_bytes()) + times(&graph, id.as_bytes());
             assert_eq!(found, 0, "message {id}");
         }
-        let manifest = fs::read(mirror.archive_path().join("manifest.json")).unwrap();
-        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
-        let mut boundaries = Vec::new();
-        collect_boundaries(&manifest, &mut boundaries);
-        assert!(boundaries.len() > 4, "{manifest}");
+        let boundaries = boundaries_below(&mirror.archive_path());
+        assert!(boundaries.len() > 4, "{boundaries:?}");
         let kept = snapshot.messages.iter().map(|row| row.id.0).collect();
         self.check_boundaries(boundaries.into_iter(), &kept, "in the archive");
         let user = self.user.to_string();
@@ -249,7 +245,7 @@ async fn leaves_no_trace_of_a_deleted_member() {
     server.stop().await;
     server.mirror.sync().await.ok();
     server.mirror.export().await;
-    let archived = bytes_below(&server.mirror.archive_path());
+    let archived = content_below(&server.mirror.archive_path());
     for thread in [listed, removed, opened_on] {
         assert!(times(&archived, thread.to_string().as_bytes()) > 0);
     }
@@ -258,7 +254,7 @@ async fn leaves_no_trace_of_a_deleted_member() {
     let texts = ["zoe's", "zephyrine", "Zephyrine"];
     let gone = Gone::of(&server.mirror, zoe, &texts);
     assert!(gone.messages.len() >= 4 && gone.messages.contains(&last));
-    let before = bytes_below(&server.mirror.store_path());
+    let before = content_below(&server.mirror.store_path());
     assert!(times(&before, b"zoe's") > 0);
 
     server.run().await;
@@ -288,11 +284,11 @@ async fn leaves_no_trace_of_a_deleted_member() {
     }
     server.mirror.export().await;
     gone.check_archive(&server.mirror).await;
-    let archived = bytes_below(&server.mirror.archive_path());
+    let archived = content_below(&server.mirror.archive_path());
     for thread in [listed, removed, opened_on] {
         assert_eq!(times(&archived, thread.to_string().as_bytes()), 0);
     }
-    let stored = bytes_below(&server.mirror.store_path());
+    let stored = content_below(&server.mirror.store_path());
     for form in other_forms(removed)
         .into_iter()
         .chain([removed.to_be_bytes().to_vec()])
@@ -353,7 +349,7 @@ async fn completes_deletions_by_earlier_versions_at_start() {
         let fact = Fact::Privacy(wish);
         store.merge(&[vec![Observation { at, by, fact }]]).unwrap();
     }
-    let has_title = || times(&bytes_below(&mirror.store_path()), title.as_bytes()) > 0;
+    let has_title = || times(&content_below(&mirror.store_path()), title.as_bytes()) > 0;
     let version = |rules: u8| {
         let db = mirror.raw_store();
         db.insert([0, 16], &[rules]).unwrap();
@@ -443,7 +439,7 @@ async fn opting_in_again_does_not_restore_text() {
     };
     for secret in ["ana's old", "ana's title"] {
         assert!(!all(&server).contains(secret), "{secret}");
-        let bytes = bytes_below(&server.mirror.store_path());
+        let bytes = content_below(&server.mirror.store_path());
         assert_eq!(times(&bytes, secret.as_bytes()), 0, "{secret}");
     }
     server.run().await;

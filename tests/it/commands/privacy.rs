@@ -9,6 +9,7 @@ use serde_json::json;
 use simulator::discord::kind;
 
 use super::{Server, says};
+use crate::mirror::content_below;
 
 /// A server where Ana wrote, gave and received thanks, and reacted.
 struct Said {
@@ -49,10 +50,11 @@ fn find(of: &Snapshot, id: u64) -> Option<&MessageRow> {
     of.messages.iter().find(|message| message.id.0 == id)
 }
 
-/// All files of the archive and graph as one text. MessagePack stores text as is.
+/// All rows and files of the archive, and the graph, as one text. MessagePack stores text as is.
 async fn everything_public(server: &Server) -> String {
     let snapshot = server.mirror.archived().await;
-    let mut text = format!("{snapshot:?}");
+    let files = content_below(&server.mirror.archive_path());
+    let mut text = format!("{snapshot:?}{}", String::from_utf8_lossy(&files));
     let documents = props_documents(&snapshot, &Weights::default());
     for document in Document::ALL {
         text += &String::from_utf8(documents.bytes(document)).unwrap();

@@ -1,6 +1,8 @@
 //! A guild that is no longer mirrored: its complete deletion, even if killed, and the cost of
 //! keeping it.
 
+use std::path::Path;
+
 use propsbot_archive::{ExportSpace, Id, export};
 use propsbot_backends::FolderArchive;
 use propsbot_model::{Evidence, Fact, GuildId, Observation, Privacy, Stamp, Tier, UserId};
