@@ -392,8 +392,12 @@ impl Outcome {
         }
         let ids = after.iter().map(|manifest| manifest.space.clone());
         let root = Root::print(request.schema.provider, ids.collect());
-        summary.manifests.insert(ROOT.to_owned(), Hash::of(&root));
-        let is_new_root = current.root.as_ref() != Some(&root);
+        // An archive begins with its first space.
+        let has_root = current.bases.get(ROOT) != Some(&None) || !after.is_empty();
+        if has_root {
+            summary.manifests.insert(ROOT.to_owned(), Hash::of(&root));
+        }
+        let is_new_root = has_root && current.root.as_ref() != Some(&root);
         summary.changed = is_new_root || !publish.manifests.is_empty();
         if is_new_root {
             publish.manifests.insert(ROOT.to_owned(), Some(root));
