@@ -163,11 +163,11 @@ pub(crate) fn verified(found: &Result<Verification, String>, language: Language)
         Err(error) => return format!("I couldn't check the archive. Reason:\n{}", code(error)),
     };
     let checked = checked(found, language);
-    if found.is_valid() {
-        return format!("The archive is intact. {checked} No faults.");
-    }
     let count = found.faults.len() + found.more_faults;
-    let mut text = format!("**{}.** {checked}\n", counted(count, "fault"));
+    let mut text = match count {
+        0 => format!("The archive is intact. {checked} No faults."),
+        _ => format!("**{}.** {checked}\n", counted(count, "fault")),
+    };
     for fault in found.faults.iter().take(NAMED) {
         let _ = writeln!(text, "- {}", escape(fault));
     }
