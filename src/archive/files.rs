@@ -8,14 +8,14 @@ use super::{
     error::{ReadError, check_format, damaged},
     file::{FileRef, Kind, longest, named, unpack},
     manifest::{
-        Days, Directory, Index, MANIFEST_LIMIT, Manifest, ONE_LIST, ROOT, Root, manifest_path,
-        parse, parse_checked, parse_list,
+        Days, Directory, Index, Line, MANIFEST_LIMIT, Manifest, ONE_LIST, ROOT, Root,
+        manifest_path, parse, parse_checked, parse_list,
     },
 };
 use crate::{ArchiveError, DataArchive, Hash, Id};
 
-/// How many lists and indexes are read at a time.
-const READS: usize = 16;
+/// How many lists, indexes and manifests are read at a time.
+pub(super) const READS: usize = 16;
 
 /// A file of an archive, as it is found; `None` if there is none.
 pub(super) async fn read(
@@ -87,21 +87,28 @@ impl SpaceFiles<'_> {
             }
         }
         let mut indexes: Vec<FileRef> = self.manifest.index.into_iter().collect();
-        for file in lists {
-            let path = named(Kind::Parts, file.hash);
-            let list = self.read(Kind::Parts, file).await?;
-            let (_, lines) = parse_list(&list).map_err(damaged(&path))?;
+        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+        let reads: Vec<_> = lists.into_iter().map(|file| self.listed(file)).collect();
+        let mut reads = stream::iter(reads).buffered(READS);
+        while let Some((path, lines)) = reads.try_next().await? {
             indexes.extend(lines.iter().filter_map(|line| line.index));
             parts.extend(lines.into_iter().map(|line| line.id));
             paths.insert(path);
         }
-        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
         let reads: Vec<_> = indexes.into_iter().map(|file| self.indexed(file)).collect();
         let mut reads = stream::iter(reads).buffer_unordered(READS);
         while let Some(indexed) = reads.try_next().await? {
             paths.extend(indexed);
         }
         Ok((paths, parts))
+    }
+
+    /// The path of a list of parts, and its lines.
+    async fn listed(&self, file: FileRef) -> Result<(String, Vec<Line>), ReadError> {
+        let path = named(Kind::Parts, file.hash);
+        let list = self.read(Kind::Parts, file).await?;
+        let (_, lines) = parse_list(&list).map_err(damaged(&path))?;
+        Ok((path, lines))
     }
 
     /// The paths of an index and of the files that it names.
@@ -137,16 +144,19 @@ pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadE
     };
     check_format(ROOT, &bytes)?;
     let root: Root = parse_checked(&bytes).map_err(damaged(ROOT))?;
-    for space in root.spaces {
-        let files = open(archive, &space).await?;
+    // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+    let spaces = root.spaces.into_iter();
+    let spaces: Vec<_> = spaces.map(|space| open(archive, space)).collect();
+    let mut spaces = stream::iter(spaces).buffered(READS);
+    while let Some(files) = spaces.try_next().await? {
         needed.extend(files.named().await?.0);
-        needed.insert(manifest_path(&space));
+        needed.insert(manifest_path(&files.manifest.space));
     }
     Ok(needed)
 }
 
-async fn open<'a>(archive: &'a dyn DataArchive, space: &Id) -> Result<SpaceFiles<'a>, ReadError> {
-    let path = manifest_path(space);
+async fn open(archive: &dyn DataArchive, space: Id) -> Result<SpaceFiles<'_>, ReadError> {
+    let path = manifest_path(&space);
     let bytes = read(archive, &path, MANIFEST_LIMIT).await?;
     let bytes = bytes.ok_or_else(|| ReadError::Missing(path.clone()))?;
     Ok(SpaceFiles {

@@ -12,7 +12,7 @@ use super::{
     },
     request::{Files, PlanError},
 };
-use crate::{Id, Schema, SourceError};
+use crate::{Id, Schema};
 
 /// Keeps a new file, and names it.
 pub(super) type Store<'a> = dyn FnMut(Kind, &[u8]) -> Result<FileRef, PlanError> + 'a;
@@ -24,36 +24,31 @@ pub(super) fn read(
     manifest: &Manifest,
     paths: &mut BTreeSet<String>,
 ) -> Result<BTreeMap<Id, Line>, PlanError> {
-    let mut get = |kind: Kind, file: FileRef| {
-        let path = named(kind, file.hash);
-        paths.insert(path.clone());
-        files
-            .read(kind, file)
-            .map_err(|source| PlanError::File { path, source })
-    };
-    let bad = |kind: Kind, file: FileRef| {
-        move |problem: String| PlanError::File {
-            path: named(kind, file.hash),
-            source: SourceError::from(problem),
-        }
-    };
     let Some(list) = manifest.parts.list else {
         return Ok(BTreeMap::new());
     };
     let mut lists = vec![(None, list)];
     if manifest.parts.count > ONE_LIST {
-        let directory = check::directory(manifest, &get(Kind::Directory, list)?);
-        let directory = directory.map_err(bad(Kind::Directory, list))?;
+        let path = named(Kind::Directory, list.hash);
+        paths.insert(path.clone());
+        let directory = files.read(Kind::Directory, list);
+        let directory = directory.and_then(|bytes| Ok(check::directory(manifest, &bytes)?));
+        let directory = directory.map_err(|source| PlanError::File { path, source })?;
         let shards = directory.shards.into_iter();
         lists = shards
             .map(|shard| (Some(shard.shard), shard.file))
             .collect();
     }
+    let named = lists.iter().map(|(_, file)| named(Kind::Parts, file.hash));
+    let named: Vec<String> = named.collect();
+    paths.extend(named.iter().cloned());
+    let all: Vec<FileRef> = lists.iter().map(|(_, file)| *file).collect();
+    let read = files.read_all(Kind::Parts, &all);
     let mut lines = BTreeMap::new();
-    for (shard, file) in lists {
-        let list = check::list(schema, manifest, shard, &get(Kind::Parts, file)?);
-        let list = list.map_err(bad(Kind::Parts, file))?.into_iter();
-        lines.extend(list.map(|line| (line.id.clone(), line)));
+    for (((shard, _), path), list) in lists.into_iter().zip(named).zip(read) {
+        let list = list.and_then(|bytes| Ok(check::list(schema, manifest, shard, &bytes)?));
+        let list = list.map_err(|source| PlanError::File { path, source })?;
+        lines.extend(list.into_iter().map(|line| (line.id.clone(), line)));
     }
     Ok(lines)
 }

@@ -31,6 +31,9 @@ use crate::{
     manifest::{Counts, sort},
 };
 
+/// How many indexes are read ahead.
+const AHEAD: usize = 16;
+
 /// Plans the export of a space: hands each new file to `put`, and returns what to publish after them.
 pub fn plan(
     previous: Option<&Previous>,
@@ -72,6 +75,7 @@ pub(super) fn plan_within(
         needed: BTreeSet::new(),
         written: BTreeSet::new(),
         newest: before.and_then(|before| before.newest),
+        ahead: BTreeMap::new(),
     }
     .plan(previous)
 }
@@ -92,6 +96,8 @@ pub(super) struct Planner<'a> {
     needed: BTreeSet<String>,
     written: BTreeSet<String>,
     newest: Option<Millis>,
+    /// Indexes that were read ahead.
+    ahead: BTreeMap<Hash, Result<Vec<u8>, SourceError>>,
 }
 
 impl Planner<'_> {
@@ -132,37 +138,52 @@ impl Planner<'_> {
             Some(extents) => self.index(&own, index, marks.is_some(), extents, Tables::new())?,
             None => index,
         };
+        let of = |id: &Id| before.get(id).and_then(|line| line.index);
+        let is_touched = |id: &Id| {
+            stale.base.contains_key(&Scope::part(&self.request.id, id))
+                || closed.contains_key(id)
+                || (is_new_year && of(id).is_some())
+        };
+        let parts = self.parts.iter();
+        let parts: Vec<_> = parts
+            .map(|(id, part)| (id.clone(), *part, is_touched(id)))
+            .collect();
         let none = BTreeMap::new();
         let mut lines = Vec::new();
-        for (id, part) in self.parts.clone() {
-            let line = before.get(&id);
-            let index = match line {
-                Some(line) => (line.index, line.rows.clone()),
-                None => (None, Counts::new()),
-            };
-            let scope = Scope::part(&self.request.id, &id);
-            let extents = stale.base.get(&scope);
-            let closed = closed.remove(&id).unwrap_or_default();
-            let is_touched = extents.is_some() || !closed.is_empty();
-            let (index, rows) = if is_touched || (is_new_year && index.0.is_some()) {
-                let extents = extents.unwrap_or(&none);
-                self.index(&scope, index, marks.is_some(), extents, closed)?
-            } else {
-                index
-            };
-            lines.push(Line {
-                name: part.name.clone(),
-                index,
-                rows,
-                covered: coverage::of_base(&self.covered(part), self.stamps),
-                id,
-            });
+        for parts in parts.chunks(AHEAD) {
+            let touched = parts.iter().filter(|(_, _, is_touched)| *is_touched);
+            self.read_ahead(touched.filter_map(|(id, ..)| of(id)));
+            for (id, part, is_touched) in parts {
+                let line = before.get(id);
+                let index = match line {
+                    Some(line) => (line.index, line.rows.clone()),
+                    None => (None, Counts::new()),
+                };
+                let scope = Scope::part(&self.request.id, id);
+                let (index, rows) = if *is_touched {
+                    let extents = stale.base.get(&scope).unwrap_or(&none);
+                    let closed = closed.remove(id).unwrap_or_default();
+                    self.index(&scope, index, marks.is_some(), extents, closed)?
+                } else {
+                    index
+                };
+                lines.push(Line {
+                    name: part.name.clone(),
+                    index,
+                    rows,
+                    covered: coverage::of_base(&self.covered(part), self.stamps),
+                    id: id.clone(),
+                });
+            }
         }
-        for (id, line) in &before {
-            if !self.parts.contains_key(id)
-                && let Some(index) = line.index
-            {
-                self.load(Some(id), (index, &line.rows))?;
+        let is_gone = |(id, _): &(&Id, &Line)| !self.parts.contains_key(*id);
+        let gone = before.iter().filter(is_gone);
+        let gone = gone.filter_map(|(id, line)| Some((id, line.index?, &line.rows)));
+        let gone: Vec<_> = gone.collect();
+        for gone in gone.chunks(AHEAD) {
+            self.read_ahead(gone.iter().map(|(_, index, _)| *index));
+            for (id, index, rows) in gone {
+                self.load(Some(id), (*index, rows))?;
             }
         }
         let now = self.open(&open, &stale)?;
@@ -230,6 +251,16 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Reads these indexes at once. Each is [loaded](Self::load) soon.
+    fn read_ahead(&mut self, indexes: impl Iterator<Item = FileRef>) {
+        let indexes: Vec<FileRef> = indexes.collect();
+        if !indexes.is_empty() {
+            let read = self.files.read_all(Kind::Index, &indexes);
+            let hashes = indexes.iter().map(|index| index.hash);
+            self.ahead = hashes.zip(read).collect();
+        }
+    }
+
     /// The tables of an index that the archive has. It and its files are among those that may go.
     pub(super) fn load(
         &mut self,
@@ -241,7 +272,9 @@ impl Planner<'_> {
         };
         let path = named(Kind::Index, file.hash);
         self.had.insert(path.clone());
-        let index = self.files.read(Kind::Index, file).and_then(|bytes| {
+        let read = self.ahead.remove(&file.hash);
+        let read = read.unwrap_or_else(|| self.files.read(Kind::Index, file));
+        let index = read.and_then(|bytes| {
             let schema = self.request.schema;
             Ok(check::index(
                 schema,

@@ -49,6 +49,11 @@ pub trait Source: Send + Sync {
 pub trait Files {
     /// The uncompressed bytes of a file, checked against what names it.
     fn read(&self, kind: Kind, file: FileRef) -> Result<Vec<u8>, SourceError>;
+
+    /// The same for several files, in their order. Archives that are far away read some at a time.
+    fn read_all(&self, kind: Kind, files: &[FileRef]) -> Vec<Result<Vec<u8>, SourceError>> {
+        files.iter().map(|file| self.read(kind, *file)).collect()
+    }
 }
 
 /// What to export of a space.

@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use futures::stream::{self, StreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Id, SourceError,
     error::ReadError,
     file::{FileRef, Kind},
-    files::SpaceFiles,
+    files::{READS, SpaceFiles},
     request::Files,
 };
 
-/// A file that the planner needs.
+/// Files that the planner needs.
 pub(super) struct Ask {
     space: Id,
     kind: Kind,
-    file: FileRef,
-    answer: oneshot::Sender<Result<Vec<u8>, ReadError>>,
+    files: Vec<FileRef>,
+    answer: oneshot::Sender<Vec<Result<Vec<u8>, ReadError>>>,
 }
+
+/// Why nothing is read.
+const STOPPED: &str = "nobody reads the archive any more";
 
 /// The files of one space.
 pub(super) struct Lent<'a> {
@@ -35,16 +39,23 @@ impl<'a> Lent<'a> {
 
 impl Files for Lent<'_> {
     fn read(&self, kind: Kind, file: FileRef) -> Result<Vec<u8>, SourceError> {
+        let mut read = self.read_all(kind, &[file]);
+        read.pop().unwrap_or_else(|| Err(STOPPED.into()))
+    }
+
+    fn read_all(&self, kind: Kind, files: &[FileRef]) -> Vec<Result<Vec<u8>, SourceError>> {
         let (answer, answered) = oneshot::channel();
         let ask = Ask {
             space: self.space.clone(),
             kind,
-            file,
+            files: files.to_vec(),
             answer,
         };
-        let stopped = "nobody reads the archive any more";
-        self.asks.blocking_send(ask).map_err(|_| stopped)?;
-        Ok(answered.blocking_recv().map_err(|_| stopped)??)
+        let asked = self.asks.blocking_send(ask).ok();
+        match asked.and_then(|()| answered.blocking_recv().ok()) {
+            Some(read) => read.into_iter().map(|read| Ok(read?)).collect(),
+            None => files.iter().map(|_| Err(STOPPED.into())).collect(),
+        }
     }
 }
 
@@ -58,8 +69,12 @@ pub(super) async fn answer(
         let Some(space) = spaces.get(&ask.space) else {
             continue;
         };
-        let read = space.read(ask.kind, ask.file).await;
-        is_superseded |= matches!(read, Err(ReadError::Superseded));
+        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+        let files = ask.files.into_iter();
+        let reads: Vec<_> = files.map(|file| space.read(ask.kind, file)).collect();
+        let read: Vec<_> = stream::iter(reads).buffered(READS).collect().await;
+        let mut superseded = read.iter();
+        is_superseded |= superseded.any(|read| matches!(read, Err(ReadError::Superseded)));
         // Nobody waits for it if the planner panicked.
         let _ = ask.answer.send(read);
     }

@@ -1,11 +1,16 @@
 //! Exports of whole archives, with several spaces.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
 
 use super::{forums::forums, *};
 use crate::{
-    DOCUMENTS, DataArchive as _, ExportError, ExportRequest, FORMAT_MD, MOST_FAULTS, README,
-    RowSource, SideFiles, export, needed, read_rows, verify,
+    ArchiveError, ArchiveWrite, Bases, DOCUMENTS, DataArchive, ExportError, ExportRequest,
+    FORMAT_MD, MOST_FAULTS, README, RowSource, SideFiles, export, needed, read_rows, verify,
 };
 
 async fn posts(archive: &MemoryArchive) -> Result<Vec<Post>, ReadError> {
@@ -255,4 +260,81 @@ async fn a_file_that_is_too_long_is_damaged() {
     let read = posts(&archive).await;
     assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
     assert!(archive.read(ROOT, 10).await.is_err());
+}
+
+/// An archive far away: notes how many reads wait for it at once.
+#[derive(Default)]
+struct Far {
+    archive: MemoryArchive,
+    reads: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[async_trait]
+impl DataArchive for Far {
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let reads = self.reads.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(reads, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        let found = self.archive.read(path, longest).await;
+        self.reads.fetch_sub(1, Ordering::Relaxed);
+        found
+    }
+
+    async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
+        self.archive.write(bases).await
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        self.archive.sweep().await
+    }
+}
+
+#[tokio::test]
+async fn indexes_are_read_sixteen_at_a_time() {
+    let mut forums = forums();
+    let mut request = forums.request();
+    let mirror = forums.0.get_mut(&7).unwrap();
+    for topic in 100..150 {
+        let name = topic.to_string();
+        mirror.put(
+            None,
+            &Topic {
+                forum: Number(7),
+                id: Number(topic),
+                name: name.clone(),
+            },
+        );
+        mirror.put(
+            Some(topic),
+            &Post {
+                forum: Number(7),
+                topic: Number(topic),
+                id: Number(forum::id_at(Millis(1_600_000_000_000), topic)),
+                author: Number(1),
+                text: None,
+                mentions: Vec::new(),
+                edited_at: None,
+            },
+        );
+        request.spaces[0].parts.push(ExportPart {
+            id: Id::new(topic),
+            name,
+            covered: Vec::new(),
+        });
+    }
+    let far = Far::default();
+    forums.export(&far.archive, request.clone()).await;
+    let indexes = far.archive.files().await.into_keys();
+    assert!(indexes.filter(|path| path.starts_with("indexes/")).count() > 50);
+    // As after a restore: nothing is known of what the archive has.
+    let source = Arc::new(forums.clone());
+    let done = export(&far, source, request).await.unwrap();
+    assert!(!done.changed);
+    assert_eq!(far.most.swap(0, Ordering::Relaxed), 16);
+    // All of a space is withdrawn.
+    forums.0.remove(&7);
+    let request = forums.request();
+    export(&far, Arc::new(forums), request).await.unwrap();
+    assert_eq!(far.most.swap(0, Ordering::Relaxed), 16);
 }
