@@ -266,6 +266,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     let provider = provider_of(config, archive.as_ref()).await;
+    let provider = provider.tried(|| format!("could not read {spec}"))?;
     // Read it first: a wrong address must not leave a half-restored store behind.
     let reader = ArchiveReader::open(archive.as_ref(), provider.schema()).await;
     let manifests = reader
@@ -300,10 +301,11 @@ pub async fn verify(
     depth: Depth,
 ) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open(spec, &config.access, &config.network)?;
-    let schema = provider_of(config, archive.as_ref()).await.schema();
-    let found = archive::verify(archive.as_ref(), schema, depth)
-        .await
-        .tried(|| format!("could not verify {spec}"))?;
+    let tried = || format!("could not verify {spec}");
+    let provider = provider_of(config, archive.as_ref()).await;
+    let schema = provider.tried(tried)?.schema();
+    let found = archive::verify(archive.as_ref(), schema, depth).await;
+    let found = found.tried(tried)?;
     if found.manifests.is_empty() && !found.is_valid() {
         return Err(Error::Failed(anyhow!("{spec}: {}", faults(&found))));
     }

@@ -1,7 +1,7 @@
 //! The providers that this program has.
 
 use crate::config::Config;
-use propsbot_archive::{self as archive, DataArchive};
+use propsbot_archive::{self as archive, DataArchive, ReadError};
 use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
 use propsbot_mirror::DataProvider;
 
@@ -27,15 +27,19 @@ fn providers(config: &Config) -> Vec<Box<dyn DataProvider>> {
 
 /// The provider that the archive names.
 ///
-/// The first one if none has this name, or if the archive can't be read. Whatever reads the archive
-/// with its schema then says why that fails.
+/// The first one if none has this name, or if the root is missing or damaged. Whatever reads the
+/// archive with its schema then says so.
 pub(super) async fn provider_of(
     config: &Config,
     archive: &dyn DataArchive,
-) -> Box<dyn DataProvider> {
-    let name = archive::provider_of(archive).await.ok();
+) -> Result<Box<dyn DataProvider>, ReadError> {
+    let name = match archive::provider_of(archive).await {
+        // Asking once more would make a user wait, and use up what a server allows.
+        Err(error @ ReadError::Archive(_)) => return Err(error),
+        name => name.ok(),
+    };
     let mut providers = providers(config);
     let mut all = providers.iter().map(|provider| provider.schema().provider);
     let named = all.position(|known| name.as_deref() == Some(known));
-    providers.swap_remove(named.unwrap_or_default())
+    Ok(providers.swap_remove(named.unwrap_or_default()))
 }
