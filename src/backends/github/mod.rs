@@ -43,7 +43,7 @@ use self::{
 };
 use super::{GithubAccess, GithubPlace, History};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Hash, Object, check_bases,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Hash, Object, ROOT, check_bases,
     check_readable, is_manifest, needed,
 };
 use propsbot_network::Network;
@@ -86,8 +86,8 @@ struct Seen {
     known: Option<Head>,
     /// The commit that reads use.
     head: Option<String>,
-    /// Manifests by path, with their git id and our hash.
-    manifests: BTreeMap<String, (String, Hash)>,
+    /// Manifests by path, with their git id.
+    manifests: BTreeMap<String, (String, Vec<u8>)>,
 }
 
 /// Files of a tree by path in the archive, with their git ids.
@@ -198,15 +198,18 @@ impl GithubArchive {
         let Some((head, oid)) = head.and_then(|head| Some((head, head.file(path)?))) else {
             return Ok(None);
         };
-        if let Some((known, hash)) = self.seen().manifests.get(path)
+        if let Some((known, manifest)) = self.seen().manifests.get(path)
             && known == oid
         {
-            return Ok(Some(*hash));
+            return Ok(Some(Hash::of(manifest)));
         }
         let mut tries = Tries::new();
         loop {
             match self.file(path, &head.commit, FILE_LIMIT).await? {
-                Some(found) => return Ok(Some(self.learn(path, &found))),
+                Some(found) => {
+                    self.learn(path, &found);
+                    return Ok(Some(Hash::of(&found)));
+                }
                 // GitHub hasn't replicated the file yet.
                 None => tries.again(GithubError::Overtaken).await?,
             }
@@ -222,12 +225,18 @@ impl GithubArchive {
         Ok(found)
     }
 
-    /// Remembers a manifest's hash.
-    fn learn(&self, path: &str, manifest: &[u8]) -> Hash {
-        let hash = Hash::of(manifest);
-        let known = (git_oid(manifest), hash);
+    /// Remembers a manifest.
+    fn learn(&self, path: &str, manifest: &[u8]) {
+        let known = (git_oid(manifest), manifest.to_vec());
         self.seen().manifests.insert(path.to_owned(), known);
-        hash
+    }
+
+    /// A manifest at a commit, if nothing needs to be asked for it.
+    fn known(&self, path: &str, commit: &str) -> Option<Vec<u8>> {
+        let seen = self.seen();
+        let head = seen.known.as_ref().filter(|head| head.commit == commit)?;
+        let (oid, bytes) = seen.manifests.get(path)?;
+        (head.file(path) == Some(oid)).then(|| bytes.clone())
     }
 
     /// The files that a sweep may remove and that nothing at the head needs.
@@ -261,11 +270,10 @@ fn unwrapped(answer: &[u8]) -> Option<Vec<u8>> {
 
 #[async_trait]
 impl DataArchive for GithubArchive {
-    /// What a manifest refers to is read from the manifest's commit, even if another export
-    /// follows.
+    /// Everything else is read from the root's commit, even if another export follows.
     async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         check_readable(path)?;
-        let seen = self.seen().head.clone().filter(|_| !is_manifest(path));
+        let seen = self.seen().head.clone().filter(|_| path != ROOT);
         let commit = match seen {
             Some(seen) => seen,
             None => match self.look().await.map_err(self.failed("read"))?.head {
@@ -273,6 +281,10 @@ impl DataArchive for GithubArchive {
                 None => return Ok(None),
             },
         };
+        let known = self.known(path, &commit);
+        if let Some(known) = known.filter(|known| known.len() as u64 <= longest) {
+            return Ok(Some(known));
+        }
         let found = match self.file(path, &commit, longest).await {
             Err(GithubError::TooLarge { .. }) => {
                 let path = format!("{path} of {}", self.place);

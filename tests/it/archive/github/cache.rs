@@ -75,15 +75,16 @@ async fn fetches_a_tarball_first_and_changes_later() {
     let archive = archive_in(&github, "");
     first(&archive).await;
     let reader = Reader::new(&github);
-    assert_eq!(reader.read().await, (terse(), 1, 1));
-    assert_eq!(reader.read().await, (terse(), 1, 0));
+    // The root and the server's manifest.
+    assert_eq!(reader.read().await, (terse(), 2, 1));
+    assert_eq!(reader.read().await, (terse(), 2, 0));
 
     second(&archive).await.unwrap();
     let (rows, files, tarballs) = reader.read().await;
     assert_ne!(rows, terse());
-    // The manifest; index and blob of the channel with one more message; the index of the emptied
-    // one.
-    assert!((2..=4).contains(&files) && tarballs == 0, "{files} files");
+    // The root and the manifest; the lists of channels and of days; the files of the new hour, of the
+    // emptied channel's day, and of what moved from hours to days.
+    assert!((4..=8).contains(&files) && tarballs == 0, "{files} files");
 
     // Withdrawn objects leave the cache, too.
     let head = github.head().unwrap().unwrap();
@@ -132,18 +133,15 @@ async fn refetches_damaged_copies() {
     reader.read().await;
     let mut harmed = 0;
     for copy in reader.copies() {
-        if copy
-            .extension()
-            .is_some_and(|extension| extension == "msgpack")
-        {
+        if copy.extension().is_some_and(|extension| extension == "gz") {
             let mut bytes = fs::read(&copy).unwrap();
             bytes[0] ^= 1;
             fs::write(copy, bytes).unwrap();
             harmed += 1;
         }
     }
-    assert_eq!(reader.read().await, (terse(), 1 + harmed, 0));
-    assert_eq!(reader.read().await, (terse(), 1, 0));
+    assert_eq!(reader.read().await, (terse(), 2 + harmed, 0));
+    assert_eq!(reader.read().await, (terse(), 2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,11 +151,11 @@ async fn restarts_interrupted_downloads() {
     let reader = Reader::new(&github);
     github.fail(Kind::Codeload, 1, Fault::Truncated);
     github.fail(Kind::Tarball, 1, Fault::Status(502));
-    assert_eq!(reader.read().await, (terse(), 1, 2));
+    assert_eq!(reader.read().await, (terse(), 2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_missing_and_damaged_blobs() {
+async fn names_missing_and_damaged_files() {
     let github = started().await;
     let archive = archive_in(&github, "");
     first(&archive).await;
@@ -200,15 +198,14 @@ async fn names_missing_and_damaged_blobs() {
 
 /// Verification reads GitHub's objects, whatever copies exist.
 #[tokio::test(flavor = "multi_thread")]
-async fn verify_takes_one_request_and_ignores_copies() {
+async fn verify_takes_one_download_and_ignores_copies() {
     let github = started().await;
-    let archive = archive_in(&github, "");
-    first(&archive).await;
+    first(&archive_in(&github, "")).await;
     let before = (
         github.count(Kind::ReadContents),
         github.count(Kind::Codeload),
     );
-    super::assert_valid(&archive).await;
+    super::assert_valid(&archive_in(&github, "")).await;
     let after = (
         github.count(Kind::ReadContents),
         github.count(Kind::Codeload),
