@@ -431,6 +431,44 @@ const DAMAGES: &[Damage] = &[
     ),
 ];
 
+/// Format 1 was never released, but bots have written it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn export_replaces_archives_of_format_1_only_on_request() {
+    let mirror = exported().await;
+    let rows = mirror.archived().await;
+    let archive = mirror.archive_path();
+    fs::remove_dir_all(&archive).unwrap();
+    let hash = "a1".repeat(32);
+    let old = [
+        format!("blobs/a1/{hash}.msgpack"),
+        format!("indexes/a1/{hash}.json"),
+        "manifest.json".to_owned(),
+        "notes/of-an-admin.txt".to_owned(),
+    ];
+    for path in old.each_ref().map(|path| archive.join(path)) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, r#"{"format":1,"provider":"discord","guilds":[]}"#).unwrap();
+    }
+    let refusal = ["format 1", "propsbot export --replace"];
+    for command in [
+        &["export"][..],
+        &["export", "--dry-run"],
+        &["export", "--repair"],
+        &["verify", "--from", "dir:archive"],
+        &["graph", "--from", "dir:archive", "--out", "graph"],
+    ] {
+        mirror.run(command).await.failed(1, &refusal);
+    }
+    for path in &old {
+        assert!(archive.join(path).exists(), "{path}");
+    }
+    mirror.run(&["export", "--replace"]).await.ok();
+    let stays = old.each_ref().map(|path| archive.join(path).exists());
+    assert_eq!(stays, [false, false, true, true]);
+    mirror.run(&["verify", "--from", "dir:archive"]).await.ok();
+    assert_eq!(mirror.archived().await, rows);
+}
+
 /// Recreates damaged files from the store, on request, and changes nothing else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn export_repair_restores_damaged_archives() {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
-use propsbot_archive::{DataArchive, MemoryArchive, export};
+use propsbot_archive::{DataArchive, ExportRequest, Hash, MemoryArchive, ROOT, export};
 use simulator::github::{Fault, Github, Options, What};
 
 use super::{
@@ -12,7 +12,9 @@ use super::{
         bucket::{clean, first, second, terse},
         community::request,
     },
-    ATTRIBUTES, archive_in, commits, files, started,
+    ATTRIBUTES, archive_in, commits, files,
+    staging::in_parts,
+    started,
 };
 
 /// Writes the first export.
@@ -127,7 +129,7 @@ async fn killed_github_exports_are_atomic() {
         let github = started().await;
         for step in 0.. {
             let prefix = format!("step-{step}");
-            let archive = || archive_in(&github, &prefix).with_part(600);
+            let archive = || in_parts(&github, &prefix);
             begin(&github, &prefix).await;
             let killed = killed(&github, step, end, second(&archive())).await;
             let later = archive();
@@ -177,4 +179,70 @@ async fn killed_first_github_exports_are_atomic() {
             }
         }
     }
+}
+
+/// Puts an archive of format 1 on the branch.
+fn lay_format_one(github: &Github, prefix: &str) -> BTreeSet<String> {
+    let hash = Hash::of(b"old").to_string();
+    let manifest = br#"{"format":1,"provider":"discord","generation":4,"guilds":[]}"#;
+    let files = [
+        (ROOT.to_owned(), manifest.to_vec()),
+        (
+            format!("blobs/{}/{hash}.msgpack", &hash[..2]),
+            b"old".to_vec(),
+        ),
+        (
+            format!("indexes/{}/{hash}.json", &hash[..2]),
+            b"old".to_vec(),
+        ),
+    ];
+    let named = files.map(|(path, bytes)| (format!("{prefix}/{path}"), bytes));
+    github.commit_as_somebody(named).unwrap();
+    self::files(github, prefix)
+}
+
+/// The first export over an archive of format 1.
+async fn replacing(archive: &dyn DataArchive) -> Result<u64, String> {
+    let rows = terse();
+    let everything = ExportRequest {
+        begins_anew: true,
+        ..request(&rows)
+    };
+    let done = export(archive, Arc::new(rows), everything).await;
+    done.map(|done| done.generation)
+        .map_err(|error| error.to_string())
+}
+
+/// Until a replacement is complete, it can be repeated; readers see the old archive or the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_replacements_of_format_1_can_be_repeated() {
+    let undisturbed = MemoryArchive::new();
+    beginning(&undisturbed).await.unwrap();
+    let undisturbed: BTreeSet<String> = undisturbed.files().await.into_keys().collect();
+    let mut seen = BTreeSet::new();
+    for part in [2_500, 1 << 20] {
+        let github = started().await;
+        for step in 0.. {
+            let prefix = format!("step-{step}");
+            let old = lay_format_one(&github, &prefix);
+            let archive = || archive_in(&github, &prefix).with_part(part);
+            let refused = beginning(&archive()).await.unwrap_err();
+            assert!(refused.contains("export --replace"), "{refused}");
+            assert_eq!(files(&github, &prefix), old);
+
+            let killed = killed(&github, step, End::Before, replacing(&archive())).await;
+            let is_old = files(&github, &prefix) == old;
+            seen.insert(is_old);
+            assert_eq!(beginning(&archive()).await.is_err(), is_old, "{step}");
+            replacing(&archive()).await.unwrap();
+            assert_eq!(files(&github, &prefix), undisturbed, "{step}");
+            assert_eq!(github.branches().unwrap(), ["main"], "{step}");
+            assert_valid(&archive()).await;
+            if !killed {
+                assert!(step > 6, "{step} requests are too few");
+                break;
+            }
+        }
+    }
+    assert_eq!(seen.len(), 2);
 }
