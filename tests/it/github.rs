@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use propsbot_archive::{ExportProgressBoard, ROOT};
+use propsbot_archive::{DataArchive, ExportProgressBoard, MemoryArchive};
 use propsbot_backends::{GithubAccess, GithubArchive, GithubPlace};
 use propsbot_jobs::export::exports;
 use propsbot_mirror::{ExportOptions, ExportTarget, Ledger as _, export_and_record};
@@ -214,44 +214,54 @@ async fn replans_overtaken_exports() {
         ..GithubAccess::default()
     };
     let archive = GithubArchive::new(place, &access, &Network::default()).unwrap();
-    let other = |generation: u32| {
-        let text = format!(
-            r#"{{"format":1,"provider":"discord","generation":{generation},
-                "previous":"{}","created_at":0,"guilds":[]}}"#,
-            "0".repeat(64)
-        );
-        Fault::Overtaken(vec![(ROOT.to_owned(), text.into_bytes())])
-    };
     let home = TempDir::new().unwrap();
-    let store = std::sync::Arc::new(Store::open(&home.path().join("store")).unwrap());
-    let guild = Observation {
-        at: Stamp(1),
-        by: Evidence::Rest,
-        fact: Fact::Guild(Guild {
-            id: GuildId(1),
-            name: "guild".to_owned(),
-            owner_id: UserId(2),
-            unread: Unread::default(),
-        }),
+    let open = |name: &str| {
+        let store = Store::open(&home.path().join(name)).unwrap();
+        std::sync::Arc::new(store)
     };
-    store.merge(&[vec![guild]]).unwrap();
-    assert!(store.is_due().unwrap());
-    github.fail(Kind::CommitOnBranch, 1, other(9));
-    let target = ExportTarget {
-        name: ARCHIVE.to_owned(),
-        archive: std::sync::Arc::new(archive),
-        beside: None,
-        made: ExportProgressBoard::default(),
-        spool: home.path().join("spool"),
-        drop_copies: None,
+    let rename = |store: &Store, at: i64, name: &str| {
+        let guild = Observation {
+            at: Stamp(at),
+            by: Evidence::Rest,
+            fact: Fact::Guild(Guild {
+                id: GuildId(1),
+                name: name.to_owned(),
+                owner_id: UserId(2),
+                unread: Unread::default(),
+            }),
+        };
+        store.merge(&[vec![guild]]).unwrap();
     };
     let options = ExportOptions {
         replace: true,
         ..ExportOptions::default()
     };
+    let target = |archive: std::sync::Arc<dyn DataArchive>| ExportTarget {
+        name: ARCHIVE.to_owned(),
+        archive,
+        beside: None,
+        made: ExportProgressBoard::default(),
+        spool: home.path().join("spool"),
+        drop_copies: None,
+    };
+    let theirs = std::sync::Arc::new(MemoryArchive::new());
+    let other = open("other");
+    for (generation, name) in [(1, "guild"), (2, "renamed")] {
+        rename(&other, generation, name);
+        let target = target(theirs.clone());
+        let done = export_and_record(&exports(&other), &target, Millis(1), &options).await;
+        assert_eq!(i64::try_from(done.unwrap().generation), Ok(generation));
+    }
+    let theirs = theirs.files().await.into_iter().collect();
+    github.fail(Kind::CommitOnBranch, 1, Fault::Overtaken(theirs));
+
+    let store = open("store");
+    rename(&store, 1, "guild");
+    assert!(store.is_due().unwrap());
+    let target = target(std::sync::Arc::new(archive));
     let done = export_and_record(&exports(&store), &target, Millis(1), &options).await;
     let done = done.unwrap();
-    assert_eq!((done.generation, done.changed), (10, true));
+    assert_eq!((done.generation, done.changed), (3, true));
     assert_eq!(github.count(Kind::CommitOnBranch), 2);
     assert!(!store.is_due().unwrap());
 }

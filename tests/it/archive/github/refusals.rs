@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use propsbot_archive::{
     ArchiveError, ArchiveReader, DataArchive, FILE_LIMIT, Hash, ROOT, base,
-    contract::{blob, publish, write},
+    contract::{blob, manifest, publish, write},
     export,
 };
 use propsbot_backends::{GithubAccess, GithubArchive};
@@ -199,14 +199,13 @@ async fn one_of_two_writers_fails_cleanly() {
     let reader = ArchiveReader::open(&one, &SCHEMA).await.unwrap();
     let expected = Some(reader.root());
     // Someone else publishes between our read and our commit.
-    let other = br#"{"format":1,"provider":"discord","generation":9,"previous":null,
-        "created_at":0,"guilds":[]}"#;
-    let theirs = vec![(ROOT.to_owned(), other.to_vec())];
+    let other = manifest(9);
+    let theirs = vec![(ROOT.to_owned(), other.clone())];
     github.fail(Kind::CommitOnBranch, 1, Fault::Overtaken(theirs));
-    let lost = publish(br#"{"format":1}"#.to_vec());
+    let lost = publish(manifest(1));
     let error = write(&one, base(expected), [blob(b"even more")], lost).await;
     let stale =
-        matches!(error, Err(ArchiveError::Stale { found, .. }) if found == Some(Hash::of(other)));
+        matches!(error, Err(ArchiveError::Stale { found, .. }) if found == Some(Hash::of(&other)));
     assert!(stale, "{error:?}");
     assert_eq!(one.read(ROOT, FILE_LIMIT).await.unwrap().unwrap(), other);
 }
