@@ -1,6 +1,8 @@
 //! `cargo bench --bench archive [-- MESSAGES … [folder|github]]`: the cost of exporting so many
 //! messages (default 100,000 and 1,000,000), of exporting one more, and the speed of verifying and
 //! reading: in a folder, and on a simulated GitHub. Only prints figures.
+//!
+//! With `year`, a guild's year of hourly exports instead.
 
 mod community;
 mod github;
