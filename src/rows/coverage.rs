@@ -46,6 +46,20 @@ pub fn covered_times(
     joined.flat_map(|range| without(range, &holes)).collect()
 }
 
+/// The covered times without those that are still to be looked back at: what is `window` milliseconds older
+/// than `unseen_since`, or newer, may have changed unseen. The archive doesn't say that a look-back is
+/// pending, so a restored store has to fetch these times again.
+pub fn without_unseen(covered: Vec<Covered>, unseen_since: Millis, window: i64) -> Vec<Covered> {
+    let end = Millis(unseen_since.0.saturating_sub(window).saturating_sub(LEEWAY));
+    let before = covered.into_iter().filter(|range| range.after < end);
+    before
+        .map(|range| Covered {
+            to: range.to.min(end),
+            ..range
+        })
+        .collect()
+}
+
 /// The milliseconds after `after` that are known up to the end of `last`.
 fn whole_millis(after: MessageId, last: Interval) -> Covered {
     // No message has the id 0.
@@ -204,6 +218,18 @@ mod tests {
         assert_eq!(known(newest, Evidence::Rest, LEEWAY), -1);
         assert_eq!(known(newest, Evidence::Gateway, LEEWAY + 1), -1);
         assert_eq!(known(MessageId(5 << 22), Evidence::Rest, LEEWAY + 1), -1);
+    }
+
+    #[test]
+    fn leaves_out_what_is_still_to_be_looked_back_at() {
+        let range = |after, to| Covered {
+            after: Millis(after),
+            to: Millis(to),
+        };
+        let since = Millis(LEEWAY + 100);
+        let covered = vec![range(0, 40), range(50, 60), range(60, 90), range(95, 99)];
+        let left = without_unseen(covered, since, 30);
+        assert_eq!(left, [range(0, 40), range(50, 60), range(60, 70)]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod rows;
 mod schema;
 mod snapshot;
 
-pub use coverage::{covered_ids, covered_times};
+pub use coverage::{covered_ids, covered_times, without_unseen};
 pub use records::Restored;
 pub use redactor::{RULES, Redactor};
 pub use rows::{

@@ -14,7 +14,8 @@ use propsbot_archive::{
 };
 use propsbot_backends::FolderArchive;
 use propsbot_model::{
-    ChannelId, Evidence, Fact, Millis, Observation, Privacy, Settings, Stamp, Tier, UserId,
+    ChannelId, Coverage, Evidence, Fact, MessageId, Millis, Observation, Privacy, Settings, Stamp,
+    Tier, UserId,
 };
 use propsbot_store::Store;
 use serde_json::Value;
@@ -238,6 +239,39 @@ async fn refetches_unfinished_data_after_a_restore() {
     mirror.check_store();
     mirror.export().await;
     mirror.check_archive().await;
+}
+
+/// The archive doesn't say that a look-back is pending, so its times don't count as known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looks_back_after_a_restore_at_what_was_pending() {
+    let mirror = Mirror::seeded(7).await;
+    mirror.sync().await.ok();
+    let guild = mirror.guild();
+    let truth = mirror.discord.truth();
+    let public = |id: u64| {
+        let mut channels = truth.channels.iter();
+        channels.any(|channel| channel.id == id && channel.public && channel.readable)
+    };
+    let messages = truth.messages.iter();
+    let messages = messages.filter(|message| public(message.channel) && message.webhook.is_none());
+    let oldest = messages.min_by_key(|message| message.id).unwrap();
+    let channel = ChannelId(oldest.channel);
+    let posted_at = MessageId(oldest.id).created_at();
+    let pending = Observation {
+        at: mirror.store().newest().unwrap(),
+        by: Evidence::Gateway,
+        fact: Fact::Unseen(guild, channel, Stamp::from(posted_at)),
+    };
+    mirror.store().merge(&[vec![pending]]).unwrap();
+    assert!(mirror.discord.edit(channel.0, oldest.id, "changed unseen"));
+    mirror.export().await;
+    lose(&mirror);
+    mirror.run(&FROM).await.ok();
+    let known = mirror.store().coverage(guild).unwrap();
+    let covers = |known: &Coverage| known.covers(MessageId(oldest.id));
+    assert!(!known.is_empty() && !known.get(&channel).is_some_and(covers));
+    mirror.sync().await.ok();
+    mirror.check_store();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

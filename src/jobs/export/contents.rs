@@ -9,8 +9,10 @@ use propsbot_model::{
     ChannelId, ChannelKind, Class, FailureObject, Guild, GuildId, Message, MessageId, Millis,
     Privacy, Tier, tables,
 };
-use propsbot_rows::{ChannelRow, Redactor, covered_times};
+use propsbot_rows::{ChannelRow, Redactor, covered_times, without_unseen};
 use propsbot_store::{Dirty, Mark, Reader, StoreError};
+
+const DAY_MS: i64 = 86_400_000;
 
 /// The exported guilds and channels, and what changed in them.
 pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
@@ -81,11 +83,16 @@ fn parts(store: &Reader, guild: &Guild) -> Result<Vec<ExportPart>, StoreError> {
     let (coverage, unfinished) = (store.coverage(guild.id)?, unfinished(store, guild.id)?);
     let session = store.session(guild.id)?.number;
     let heard = heard_at(store, guild.id)?;
+    let window = i64::from(store.settings(guild.id)?.look_back_days) * DAY_MS;
     let covered = |channel: ChannelId| {
         let known = coverage.get(&channel)?;
         let is_live = known.live.is_some_and(|live| live.session == session);
         let unfinished = unfinished.get(&channel).cloned().unwrap_or_default();
-        Some(covered_times(known, heard.filter(|_| is_live), &unfinished))
+        let covered = covered_times(known, heard.filter(|_| is_live), &unfinished);
+        Some(match known.unseen_since {
+            Some(since) => without_unseen(covered, since.millis(), window),
+            None => covered,
+        })
     };
     let exported = exported(store, guild)?.into_iter();
     let parts = exported.map(|(channel, name)| ExportPart {
