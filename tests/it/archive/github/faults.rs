@@ -14,7 +14,7 @@ use super::{
     },
     ATTRIBUTES, archive_in, commits, files,
     staging::in_parts,
-    started,
+    started, writes,
 };
 
 /// Writes the first export.
@@ -96,8 +96,18 @@ async fn survives_commits_by_others() {
 enum End {
     /// Before sending it.
     Before,
-    /// After sending it, without seeing the response.
+    /// After sending it, without seeing the response. Only writes: after a read, nothing is different.
     After,
+}
+
+impl End {
+    /// Of which requests there are how many at least, and how many there were.
+    fn requests(self, github: &Github) -> (What, usize, usize) {
+        match self {
+            Self::Before => (What::Any, 10, github.requests().len()),
+            Self::After => (What::Writes, 4, writes(github)),
+        }
+    }
 }
 
 /// Exports in parts until killed at this request. Returns whether it was killed.
@@ -111,9 +121,9 @@ async fn killed(
         End::Before => Fault::Answer(401, "{}".to_owned()),
         End::After => Fault::Delay(FOR_EVER),
     };
-    let before = github.requests().len();
-    github.fail_after(What::Any, step, usize::MAX / 2, fault);
-    let reached = github.wait(FOR_EVER, |github| github.requests().len() > before + step);
+    let (what, _, before) = end.requests(github);
+    github.fail_after(what, step, usize::MAX / 2, fault);
+    let reached = github.wait(FOR_EVER, |github| end.requests(github).2 > before + step);
     let ended = select(Box::pin(exporting), Box::pin(reached)).await;
     let alive = matches!(ended, Either::Left((Ok(_), _)));
     drop(ended);
@@ -139,7 +149,8 @@ async fn killed_github_exports_are_atomic() {
             assert_eq!(github.branches().unwrap(), ["main"], "{end:?} {step}");
             assert_valid(&later).await;
             if !killed {
-                assert!(step > 10, "{step} requests are too few");
+                let (_, least, _) = end.requests(&github);
+                assert!(step > least, "{step} requests are too few");
                 break;
             }
         }
@@ -174,7 +185,8 @@ async fn killed_first_github_exports_are_atomic() {
             let head = github.head().unwrap().unwrap();
             assert!(github.files_at(&head).unwrap().contains_key(ATTRIBUTES));
             if !killed {
-                assert!(step > 10, "{step} requests are too few");
+                let (_, least, _) = end.requests(&github);
+                assert!(step > least, "{step} requests are too few");
                 break;
             }
         }
@@ -220,28 +232,25 @@ async fn killed_replacements_of_format_1_can_be_repeated() {
     beginning(&undisturbed).await.unwrap();
     let undisturbed: BTreeSet<String> = undisturbed.files().await.into_keys().collect();
     let mut seen = BTreeSet::new();
-    for part in [2_500, 1 << 20] {
-        let github = started().await;
-        for step in 0.. {
-            let prefix = format!("step-{step}");
-            let old = lay_format_one(&github, &prefix);
-            let archive = || archive_in(&github, &prefix).with_part(part);
-            let refused = beginning(&archive()).await.unwrap_err();
-            assert!(refused.contains("export --replace"), "{refused}");
-            assert_eq!(files(&github, &prefix), old);
-
-            let killed = killed(&github, step, End::Before, replacing(&archive())).await;
-            let is_old = files(&github, &prefix) == old;
-            seen.insert(is_old);
-            assert_eq!(beginning(&archive()).await.is_err(), is_old, "{step}");
-            replacing(&archive()).await.unwrap();
-            assert_eq!(files(&github, &prefix), undisturbed, "{step}");
-            assert_eq!(github.branches().unwrap(), ["main"], "{step}");
-            assert_valid(&archive()).await;
-            if !killed {
-                assert!(step > 6, "{step} requests are too few");
-                break;
-            }
+    let github = started().await;
+    for step in 0.. {
+        let prefix = format!("step-{step}");
+        let old = lay_format_one(&github, &prefix);
+        let archive = || archive_in(&github, &prefix).with_part(2_500);
+        let killed = killed(&github, step, End::Before, replacing(&archive())).await;
+        let is_old = files(&github, &prefix) == old;
+        seen.insert(is_old);
+        match beginning(&archive()).await {
+            Err(refused) => assert!(is_old && refused.contains("export --replace"), "{refused}"),
+            Ok(_) => assert!(!is_old, "{step}"),
+        }
+        replacing(&archive()).await.unwrap();
+        assert_eq!(files(&github, &prefix), undisturbed, "{step}");
+        assert_eq!(github.branches().unwrap(), ["main"], "{step}");
+        assert_valid(&archive()).await;
+        if !killed {
+            assert!(step > 10, "{step} requests are too few");
+            break;
         }
     }
     assert_eq!(seen.len(), 2);
