@@ -334,7 +334,7 @@ async fn mirrors_only_named_guilds_and_keeps_others() {
         "--guild",
         "5",
     ];
-    mirror.run(&from).await.failed(2, &["has no guild 5"]);
+    mirror.run(&from).await.failed(2, &["has no space 5"]);
 
     // Deleted from the store, its log, the archive and the graph.
     let id = other.id.to_string();
