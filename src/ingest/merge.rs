@@ -3,9 +3,13 @@
 use super::{Rows, boundaries::Boundaries, forgotten, guild, message, privacy, reaction, reactors};
 use propsbot_model::{
     ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildEntity,
-    GuildId, Interval, Live, Lww, Message, Observation, Pending, Props, Reason, Scrub, Session,
-    Settings, Stamp, Synced,
+    GuildId, InteractionId, Interval, Live, Lww, Message, MessageId, Millis, Observation, Pending,
+    Props, Reason, Scrub, Session, Settings, Stamp, Synced,
 };
+
+/// How long before its answers a command was run at the most, in milliseconds: its token is valid for 15
+/// minutes (<https://discord.com/developers/docs/interactions/receiving-and-responding>). Some more for clocks.
+const INTERACTION_MS: i64 = 20 * 60_000;
 
 /// Merges one observation; returns the lists of reactors found missing.
 ///
@@ -285,6 +289,23 @@ pub(super) fn link_props<S: Rows>(
     {
         props.message_id.get_or_insert(message.id);
         rows.put(&props)?;
+    }
+    Ok(())
+}
+
+/// Marks the props that a message announces which was deleted before it was stored: they are exported with it.
+pub(super) fn mark_props_of<S: Rows>(
+    rows: &mut S,
+    channel_id: ChannelId,
+    message_id: MessageId,
+) -> Result<(), S::Error> {
+    let run_from = Millis(message_id.created_at().0 - INTERACTION_MS);
+    let runs = InteractionId::at(run_from)..=InteractionId(message_id.0);
+    let (first, last) = runs.into_inner();
+    for props in rows.range::<Props>((channel_id, first)..=(channel_id, last))? {
+        if props.message_id == Some(message_id) {
+            rows.put(&props)?;
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::{
     Rows,
     boundaries::Boundaries,
     forgotten, guild,
-    merge::{fail, link_props, session, settle},
+    merge::{fail, link_props, mark_props_of, session, settle},
     privacy, reaction, reactors,
 };
 use propsbot_model::{
@@ -86,9 +86,12 @@ pub(super) fn delete<S: Rows>(
         state: Life::Deleted(at.millis()),
         unlisted: (by == Evidence::Rest).then_some(at),
     };
-    let (_, after) = put(rows, tombstone)?;
+    let (before, after) = put(rows, tombstone)?;
     if after.message().is_some() {
         return Ok(());
+    }
+    if before.is_none() {
+        mark_props_of(rows, channel_id, id)?;
     }
     settle(rows, guild_id, &FailureObject::Message(channel_id, id))?;
     reaction::forget(rows, guild_id, channel_id, id)
