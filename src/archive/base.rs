@@ -112,18 +112,12 @@ impl Planner<'_> {
                 Some(Extent::Periods(periods)) => base.stale_regions(&entries, periods),
                 None => BTreeSet::new(),
             };
-            for region in &regions {
-                entries.retain(|period, _| !region.contains(*period));
-                let unit = region.unit();
-                self.read(
-                    scope,
-                    table.name,
-                    region.times(),
-                    (base.limit, unit),
-                    &mut entries,
-                )?;
-            }
             loop {
+                for region in &regions {
+                    entries.retain(|period, _| !region.contains(*period));
+                    let (times, limits) = (region.times(), (base.limit, region.unit()));
+                    self.read(scope, table.name, times, limits, &mut entries)?;
+                }
                 // What shrank, or lies in a year that is over now, may have to be joined with its neighbours.
                 regions = base.to_join(entries.values().map(|entry| {
                     let head = overhead(&scope.space, scope.part.as_ref(), table.name, entry.rows);
@@ -131,17 +125,6 @@ impl Planner<'_> {
                 }));
                 if regions.is_empty() {
                     break;
-                }
-                for region in &regions {
-                    entries.retain(|period, _| !region.contains(*period));
-                    let unit = region.unit();
-                    self.read(
-                        scope,
-                        table.name,
-                        region.times(),
-                        (base.limit, unit),
-                        &mut entries,
-                    )?;
                 }
             }
             if !entries.is_empty() {
