@@ -1,7 +1,7 @@
 //! Discord's graph plugins: what SourceCred reads to turn thanks into cred.
 //!
-//! Owns what counts as props (`props`) and the graph drawn from them (`plugin`): [`PropsPlugin`]. The
-//! graph of SourceCred's own Discord plugin is [`discord`]. Pure: the rows and the weights decide, not where
+//! Owns what counts as props (`props`), the graph drawn from them (`plugin`), [`PropsPlugin`], and the tables that
+//! follow from the same rules ([`tables`]). The graph of SourceCred's own Discord plugin is [`discord`]. Pure: the rows and the weights decide, not where
 //! the archive is, where the files go, or what time it is. The same rows in any order give the same bytes.
 
 mod channels;
@@ -17,6 +17,7 @@ mod prefix;
 mod props;
 mod quota;
 mod row_filter;
+pub mod tables;
 mod weights;
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ use super::{
     quota::{QuotaEntry, Quotas},
 };
 use propsbot_model::{
-    AuthorKind, ChannelId, EmojiKey, GuildId, Limits, MessageId, MessageKind, Millis, Quota, UserId,
+    AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Limits, MessageId, MessageKind,
+    Millis, Quota, UserId,
 };
 use propsbot_rows::{MessageRow, PropsRow, ReactionRow, Snapshot};
 
@@ -38,6 +39,8 @@ use propsbot_rows::{MessageRow, PropsRow, ReactionRow, Snapshot};
 pub struct Props<'a> {
     pub(super) guild: GuildId,
     pub(super) channel: ChannelId,
+    /// The command's run; `None` for a plain message.
+    pub(super) command: Option<InteractionId>,
     /// When they were given: the time of the message that gives them.
     pub(super) given: Millis,
     /// When the contribution was made that they are for.
@@ -73,6 +76,16 @@ pub struct Verdict<'a> {
     pub props: Result<Props<'a>, NoProps>,
     /// Who is thanked in it but receives nothing.
     pub left_out: Vec<(UserId, NotReceived)>,
+}
+
+/// A message that thanks somebody, counted or not.
+pub(super) struct Judged<'a> {
+    /// Who thanks whom. Without reactions if it doesn't count.
+    pub(super) props: Props<'a>,
+    /// Who is thanked but receives nothing.
+    pub(super) left_out: Vec<(UserId, NotReceived)>,
+    /// Why it isn't props.
+    pub(super) why_not: Option<NoProps>,
 }
 
 /// Why a message isn't props.
@@ -149,34 +162,51 @@ impl<'a> Rules<'a> {
 
     /// Whether a message is props; `given` is the command's row if a command posted it.
     pub fn judge<'r>(&self, message: &'r MessageRow, given: Option<&'r PropsRow>) -> Verdict<'r> {
-        let deleted = message.deleted_at.is_some();
-        let no = |why| Verdict {
-            props: Err(why),
-            left_out: Vec::new(),
-        };
-        let is_kept = given.is_some_and(|row| self.keeping.contains(&row.guild_id));
-        if !is_kept && self.channels.is_deleted(message.channel_id) {
-            return no(NoProps::ChannelDeleted);
-        }
-        match given {
-            Some(row) if row.withdrawn_at.is_some() => no(NoProps::Withdrawn),
-            Some(row) if !deleted || is_kept => self.judge_command(message.id, row),
-            None if !deleted => match giver_of(message, &self.bots) {
-                Err(why) => no(why),
-                Ok(_) if !self.channels.are_props(message.channel_id) => {
-                    no(NoProps::NoPropsChannel)
-                }
-                Ok(_)
-                    if self
-                        .bounds(message)
-                        .is_some_and(|bounds| bounds.commands_only) =>
-                {
-                    no(NoProps::CommandsOnly)
-                }
-                Ok(author) => self.judge_plain(message, author),
+        let (props, left_out) = match self.thanks_in(message, given) {
+            Ok(judged) => match judged.why_not {
+                None => (Ok(judged.props), judged.left_out),
+                Some(why @ NoProps::NobodyThanked) => (Err(why), judged.left_out),
+                Some(why) => (Err(why), Vec::new()),
             },
-            _ => no(NoProps::MessageDeleted),
-        }
+            Err(why) => (Err(why), Vec::new()),
+        };
+        Verdict { props, left_out }
+    }
+
+    /// Who thanks whom in a message, and whether that counts; or why it isn't about thanks at all.
+    fn thanks_in<'r>(
+        &self,
+        message: &'r MessageRow,
+        given: Option<&'r PropsRow>,
+    ) -> Result<Judged<'r>, NoProps> {
+        let deleted = message.deleted_at.is_some();
+        let is_kept = given.is_some_and(|row| self.keeping.contains(&row.guild_id));
+        let gone = (!is_kept && self.channels.is_deleted(message.channel_id))
+            .then_some(NoProps::ChannelDeleted);
+        let (judged, why_not) = match given {
+            Some(row) => {
+                let why_not = match row.withdrawn_at {
+                    Some(_) => Some(NoProps::Withdrawn),
+                    None => (deleted && !is_kept).then_some(NoProps::MessageDeleted),
+                };
+                (self.given_in(message.id, row), why_not)
+            }
+            None if deleted => return Err(gone.unwrap_or(NoProps::MessageDeleted)),
+            None => {
+                let author = giver_of(message, &self.bots).map_err(|why| gone.unwrap_or(why))?;
+                if !self.channels.are_props(message.channel_id) {
+                    return Err(gone.unwrap_or(NoProps::NoPropsChannel));
+                }
+                let limits = self.bounds(message);
+                let commands_only = limits.is_some_and(|limits| limits.commands_only);
+                let why_not = commands_only.then_some(NoProps::CommandsOnly);
+                (self.written_in(message, author), why_not)
+            }
+        };
+        Ok(Judged {
+            why_not: gone.or(why_not).or(judged.why_not),
+            ..judged
+        })
     }
 
     /// The emoji and the member of a reaction to props, or why it doesn't count.
@@ -237,11 +267,13 @@ impl<'a> Rules<'a> {
             .is_some_and(|member| !member.is_nobody())
     }
 
-    fn judge_command<'r>(&self, answer: MessageId, row: &'r PropsRow) -> Verdict<'r> {
+    /// Who thanks whom with a command.
+    pub(super) fn given_in<'r>(&self, answer: MessageId, row: &'r PropsRow) -> Judged<'r> {
         let about = row.about_channel_id.zip(row.about_message_id);
         let props = Props {
             guild: row.guild_id,
             channel: row.channel_id,
+            command: Some(row.id),
             given: answer.created_at(),
             at: about.map_or(answer, |(_, message)| message).created_at(),
             about,
@@ -259,10 +291,12 @@ impl<'a> Rules<'a> {
         self.received(props, thanked)
     }
 
-    fn judge_plain<'r>(&self, message: &'r MessageRow, giver: UserId) -> Verdict<'r> {
+    /// Who thanks whom in a plain message.
+    fn written_in<'r>(&self, message: &'r MessageRow, giver: UserId) -> Judged<'r> {
         let props = Props {
             guild: message.guild_id,
             channel: message.channel_id,
+            command: None,
             given: message.id.created_at(),
             at: message.id.created_at(),
             about: None,
@@ -290,7 +324,7 @@ impl<'a> Rules<'a> {
         &self,
         mut props: Props<'r>,
         thanked: impl Iterator<Item = Thanked>,
-    ) -> Verdict<'r> {
+    ) -> Judged<'r> {
         let mut left_out = Vec::new();
         for of in thanked {
             let why = match self.members.get(of.user) {
@@ -307,12 +341,12 @@ impl<'a> Rules<'a> {
             };
             left_out.push((of.user, why));
         }
-        let props = if props.receivers.is_empty() {
-            Err(NoProps::NobodyThanked)
-        } else {
-            Ok(props)
-        };
-        Verdict { props, left_out }
+        let why_not = props.receivers.is_empty();
+        Judged {
+            why_not: why_not.then_some(NoProps::NobodyThanked),
+            props,
+            left_out,
+        }
     }
 }
 
@@ -332,19 +366,38 @@ pub(super) fn props<'a>(
     snapshot: &'a Snapshot,
     rules: &Rules<'_>,
 ) -> BTreeMap<MessageId, Props<'a>> {
+    let all = judged(snapshot, rules).into_iter();
+    let counted = all.filter(|(_, judged)| judged.why_not.is_none());
+    counted
+        .map(|(message, judged)| (message, judged.props))
+        .collect()
+}
+
+/// All messages in a snapshot that thank somebody, counted or not.
+pub(super) fn judged<'a>(
+    snapshot: &'a Snapshot,
+    rules: &Rules<'_>,
+) -> BTreeMap<MessageId, Judged<'a>> {
     let answers = by_answer(snapshot);
     let mut all = BTreeMap::new();
     for message in &snapshot.messages {
         let given = answers.get(&message.id).copied();
-        if let Ok(props) = rules.judge(message, given).props {
-            all.insert(message.id, props);
+        if let Ok(judged) = rules.thanks_in(message, given) {
+            all.insert(message.id, judged);
         }
     }
     let mut quotas = Quotas::new(rules);
-    all.retain(|_, props| quotas.take(&QuotaEntry::from(&*props)).is_none());
+    for judged in all.values_mut() {
+        if judged.why_not.is_none() {
+            let over = quotas.take(&QuotaEntry::from(&judged.props));
+            judged.why_not = over.map(NoProps::OverQuota);
+        }
+    }
     for reaction in &snapshot.reactions {
-        if let Some(on) = all.get_mut(&reaction.message_id) {
-            on.reactions.extend(rules.judge_reaction(reaction));
+        if let Some(on) = all.get_mut(&reaction.message_id)
+            && on.why_not.is_none()
+        {
+            on.props.reactions.extend(rules.judge_reaction(reaction));
         }
     }
     all

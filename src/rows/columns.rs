@@ -162,7 +162,7 @@ pub(crate) const EMOJIS: &[Column] = &[
     DELETED_AT,
 ];
 
-pub(crate) const MEMBERS: &[Column] = &[
+pub const MEMBERS: &[Column] = &[
     GUILD_ID,
     column("user_id", Id, Required, ""),
     column("username", Text, Required, "empty if unknown or hidden"),

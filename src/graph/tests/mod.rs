@@ -9,6 +9,7 @@ mod limits;
 mod minting;
 mod page;
 mod rules;
+mod tables;
 
 use super::*;
 use propsbot_sourcecred::{Document, Unusable};

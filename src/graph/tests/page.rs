@@ -20,7 +20,7 @@ use propsbot_model::{
 };
 use propsbot_rows::{GuildRow, MessageRow, PropsRow, SCHEMA};
 
-const DAN: UserId = UserId(480_300_000_000_000_004);
+pub(super) const DAN: UserId = UserId(480_300_000_000_000_004);
 const EVE: UserId = UserId(480_300_000_000_000_005);
 const HOUR: u64 = 60;
 
@@ -273,7 +273,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 /// A guild in which much was said in a month, and every rule of props matters.
-fn guild() -> impl Strategy<Value = Snapshot> {
+pub(super) fn guild() -> impl Strategy<Value = Snapshot> {
     let said: Vec<_> = (0..60).map(|number| said(number * 13 * HOUR)).collect();
     let limits = prop::collection::vec(limits(), 0..4);
     (said, limits, any::<[bool; 3]>()).prop_map(

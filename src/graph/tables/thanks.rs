@@ -1,0 +1,345 @@
+//! `thanks`: who thanked whom, and whether that counts.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CHANNEL_ID, Column, DerivedTable, EncodedRow, GUILD_ID, Id, ReadError, Required, RowSource,
+    Table, Time, column,
+};
+use crate::{
+    NoProps, NotReceived, PropsRowFilter, Rules,
+    props::{Judged, judged},
+};
+use propsbot_archive::{
+    Covered,
+    Kind::{self, Bool, Integer, OneOf, Text},
+    Level, Millis,
+    Presence::Nullable,
+    Row, RowKey, Schema, Scope, TableQuery, TableRows,
+};
+use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, UserId};
+use propsbot_rows::Snapshot;
+
+pub(super) const TABLE: DerivedTable = DerivedTable {
+    table: Table::of::<ThanksRow>(Level::Space).with(
+        "Who thanked whom: a row for everyone who is named by a command, or mentioned in a message that a member, or \
+         one of the guild's `props_bots`, wrote in a props channel. With several guilds, they are one community, as \
+         in a graph of the whole archive. A row's time is `at`.",
+        COLUMNS,
+    ),
+    rows,
+};
+
+const COLUMNS: &[Column] = &[
+    GUILD_ID,
+    CHANNEL_ID,
+    column(
+        "message_id",
+        Kind::Id,
+        Nullable,
+        "the message that gives thanks; nil if the archive has none for the command",
+    ),
+    column(
+        "command_id",
+        Kind::Id,
+        Nullable,
+        "the `id` in `props` if a command gave them",
+    ),
+    column("giver_id", Kind::Id, Required, ""),
+    column("receiver_id", Kind::Id, Required, ""),
+    column(
+        "at",
+        Time,
+        Required,
+        "when the contribution was made: `given_at`, or when the message was posted that they thank for",
+    ),
+    column(
+        "given_at",
+        Time,
+        Required,
+        "when the message that gives thanks was posted, or the command run",
+    ),
+    column(
+        "about_channel_id",
+        Kind::Id,
+        Nullable,
+        "the channel of the message that they thank for, if that is another one",
+    ),
+    column(
+        "about_message_id",
+        Kind::Id,
+        Nullable,
+        "the message that they thank for, if it is another one",
+    ),
+    column("reason", Text, Required, "what for, as Discord has it"),
+    column(
+        "origin",
+        OneOf(&["command", "message"]),
+        Required,
+        "a command gave them, or a message in a props channel",
+    ),
+    column(
+        "times",
+        Integer,
+        Required,
+        "how often the message names the receiver, which a graph weighs; 0 if it doesn't count",
+    ),
+    column(
+        "reactions",
+        Integer,
+        Required,
+        "how many reactions to the message count; 0 if it doesn't itself",
+    ),
+    column(
+        "counted",
+        Bool,
+        Required,
+        "the graph and the leaderboard count it",
+    ),
+    column(
+        "why_not",
+        OneOf(WhyNot::NAMES),
+        Nullable,
+        "why it isn't counted",
+    ),
+];
+
+/// Somebody who is thanked in a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThanksRow {
+    pub guild_id: GuildId,
+    pub channel_id: ChannelId,
+    /// The message that gives thanks.
+    pub message_id: Option<MessageId>,
+    /// The command's run.
+    pub command_id: Option<InteractionId>,
+    pub giver_id: UserId,
+    pub receiver_id: UserId,
+    /// When the contribution was made.
+    pub at: Millis,
+    /// When thanks were given.
+    pub given_at: Millis,
+    /// The channel of the thanked-for message.
+    pub about_channel_id: Option<ChannelId>,
+    /// The thanked-for message.
+    pub about_message_id: Option<MessageId>,
+    /// What for, raw.
+    pub reason: String,
+    pub origin: Origin,
+    /// How often the receiver is named; 0 if not counted.
+    pub times: u32,
+    /// How many reactions count; 0 if not counted.
+    pub reactions: u32,
+    pub counted: bool,
+    pub why_not: Option<WhyNot>,
+}
+
+/// How thanks were given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Command,
+    Message,
+}
+
+/// Why thanks don't count. What is about the receiver comes before what is about the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyNot {
+    /// The receiver is the giver.
+    ToSelf,
+    /// The receiver isn't among the members.
+    Unknown,
+    /// The receiver is a bot that the message only replies to.
+    BotAnswered,
+    /// The receiver was first mentioned by an edit that came too late.
+    AddedLate,
+    /// The archive doesn't have the message that the command posted.
+    NoMessage,
+    ChannelDeleted,
+    MessageDeleted,
+    /// The giver took them back.
+    Withdrawn,
+    /// Only commands could give props.
+    CommandsOnly,
+    /// The message exceeds the giver's quota.
+    OverQuota,
+}
+
+impl WhyNot {
+    const NAMES: &'static [&'static str] = &[
+        "to_self",
+        "unknown",
+        "bot_answered",
+        "added_late",
+        "no_message",
+        "channel_deleted",
+        "message_deleted",
+        "withdrawn",
+        "commands_only",
+        "over_quota",
+    ];
+
+    fn of_message(why: NoProps) -> Option<Self> {
+        match why {
+            NoProps::ChannelDeleted => Some(Self::ChannelDeleted),
+            NoProps::MessageDeleted => Some(Self::MessageDeleted),
+            NoProps::Withdrawn => Some(Self::Withdrawn),
+            NoProps::CommandsOnly => Some(Self::CommandsOnly),
+            NoProps::OverQuota(_) => Some(Self::OverQuota),
+            // Nobody in it receives anything, so there is no receiver to explain it to.
+            NoProps::NobodyThanked
+            | NoProps::NoPropsChannel
+            | NoProps::ByWebhook
+            | NoProps::ByBot
+            | NoProps::NotWritten => None,
+        }
+    }
+}
+
+impl From<NotReceived> for WhyNot {
+    fn from(why: NotReceived) -> Self {
+        match why {
+            NotReceived::Giver => Self::ToSelf,
+            NotReceived::Unknown => Self::Unknown,
+            NotReceived::BotAnswered => Self::BotAnswered,
+            NotReceived::AddedLate(_) => Self::AddedLate,
+        }
+    }
+}
+
+impl Row for ThanksRow {
+    const TABLE: &'static str = "thanks";
+
+    fn is_of(&self, scope: &Scope) -> bool {
+        *scope == Scope::space(self.guild_id)
+    }
+
+    fn key(&self) -> RowKey {
+        let message = self.message_id.map_or(0, |id| id.0);
+        let command = self.command_id.map_or(0, |id| id.0);
+        let sort = [message, command, self.receiver_id.0];
+        RowKey {
+            time: self.at,
+            sort: sort.into_iter().flat_map(u64::to_be_bytes).collect(),
+        }
+    }
+}
+
+/// One guild at a time is in memory, besides the channels and members of all.
+fn rows(rows: &dyn RowSource, each: &mut dyn FnMut(&Id, EncodedRow)) -> Result<(), ReadError> {
+    let community = Snapshot {
+        guilds: rows.all()?,
+        channels: rows.all()?,
+        members: rows.all()?,
+        ..Snapshot::default()
+    };
+    let rules = Rules::new(&community);
+    let guilds: BTreeSet<GuildId> = community.guilds.iter().map(|row| row.id).collect();
+    for guild in guilds {
+        let space = Id::new(guild);
+        let of_guild = OfSpace {
+            rows,
+            space: &space,
+        };
+        let snapshot = Snapshot::of(&of_guild, PropsRowFilter::new)?;
+        for row in of(&snapshot, &rules) {
+            each(&space, EncodedRow::new(&row));
+        }
+    }
+    Ok(())
+}
+
+/// The thanks in a guild's snapshot: all of it, or what [`PropsRowFilter`] keeps.
+fn of(snapshot: &Snapshot, rules: &Rules<'_>) -> Vec<ThanksRow> {
+    let judged = judged(snapshot, rules);
+    let mut thanks = Vec::new();
+    let mut answered = BTreeSet::new();
+    for (message, given) in &judged {
+        answered.extend(given.props.command);
+        let why_not = given.why_not.and_then(WhyNot::of_message);
+        thanks.extend(receivers(given, Some(*message), why_not));
+    }
+    for row in &snapshot.props {
+        if !answered.contains(&row.id) {
+            let why_not = match row.withdrawn_at {
+                Some(_) => WhyNot::Withdrawn,
+                None => WhyNot::NoMessage,
+            };
+            let given = rules.given_in(MessageId(row.id.0), row);
+            thanks.extend(receivers(&given, None, Some(why_not)));
+        }
+    }
+    thanks
+}
+
+/// A row for everyone who is thanked in a message; `why_not` is why those who would receive don't.
+fn receivers(
+    Judged {
+        props, left_out, ..
+    }: &Judged<'_>,
+    message_id: Option<MessageId>,
+    why_not: Option<WhyNot>,
+) -> Vec<ThanksRow> {
+    let row = |receiver_id: UserId, times: u32, why_not: Option<WhyNot>| {
+        let counted = why_not.is_none();
+        let reactions = u32::try_from(props.reactions.len()).unwrap_or(u32::MAX);
+        ThanksRow {
+            guild_id: props.guild,
+            channel_id: props.channel,
+            message_id,
+            command_id: props.command,
+            giver_id: props.giver,
+            receiver_id,
+            at: props.at,
+            given_at: props.given,
+            about_channel_id: props.about.map(|(channel, _)| channel),
+            about_message_id: props.about.map(|(_, message)| message),
+            reason: props.reason.to_owned(),
+            origin: match props.command {
+                Some(_) => Origin::Command,
+                None => Origin::Message,
+            },
+            times: if counted { times } else { 0 },
+            reactions: if counted { reactions } else { 0 },
+            counted,
+            why_not,
+        }
+    };
+    let receivers = props.receivers.iter();
+    let receivers = receivers.map(|(user, times)| row(*user, *times, why_not));
+    let left_out = left_out.iter();
+    receivers
+        .chain(left_out.map(|(user, why)| row(*user, 0, Some((*why).into()))))
+        .collect()
+}
+
+/// The rows of one space.
+struct OfSpace<'a> {
+    rows: &'a dyn RowSource,
+    space: &'a Id,
+}
+
+impl RowSource for OfSpace<'_> {
+    fn schema(&self) -> &'static Schema {
+        self.rows.schema()
+    }
+
+    fn scan(
+        &self,
+        query: &TableQuery,
+        wanted: &dyn Fn(&Scope) -> bool,
+        each: &mut dyn FnMut(TableRows),
+    ) -> Result<(), ReadError> {
+        let wanted = |scope: &Scope| scope.space == *self.space && wanted(scope);
+        self.rows.scan(query, &wanted, each)
+    }
+
+    fn coverage(&self) -> Vec<(Scope, Vec<Covered>)> {
+        let mut coverage = self.rows.coverage();
+        coverage.retain(|(scope, _)| scope.space == *self.space);
+        coverage
+    }
+}
