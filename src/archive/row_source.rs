@@ -15,13 +15,11 @@ use tokio::sync::mpsc;
 
 use super::{
     archive_reader::{ArchiveReader, retry},
-    coverage::up_to,
     error::{ReadError, damaged},
     export::ExportRequest,
     layout::ALWAYS,
-    manifest::{Covered, Line, Manifest, known_until, manifest_path},
+    manifest::{Covered, Line, Manifest, manifest_path},
     query::{Batch, Query},
-    reader::SpaceReader,
     references::References,
     request::Source,
 };
@@ -51,9 +49,6 @@ pub trait RowSource {
         wanted: &dyn Fn(&Scope) -> bool,
         each: &mut dyn FnMut(TableRows),
     ) -> Result<(), ReadError>;
-
-    /// What of each part is known to be complete: sorted, apart.
-    fn coverage(&self) -> Vec<(Scope, Vec<Covered>)>;
 }
 
 impl dyn RowSource + '_ {
@@ -212,19 +207,6 @@ impl RowSource for ExportedRows<'_> {
         }
         Ok(())
     }
-
-    fn coverage(&self) -> Vec<(Scope, Vec<Covered>)> {
-        let spaces = self.request.spaces.iter();
-        let parts = spaces.flat_map(|space| {
-            let until = known_until(space.heard_at, &space.synced, space.history);
-            let parts = space.parts.iter();
-            parts.map(move |part| {
-                let scope = Scope::part(&space.id, &part.id);
-                (scope, up_to(&part.covered, until))
-            })
-        });
-        parts.collect()
-    }
 }
 
 /// Calls `read` with the rows of an archive of this schema's provider, each space as of one generation,
@@ -274,16 +256,9 @@ async fn lend<T: Send + 'static>(
         covered.push(parts);
     }
     let (asks, mut asked) = mpsc::channel::<Ask>(1);
-    let of_space = |(space, parts): (&&SpaceReader<'_>, &Vec<(Line, Vec<Covered>)>)| {
-        let id = space.manifest().space.clone();
-        let parts = parts.iter();
-        let parts = parts.map(|(part, covered)| (Scope::part(&id, &part.id), covered.clone()));
-        parts.collect::<Vec<_>>()
-    };
     let lent = Lent {
         schema,
         scopes,
-        coverage: spaces.iter().zip(&covered).flat_map(of_space).collect(),
         asks,
     };
     let reading = tokio::task::spawn_blocking(move || read(&lent));
@@ -374,7 +349,6 @@ impl Told {
 struct Lent {
     schema: &'static Schema,
     scopes: Vec<Scope>,
-    coverage: Vec<(Scope, Vec<Covered>)>,
     asks: mpsc::Sender<Ask>,
 }
 
@@ -423,9 +397,5 @@ impl RowSource for Lent {
             each((query.read)(&batch?)?);
         }
         Ok(())
-    }
-
-    fn coverage(&self) -> Vec<(Scope, Vec<Covered>)> {
-        self.coverage.clone()
     }
 }

@@ -101,11 +101,6 @@ impl<'a> Member<'a> {
         Self(row)
     }
 
-    /// Whether this row gives the name and the kind.
-    pub(super) fn is(self, row: &MemberRow) -> bool {
-        std::ptr::eq(self.0, row)
-    }
-
     pub(super) fn id(self) -> UserId {
         self.0.user_id
     }

@@ -245,7 +245,7 @@ pub enum DrawError {
 
 #[cfg(test)]
 mod tests {
-    use propsbot_archive::{Covered, Scope, TableQuery, TableRows};
+    use propsbot_archive::{Scope, TableQuery, TableRows};
 
     use super::*;
 
@@ -282,10 +282,6 @@ mod tests {
             _: &mut dyn FnMut(TableRows),
         ) -> Result<(), ReadError> {
             Ok(())
-        }
-
-        fn coverage(&self) -> Vec<(Scope, Vec<Covered>)> {
-            Vec::new()
         }
     }
 

@@ -2,29 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    CHANNEL_ID, Column, DerivedTable, EncodedRow, GUILD_ID, Id, ReadError, Required, RowSource,
-    Table, Time, column,
-};
-use propsbot_archive::{Level, Millis, Row, RowKey, Scope};
+use super::{CHANNEL_ID, GUILD_ID, column};
+use propsbot_archive::{Column, Covered, Id, Kind::Time, Line, Millis, Presence::Required};
 
-pub(super) const TABLE: DerivedTable = DerivedTable {
-    table: Table::of::<CoverageRow>(Level::Part).with(
-        "The times of which a channel's messages are all here, with the props and reactions that belong to them: \
-         after `after`, up to and including `to`. What lies between two rows may have gaps. By `after`.",
-        COLUMNS,
-    ),
-    rows,
-};
-
-const COLUMNS: &[Column] = &[
+/// The columns of [`CoverageRow`].
+pub const COVERAGE: &[Column] = &[
     GUILD_ID,
     CHANNEL_ID,
     column("after", Time, Required, "the last millisecond before them"),
     column("to", Time, Required, "the last of them"),
 ];
 
-/// A time of which a channel's messages are all there.
+/// A time of which all of a channel's messages are in the archive, with the props and reactions that belong to
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoverageRow {
     pub guild_id: Id,
@@ -35,39 +25,17 @@ pub struct CoverageRow {
     pub to: Millis,
 }
 
-impl Row for CoverageRow {
-    const TABLE: &'static str = "coverage";
-
-    fn is_of(&self, scope: &Scope) -> bool {
-        (&self.guild_id, Some(&self.channel_id)) == (&scope.space, scope.part.as_ref())
-    }
-
-    fn key(&self) -> RowKey {
-        RowKey {
-            time: self.after,
-            sort: self.channel_id.as_str().into(),
-        }
-    }
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "other tables read rows, which may fail"
-)]
-fn rows(rows: &dyn RowSource, each: &mut dyn FnMut(&Id, EncodedRow)) -> Result<(), ReadError> {
-    for (scope, covered) in rows.coverage() {
-        let Some(channel_id) = scope.part else {
-            continue;
-        };
-        for times in covered {
-            let row = CoverageRow {
-                guild_id: scope.space.clone(),
-                channel_id: channel_id.clone(),
-                after: times.after,
-                to: times.to,
-            };
-            each(&scope.space, EncodedRow::new(&row));
-        }
-    }
-    Ok(())
+/// What is covered of each of a guild's channels.
+pub fn coverage<'a>(
+    guild: &'a Id,
+    channels: &'a [(Line, Vec<Covered>)],
+) -> impl Iterator<Item = CoverageRow> + 'a {
+    channels.iter().flat_map(move |(channel, covered)| {
+        covered.iter().map(move |times| CoverageRow {
+            guild_id: guild.clone(),
+            channel_id: channel.id.clone(),
+            after: times.after,
+            to: times.to,
+        })
+    })
 }

@@ -2,24 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, DerivedTable, EncodedRow, Id, ReadError, Required, RowSource, Table, column};
-use crate::members::{Member, Members};
+use super::column;
+use crate::members::Member;
 use propsbot_archive::{
+    Column,
     Kind::{Bool, Text},
-    Level, Row, RowKey, Scope,
+    Presence::Required,
+    ReadError, RowSource,
 };
 use propsbot_model::Tier;
-use propsbot_rows::{MEMBER_COLUMNS, MemberRow, Snapshot};
+use propsbot_rows::{MEMBER_COLUMNS, MemberRow};
 
-pub(super) const TABLE: DerivedTable = DerivedTable {
-    table: Table::of::<DerivedMemberRow>(Level::Space).with(
-        "Everyone who was seen in the guild, and how the bot shows them. By `user_id`.",
-        &COLUMNS,
-    ),
-    rows,
-};
-
-const MORE: [Column; 3] = [
+const MORE: [Column; 2] = [
     column(
         "name",
         Text,
@@ -33,15 +27,12 @@ const MORE: [Column; 3] = [
         Required,
         "they show a name; the bot's leaderboard leaves out everyone else",
     ),
-    column(
-        "main",
-        Bool,
-        Required,
-        "of a user's rows in several guilds, the one whose name a graph shows: each user has one",
-    ),
 ];
 
-const COLUMNS: [Column; MEMBER_COLUMNS.len() + MORE.len()] = {
+/// The columns of [`NamedMemberRow`]: those of the archive's `members`, and two more.
+pub const MEMBERS: &[Column] = &JOINED;
+
+const JOINED: [Column; MEMBER_COLUMNS.len() + MORE.len()] = {
     let mut all = [MORE[0]; MEMBER_COLUMNS.len() + MORE.len()];
     let mut at = 0;
     while at < all.len() {
@@ -56,45 +47,25 @@ const COLUMNS: [Column; MEMBER_COLUMNS.len() + MORE.len()] = {
 
 /// A user seen in a guild, and how the bot shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DerivedMemberRow {
+pub struct NamedMemberRow {
     #[serde(flatten)]
     pub row: MemberRow,
     /// What the bot calls them.
     pub name: String,
     /// Whether they show a name.
     pub named: bool,
-    /// Whether this is the user's row that a graph draws.
-    pub main: bool,
 }
 
-impl Row for DerivedMemberRow {
-    const TABLE: &'static str = MemberRow::TABLE;
-
-    fn is_of(&self, scope: &Scope) -> bool {
-        self.row.is_of(scope)
-    }
-
-    fn key(&self) -> RowKey {
-        self.row.key()
-    }
-}
-
-fn rows(rows: &dyn RowSource, each: &mut dyn FnMut(&Id, EncodedRow)) -> Result<(), ReadError> {
-    let snapshot = Snapshot {
-        members: rows.all()?,
-        ..Snapshot::default()
-    };
-    let members = Members::new(&snapshot);
-    for row in &snapshot.members {
-        let id = row.user_id;
-        let shows_names = row.privacy.is_none_or(Tier::shows_names);
-        let derived = DerivedMemberRow {
-            name: Member::of(row).name(),
-            named: shows_names && !id.is_anonymous(),
-            main: members.get(id).is_some_and(|main| main.is(row)),
-            row: row.clone(),
-        };
-        each(&Id::new(row.guild_id), EncodedRow::new(&derived));
-    }
-    Ok(())
+/// The members in the rows of a guild.
+///
+/// # Errors
+/// Rows that can't be read.
+pub fn members(rows: &dyn RowSource) -> Result<Vec<NamedMemberRow>, ReadError> {
+    let members = rows.all::<MemberRow>()?.into_iter();
+    let named = members.map(|row| NamedMemberRow {
+        name: Member::of(&row).name(),
+        named: row.privacy.is_none_or(Tier::shows_names) && !row.user_id.is_anonymous(),
+        row,
+    });
+    Ok(named.collect())
 }

@@ -4,35 +4,23 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    CHANNEL_ID, Column, DerivedTable, EncodedRow, GUILD_ID, Id, ReadError, Required, RowSource,
-    Table, Time, column,
-};
+use super::{CHANNEL_ID, GUILD_ID, column};
 use crate::{
     NoProps, NotReceived, PropsRowFilter, Rules,
     props::{Judged, judged},
 };
 use propsbot_archive::{
-    Covered,
-    Kind::{self, Bool, Integer, OneOf, Text},
-    Level, Millis,
-    Presence::Nullable,
-    Row, RowKey, Schema, Scope, TableQuery, TableRows,
+    Column,
+    Kind::{self, Bool, Integer, OneOf, Text, Time},
+    Millis,
+    Presence::{Nullable, Required},
+    ReadError, RowSource,
 };
 use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, UserId};
 use propsbot_rows::Snapshot;
 
-pub(super) const TABLE: DerivedTable = DerivedTable {
-    table: Table::of::<ThanksRow>(Level::Space).with(
-        "Who thanked whom: a row for everyone who is named by a command, or mentioned in a message that a member, or \
-         one of the guild's `props_bots`, wrote in a props channel. With several guilds, they are one community, as \
-         in a graph of the whole archive. A row's time is `at`.",
-        COLUMNS,
-    ),
-    rows,
-};
-
-const COLUMNS: &[Column] = &[
+/// The columns of [`ThanksRow`].
+pub const THANKS: &[Column] = &[
     GUILD_ID,
     CHANNEL_ID,
     column(
@@ -106,7 +94,8 @@ const COLUMNS: &[Column] = &[
     ),
 ];
 
-/// Somebody who is thanked in a message.
+/// Somebody whom a command names, or whom a message mentions that a member, or one of the guild's
+/// `props_bots`, wrote in a props channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThanksRow {
     pub guild_id: GuildId,
@@ -210,51 +199,14 @@ impl From<NotReceived> for WhyNot {
     }
 }
 
-impl Row for ThanksRow {
-    const TABLE: &'static str = "thanks";
-
-    fn is_of(&self, scope: &Scope) -> bool {
-        *scope == Scope::space(self.guild_id)
-    }
-
-    fn key(&self) -> RowKey {
-        let message = self.message_id.map_or(0, |id| id.0);
-        let command = self.command_id.map_or(0, |id| id.0);
-        let sort = [message, command, self.receiver_id.0];
-        RowKey {
-            time: self.at,
-            sort: sort.into_iter().flat_map(u64::to_be_bytes).collect(),
-        }
-    }
-}
-
-/// One guild at a time is in memory, besides the channels and members of all.
-fn rows(rows: &dyn RowSource, each: &mut dyn FnMut(&Id, EncodedRow)) -> Result<(), ReadError> {
-    let community = Snapshot {
-        guilds: rows.all()?,
-        channels: rows.all()?,
-        members: rows.all()?,
-        ..Snapshot::default()
-    };
-    let rules = Rules::new(&community);
-    let guilds: BTreeSet<GuildId> = community.guilds.iter().map(|row| row.id).collect();
-    for guild in guilds {
-        let space = Id::new(guild);
-        let of_guild = OfSpace {
-            rows,
-            space: &space,
-        };
-        let snapshot = Snapshot::of(&of_guild, PropsRowFilter::new)?;
-        for row in of(&snapshot, &rules) {
-            each(&space, EncodedRow::new(&row));
-        }
-    }
-    Ok(())
-}
-
-/// The thanks in a guild's snapshot: all of it, or what [`PropsRowFilter`] keeps.
-fn of(snapshot: &Snapshot, rules: &Rules<'_>) -> Vec<ThanksRow> {
-    let judged = judged(snapshot, rules);
+/// The thanks in the rows of a guild. What doesn't count is there, too.
+///
+/// # Errors
+/// Rows that can't be read.
+pub fn thanks(rows: &dyn RowSource) -> Result<Vec<ThanksRow>, ReadError> {
+    let snapshot = Snapshot::of(rows, PropsRowFilter::new)?;
+    let rules = Rules::new(&snapshot);
+    let judged = judged(&snapshot, &rules);
     let mut thanks = Vec::new();
     let mut answered = BTreeSet::new();
     for (message, given) in &judged {
@@ -272,7 +224,7 @@ fn of(snapshot: &Snapshot, rules: &Rules<'_>) -> Vec<ThanksRow> {
             thanks.extend(receivers(&given, None, Some(why_not)));
         }
     }
-    thanks
+    Ok(thanks)
 }
 
 /// A row for everyone who is thanked in a message; `why_not` is why those who would receive don't.
@@ -314,32 +266,4 @@ fn receivers(
     receivers
         .chain(left_out.map(|(user, why)| row(*user, 0, Some((*why).into()))))
         .collect()
-}
-
-/// The rows of one space.
-struct OfSpace<'a> {
-    rows: &'a dyn RowSource,
-    space: &'a Id,
-}
-
-impl RowSource for OfSpace<'_> {
-    fn schema(&self) -> &'static Schema {
-        self.rows.schema()
-    }
-
-    fn scan(
-        &self,
-        query: &TableQuery,
-        wanted: &dyn Fn(&Scope) -> bool,
-        each: &mut dyn FnMut(TableRows),
-    ) -> Result<(), ReadError> {
-        let wanted = |scope: &Scope| scope.space == *self.space && wanted(scope);
-        self.rows.scan(query, &wanted, each)
-    }
-
-    fn coverage(&self) -> Vec<(Scope, Vec<Covered>)> {
-        let mut coverage = self.rows.coverage();
-        coverage.retain(|(scope, _)| scope.space == *self.space);
-        coverage
-    }
 }

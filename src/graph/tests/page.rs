@@ -20,7 +20,7 @@ use propsbot_model::{
 };
 use propsbot_rows::{GuildRow, MessageRow, PropsRow, SCHEMA};
 
-pub(super) const DAN: UserId = UserId(480_300_000_000_000_004);
+const DAN: UserId = UserId(480_300_000_000_000_004);
 const EVE: UserId = UserId(480_300_000_000_000_005);
 const HOUR: u64 = 60;
 

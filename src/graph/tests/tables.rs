@@ -4,100 +4,43 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    community::*,
-    page::{DAN, guild},
-    *,
-};
-use crate::tables::{CoverageRow, DERIVED, DerivedMemberRow, Origin, ThanksRow, WhyNot};
+use super::{community::*, page::guild, *};
+use crate::tables::{CoverageRow, Origin, ThanksRow, WhyNot};
 use propsbot_archive::{
-    Covered, EncodedRow, ExportPart, ExportRequest, ExportSpace, ExportedRows, Id, Kind, Presence,
-    Row, Scope,
+    Column, Counts, Covered, ExportPart, ExportRequest, ExportSpace, ExportedRows, Id, Kind, Line,
+    Presence, ReadError,
 };
-use propsbot_model::{GuildId, InteractionId, MessageId, Millis, Tier, UserId};
-use propsbot_rows::{GuildRow, MemberRow};
+use propsbot_model::{ChannelId, InteractionId, MessageId, Millis, Tier, UserId};
+use propsbot_rows::MemberRow;
 
-const OTHER: GuildId = GuildId(101);
-const HEARD: Millis = Millis(1_800_000_000_000);
-
-/// The rows of a derived table, and the space of each.
-fn encoded(snapshot: &Snapshot, table: &str) -> Vec<(Id, EncodedRow)> {
-    let spaces = snapshot.guilds.iter().map(|guild| {
-        let channels = snapshot
-            .channels
-            .iter()
-            .filter(|row| row.guild_id == guild.id);
-        let parts = channels.map(|channel| ExportPart {
-            id: Id::new(channel.id),
-            name: channel.name.clone(),
-            covered: vec![
-                Covered {
-                    after: Millis(10),
-                    to: Millis(20),
-                },
-                Covered {
-                    after: Millis(30),
-                    to: Millis(i64::MAX),
-                },
-            ],
-        });
-        ExportSpace {
-            id: Id::new(guild.id),
-            name: guild.name.clone(),
-            heard_at: Some(HEARD),
-            synced: IndexMap::new(),
-            history: None,
-            stamps: None,
-            parts: parts.collect(),
-        }
+/// Computes a table from the rows of the guild.
+fn computed<T>(
+    snapshot: &Snapshot,
+    table: impl FnOnce(&dyn RowSource) -> Result<T, ReadError>,
+) -> T {
+    let parts = snapshot.channels.iter().map(|channel| ExportPart {
+        id: Id::new(channel.id),
+        name: channel.name.clone(),
+        covered: Vec::new(),
     });
     let mut request = ExportRequest::new(&SCHEMA);
-    request.spaces = spaces.collect();
-    let derived = DERIVED
-        .iter()
-        .find(|derived| derived.table.name == table)
-        .unwrap();
-    let mut rows = Vec::new();
-    (derived.rows)(&ExportedRows::new(snapshot, &request), &mut |space, row| {
-        rows.push((space.clone(), row));
-    })
-    .unwrap();
-    rows
-}
-
-fn rows<R: Row>(snapshot: &Snapshot) -> Vec<R> {
-    let rows = encoded(snapshot, R::TABLE).into_iter();
-    rows.map(|(space, encoded)| {
-        let row: R = encoded.decode().unwrap();
-        assert!(row.is_of(&Scope::space(&space)) || encoded.part.is_none());
-        row
-    })
-    .collect()
-}
-
-fn guild_row(id: GuildId) -> GuildRow {
-    GuildRow {
-        id,
+    request.spaces = vec![ExportSpace {
+        id: Id::new(GUILD),
         name: String::new(),
-        owner_id: ANA,
-        props_channels: None,
-        left_at: None,
-        keep_deleted_props: None,
-        excluded_channels: vec![],
-        included_channels: vec![],
-        limits: vec![],
-        props_bots: vec![],
-        age_restricted: None,
-    }
+        heard_at: None,
+        synced: IndexMap::new(),
+        history: None,
+        stamps: None,
+        parts: parts.collect(),
+    }];
+    table(&ExportedRows::new(snapshot, &request)).unwrap()
 }
 
-fn community(snapshot: Snapshot) -> Snapshot {
-    Snapshot {
-        guilds: vec![guild_row(GUILD)],
-        ..snapshot
-    }
+fn thanks_of(snapshot: &Snapshot) -> Vec<ThanksRow> {
+    computed(snapshot, crate::tables::thanks)
 }
 
 /// Received, given, and the reactions to what was received, by member.
@@ -105,17 +48,11 @@ type Standings = BTreeMap<UserId, (usize, usize, usize)>;
 
 /// The leaderboard as a query of `thanks` and `members` gives it.
 fn queried(snapshot: &Snapshot) -> Standings {
-    let known: BTreeSet<UserId> = rows::<DerivedMemberRow>(snapshot)
-        .into_iter()
-        .filter(|member| member.main)
-        .map(|member| member.row.user_id)
-        .collect();
+    let members = computed(snapshot, crate::tables::members).into_iter();
+    let known: BTreeSet<UserId> = members.map(|member| member.row.user_id).collect();
     let mut standings = Standings::new();
     let mut given = BTreeSet::new();
-    for row in rows::<ThanksRow>(snapshot)
-        .into_iter()
-        .filter(|row| row.counted)
-    {
+    for row in thanks_of(snapshot).into_iter().filter(|row| row.counted) {
         let receiver = standings.entry(row.receiver_id).or_default();
         receiver.0 += 1;
         receiver.2 += row.reactions as usize;
@@ -165,9 +102,7 @@ fn drawn(snapshot: &Snapshot) -> BTreeSet<(MessageId, UserId, UserId, Millis, u3
 }
 
 fn counted(snapshot: &Snapshot) -> BTreeSet<(MessageId, UserId, UserId, Millis, u32)> {
-    let rows = rows::<ThanksRow>(snapshot)
-        .into_iter()
-        .filter(|row| row.counted);
+    let rows = thanks_of(snapshot).into_iter().filter(|row| row.counted);
     rows.map(|row| {
         (
             row.message_id.unwrap(),
@@ -180,68 +115,23 @@ fn counted(snapshot: &Snapshot) -> BTreeSet<(MessageId, UserId, UserId, Millis, 
     .collect()
 }
 
-/// The guild, and another one with copies of its rows of messages. Only the other one knows Dan.
-fn with_another_guild(snapshot: &Snapshot) -> Snapshot {
-    let mut both = snapshot.clone();
-    let mut other = snapshot.clone();
-    for row in &mut other.guilds {
-        row.id = OTHER;
-    }
-    let moved = 1 << 40;
-    for row in &mut other.channels {
-        row.guild_id = OTHER;
-        row.id.0 += moved;
-        if let Some(parent) = &mut row.parent_id {
-            parent.0 += moved;
-        }
-    }
-    for row in &mut other.members {
-        row.guild_id = OTHER;
-        row.nick = Some("elsewhere".to_owned());
-    }
-    for row in &mut other.messages {
-        row.guild_id = OTHER;
-        row.channel_id.0 += moved;
-        row.id.0 += 8;
-    }
-    for row in &mut other.props {
-        row.guild_id = OTHER;
-        row.channel_id.0 += moved;
-        row.id.0 += 8;
-        if let Some(id) = &mut row.message_id {
-            id.0 += 8;
-        }
-    }
-    both.members.retain(|row| row.user_id != DAN);
-    both.guilds.extend(other.guilds);
-    both.channels.extend(other.channels);
-    both.members.extend(other.members);
-    both.messages.extend(other.messages);
-    both.props.extend(other.props);
-    both
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn thanks_counts_what_the_graph_and_the_leaderboard_count(snapshot in guild()) {
-        for snapshot in [with_another_guild(&snapshot), snapshot] {
-            prop_assert_eq!(counted(&snapshot), drawn(&snapshot));
-            prop_assert_eq!(queried(&snapshot), standing(&snapshot));
-            let mut keys = BTreeSet::new();
-            for (space, row) in encoded(&snapshot, ThanksRow::TABLE) {
-                prop_assert!(keys.insert((space, row.key.clone())));
-                let row: ThanksRow = row.decode().unwrap();
-                prop_assert_eq!(row.counted, row.why_not.is_none());
-                prop_assert_eq!(row.counted, row.times > 0);
-            }
+        prop_assert_eq!(counted(&snapshot), drawn(&snapshot));
+        prop_assert_eq!(queried(&snapshot), standing(&snapshot));
+        let mut keys = BTreeSet::new();
+        for row in thanks_of(&snapshot) {
+            prop_assert!(keys.insert((row.message_id, row.command_id, row.receiver_id)));
+            prop_assert_eq!(row.counted, row.why_not.is_none());
+            prop_assert_eq!(row.counted, row.times > 0);
         }
     }
 
     #[test]
-    fn thanks_counts_reactions_as_the_leaderboard_does(snapshot in invariants::community()) {
-        let mut snapshot = community(snapshot);
+    fn thanks_counts_reactions_as_the_leaderboard_does(mut snapshot in invariants::community()) {
         // What lies in no known channel is in no archive.
         let is_known = |id| snapshot.channels.iter().any(|channel| channel.id == id);
         snapshot.messages.retain(|row| is_known(row.channel_id));
@@ -251,52 +141,59 @@ proptest! {
     }
 }
 
-/// The rows say what their columns say, in their order.
+/// Whether a column may have this value.
+fn fits(kind: Kind, value: &Value) -> bool {
+    match kind {
+        Kind::Id | Kind::Bits => value
+            .as_str()
+            .is_some_and(|text| text.parse::<u64>().is_ok()),
+        Kind::Text => value.is_string(),
+        Kind::OneOf(texts) => value.as_str().is_some_and(|text| texts.contains(&text)),
+        Kind::Time | Kind::Integer => value.is_i64(),
+        Kind::Bool => value.is_boolean(),
+        Kind::List(kind) => value
+            .as_array()
+            .is_some_and(|all| all.iter().all(|one| fits(*kind, one))),
+        Kind::Map(_) => value.is_object(),
+    }
+}
+
+/// Holds the rows against their columns, as an archive's rows are held against theirs.
+fn hold<T: Serialize>(rows: &[T], columns: &[Column]) {
+    assert!(!rows.is_empty());
+    for row in rows {
+        let mut bytes = Vec::new();
+        let mut serializer = rmp_serde::Serializer::new(&mut bytes)
+            .with_struct_map()
+            .with_human_readable();
+        row.serialize(&mut serializer).unwrap();
+        let fields: IndexMap<String, Value> = rmp_serde::from_slice(&bytes).unwrap();
+        let mut columns = columns.iter().filter(|column| {
+            column.presence != Presence::Optional || fields.contains_key(column.name)
+        });
+        for (name, value) in &fields {
+            let column = columns.next().unwrap();
+            assert_eq!(column.name, name);
+            let is_nil = column.presence != Presence::Required && value.is_null();
+            assert!(is_nil || fits(column.kind, value), "{name}: {value}");
+        }
+        assert!(columns.next().is_none());
+    }
+}
+
 #[test]
 fn rows_have_the_columns_that_are_promised() {
-    fn fits(kind: Kind, value: &Value) -> bool {
-        match kind {
-            Kind::Id | Kind::Bits => value
-                .as_str()
-                .is_some_and(|text| text.parse::<u64>().is_ok()),
-            Kind::Text => value.is_string(),
-            Kind::OneOf(texts) => value.as_str().is_some_and(|text| texts.contains(&text)),
-            Kind::Time | Kind::Integer => value.is_i64(),
-            Kind::Bool => value.is_boolean(),
-            Kind::List(kind) => value
-                .as_array()
-                .is_some_and(|all| all.iter().all(|one| fits(*kind, one))),
-            Kind::Map(_) => value.is_object(),
-        }
-    }
-    let mut snapshot = community(tiny());
+    let mut snapshot = tiny();
     snapshot.members[0].privacy = Some(Tier::Content);
-    snapshot.props[0].withdrawn_at = Some(Millis(1));
-    for derived in DERIVED {
-        let rows = encoded(&snapshot, derived.table.name);
-        assert!(!rows.is_empty());
-        for (_, row) in rows {
-            let fields: IndexMap<String, Value> = rmp_serde::from_slice(&row.bytes).unwrap();
-            let mut columns = derived.table.columns.iter();
-            for (name, value) in &fields {
-                let column = columns
-                    .by_ref()
-                    .find(|column| column.name == name || column.presence != Presence::Optional);
-                let column = column.unwrap();
-                assert_eq!(column.name, name, "{}", derived.table.name);
-                let may_be_nil = column.presence != Presence::Required;
-                assert!(
-                    may_be_nil && value.is_null() || fits(column.kind, value),
-                    "{name}: {value}"
-                );
-            }
-            assert!(columns.all(|column| column.presence == Presence::Optional));
-        }
-        let replaced = SCHEMA
-            .table(derived.table.name)
-            .map_or(&[][..], |table| table.columns);
-        assert_eq!(derived.table.columns.get(..replaced.len()), Some(replaced));
-    }
+    snapshot.messages[1] = tombstone(&snapshot.messages[1]);
+    hold(&thanks_of(&snapshot), crate::tables::THANKS);
+    hold(
+        &computed(&snapshot, crate::tables::members),
+        crate::tables::MEMBERS,
+    );
+    hold(&covered(), crate::tables::COVERAGE);
+    let archived = SCHEMA.table("members").unwrap().columns;
+    assert_eq!(crate::tables::MEMBERS.get(..archived.len()), Some(archived));
 }
 
 type Change<'a> = &'a dyn Fn(&mut Snapshot);
@@ -304,7 +201,7 @@ type Change<'a> = &'a dyn Fn(&mut Snapshot);
 #[test]
 fn says_why_thanks_do_not_count() {
     let why = |change: &dyn Fn(&mut Snapshot)| {
-        let mut snapshot = community(quiet());
+        let mut snapshot = quiet();
         snapshot
             .messages
             .push(message(1, PROPS, ANA, "<@2>", &[(BEN, 1)]));
@@ -312,7 +209,7 @@ fn says_why_thanks_do_not_count() {
         snapshot.messages.push(answer);
         snapshot.props.push(props);
         change(&mut snapshot);
-        let rows = rows::<ThanksRow>(&snapshot);
+        let rows = thanks_of(&snapshot);
         let of = |origin| rows.iter().find(|row| row.origin == origin);
         [Origin::Message, Origin::Command].map(|origin| of(origin).map(|row| row.why_not))
     };
@@ -369,11 +266,11 @@ fn says_why_thanks_do_not_count() {
 
 #[test]
 fn a_message_belongs_to_the_first_command_that_claims_it() {
-    let mut snapshot = community(tiny());
+    let mut snapshot = tiny();
     let mut later = snapshot.props[0].clone();
     later.id = InteractionId(later.id.0 + 1);
     snapshot.props.push(later);
-    let mut rows = rows::<ThanksRow>(&snapshot);
+    let mut rows = thanks_of(&snapshot);
     rows.retain(|row| row.origin == Origin::Command && row.receiver_id == CY);
     let told: Vec<_> = rows
         .iter()
@@ -387,52 +284,61 @@ fn a_message_belongs_to_the_first_command_that_claims_it() {
 
 #[test]
 fn members_are_named_as_the_bot_names_them() {
-    let hidden = UserId(77);
-    let mut snapshot = community(quiet());
-    snapshot.guilds.push(guild_row(OTHER));
+    let (dan, eve) = (UserId(7 << 22), UserId(8 << 22));
+    let mut snapshot = quiet();
     snapshot.members.extend([
         MemberRow {
-            guild_id: OTHER,
-            nick: Some("Annie".to_owned()),
-            ..member(ANA, "ana")
-        },
-        MemberRow {
-            guild_id: OTHER,
-            ..member(DAN, "dan")
+            global_name: Some("Dan!".to_owned()),
+            ..member(dan, "dan")
         },
         MemberRow {
             privacy: Some(Tier::Identity),
-            ..member(UserId(9 << 22), "member-1")
+            ..member(eve, "member-1")
         },
         MemberRow {
             privacy: Some(Tier::Everything),
-            ..member(hidden, "")
+            ..member(UserId(77), "")
         },
     ]);
-    let rows = rows::<DerivedMemberRow>(&snapshot);
-    let told = |guild, user| {
-        let mut rows = rows
-            .iter()
-            .filter(|row| (row.row.guild_id, row.row.user_id) == (guild, user));
-        let row = rows.next().unwrap();
-        (row.name.as_str(), row.named, row.main)
+    let rows = computed(&snapshot, crate::tables::members);
+    let told = |user| {
+        let row = rows.iter().find(|row| row.row.user_id == user).unwrap();
+        (row.name.as_str(), row.named)
     };
     assert_eq!(rows.len(), snapshot.members.len());
-    assert_eq!(told(OTHER, DAN), ("dan", true, true));
-    assert_eq!(told(OTHER, ANA), ("Annie", false, false));
-    assert_eq!(told(GUILD, ANA), ("Ana ✨", false, true));
-    assert_eq!(told(GUILD, UserId(9 << 22)), ("member-1", false, true));
-    assert_eq!(told(GUILD, hidden), ("someone", false, true));
+    assert_eq!(told(ANA), ("Ana ✨", false));
+    assert_eq!(told(dan), ("Dan!", true));
+    assert_eq!(told(eve), ("member-1", false));
+    assert_eq!(told(UserId(77)), ("someone", false));
+}
+
+fn covered() -> Vec<CoverageRow> {
+    let line = |id: ChannelId| Line {
+        id: Id::new(id),
+        name: String::new(),
+        index: None,
+        rows: Counts::default(),
+        covered: Vec::new(),
+    };
+    let times = |after, to| Covered {
+        after: Millis(after),
+        to: Millis(to),
+    };
+    let channels = [
+        (line(GENERAL), vec![]),
+        (line(PROPS), vec![times(10, 20), times(30, 40)]),
+    ];
+    crate::tables::coverage(&Id::new(GUILD), &channels).collect()
 }
 
 #[test]
-fn coverage_ends_where_the_archive_was_last_heard_of() {
-    let rows = rows::<CoverageRow>(&community(quiet()));
-    let of_props: Vec<_> = rows
+fn coverage_has_a_row_for_each_time_without_a_gap() {
+    let told: Vec<_> = covered()
         .iter()
-        .filter(|row| row.channel_id == Id::new(PROPS))
-        .map(|row| (row.after, row.to))
+        .map(|row| (row.channel_id.to_string(), row.after.0, row.to.0))
         .collect();
-    assert_eq!(rows.len(), 6);
-    assert_eq!(of_props, [(Millis(10), Millis(20)), (Millis(30), HEARD)]);
+    assert_eq!(
+        told,
+        [(PROPS.to_string(), 10, 20), (PROPS.to_string(), 30, 40)]
+    );
 }
