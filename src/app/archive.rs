@@ -20,7 +20,7 @@ use super::{
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
-    Manifest, Millis, SOURCECRED, Schema, SideFiles, Summary, Verification,
+    Manifest, Millis, ReadError, SOURCECRED, Schema, SideFiles, Summary, Verification,
 };
 use propsbot_backends::{ArchiveSpec, Claims, drop_copies};
 use propsbot_jobs::clock::Clock;
@@ -269,9 +269,8 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     let provider = provider.tried(|| format!("could not read {spec}"))?;
     // Read it first: a wrong address must not leave a half-restored store behind.
     let reader = ArchiveReader::open(archive.as_ref(), provider.schema()).await;
-    let manifests = reader
-        .tried(|| format!("could not read {spec}"))?
-        .manifests();
+    let tried = || format!("could not read {spec}");
+    let mut lines = as_of(&reader.tried(tried)?.manifests(), Clock::now()).tried(tried)?;
     let bar = rows_bar();
     let told = |done, total| {
         bar.set_length(total);
@@ -280,7 +279,6 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     let done = provider.restore(archive.as_ref(), &told).await;
     bar.finish_and_clear();
     let done = done.tried(|| format!("could not restore {spec}"))?;
-    let mut lines = as_of(&manifests, Clock::now());
     lines.push(format!(
         "restored {spec} into {}: {}, {}. The archive doesn't hold private channels: `propsbot sync` or \
          `propsbot run` fetches those again and continues from here",
@@ -323,7 +321,7 @@ pub async fn verify(
         Depth::Structure => "rows not checked".to_owned(),
     };
     let files = counted(found.read.files, "file");
-    let mut lines = as_of(&found.manifests, Clock::now());
+    let mut lines = as_of(&found.manifests, Clock::now()).tried(tried)?;
     if found.is_valid() {
         lines.push(format!("{spec}: {files}: {rows}. No faults."));
         let unresolved = |of: &str| -> u64 {
@@ -370,9 +368,10 @@ fn faults(found: &Verification) -> String {
     faults.join("\n  ")
 }
 
-/// Which generation of each space is read, and how old it is.
-pub(super) fn as_of(manifests: &[Manifest], now: Millis) -> Vec<String> {
+/// Which generation of each space is read, and how old it is. Fails if one is from the future.
+pub(super) fn as_of(manifests: &[Manifest], now: Millis) -> Result<Vec<String>, ReadError> {
     let one = |manifest: &Manifest| {
+        manifest.check_clock(now)?;
         let age = now.0.saturating_sub(manifest.created_at.0);
         let minutes = u64::try_from(age / 60_000).unwrap_or_default();
         let age = match minutes {
@@ -383,7 +382,7 @@ pub(super) fn as_of(manifests: &[Manifest], now: Millis) -> Vec<String> {
             }
         };
         let (name, generation) = (one_line(&manifest.name), manifest.generation);
-        format!("{name}: generation {generation}, exported {age}")
+        Ok(format!("{name}: generation {generation}, exported {age}"))
     };
     manifests.iter().map(one).collect()
 }

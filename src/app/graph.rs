@@ -55,6 +55,7 @@ pub async fn graph(
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     let only = order.guild.map(Id::new);
     let reading = Arc::clone(&plugin);
+    let tried = || format!("could not draw the {} graph from {spec}", plugin.name());
     let (drawing, manifests) = read_rows(
         archive.as_ref(),
         plugin.provider(),
@@ -62,9 +63,9 @@ pub async fn graph(
         move |rows| draw(reading.as_ref(), rows),
     )
     .await
-    .tried(|| format!("could not draw the {} graph from {spec}", plugin.name()))?;
+    .tried(tried)?;
     let out = order.out.map(Path::to_owned);
-    let as_of = as_of(&manifests, Clock::now());
+    let as_of = as_of(&manifests, Clock::now()).tried(tried)?;
     let building = tokio::task::spawn_blocking(move || {
         let Drawing {
             documents,

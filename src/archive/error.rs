@@ -68,6 +68,18 @@ pub enum ReadError {
         /// Why.
         source: ArchiveError,
     },
+    /// A manifest was written later than this machine's clock tells.
+    #[error(
+        "{path} was written {days} days after this machine's time, so what it claims to know can't be trusted: set \
+         the clock of this machine if it is wrong; if the exporter's was, export again from a new store \
+         (`propsbot sync`, then `propsbot export --replace`)"
+    )]
+    Future {
+        /// The manifest.
+        path: String,
+        /// How many days later.
+        days: u64,
+    },
     /// The archive has no such space.
     #[error("the archive has no {}", Scope::space(.0))]
     NoSpace(Id),

@@ -11,6 +11,7 @@ use serde::{
 };
 
 use super::{
+    error::ReadError,
     file::{FileRef, Kind, named},
     layout::Stamps,
     period::Period,
@@ -28,6 +29,9 @@ pub const MANIFEST_LIMIT: u64 = 4 << 20;
 
 /// The largest generation: the largest number that JavaScript tells from its neighbours.
 pub const LAST_GENERATION: u64 = (1 << 53) - 1;
+
+/// How many milliseconds a day has.
+const DAY: i64 = 86_400_000;
 
 /// How many tables, or classes of data, there can be.
 const MOST_TABLES: usize = 256;
@@ -119,7 +123,8 @@ pub struct Manifest {
     /// The hash of the manifest that this one replaced.
     #[serde(deserialize_with = "present")]
     pub previous: Option<Hash>,
-    /// When it was written, by the exporter's clock, but never before its predecessor.
+    /// When it was written, by the exporter's clock, but never before its predecessor: except one that is more
+    /// than a day ahead of that clock.
     pub created_at: Millis,
     /// When the mirror had last heard from its provider.
     #[serde(deserialize_with = "present")]
@@ -157,6 +162,20 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Fails if it was written more than a day after `now`. What its mirror claims to know of a time that is yet
+    /// to come would be believed, and never read again.
+    ///
+    /// A day covers clocks that tell a local time as UTC.
+    pub fn check_clock(&self, now: Millis) -> Result<(), ReadError> {
+        if self.created_at.0 <= now.0.saturating_add(DAY) {
+            return Ok(());
+        }
+        Err(ReadError::Future {
+            path: manifest_path(&self.space),
+            days: self.created_at.0.abs_diff(now.0) / DAY.unsigned_abs(),
+        })
+    }
+
     /// Until when anything can be known to be complete.
     pub fn known_until(&self) -> Option<Millis> {
         known_until(self.heard_at, &self.synced, self.history)

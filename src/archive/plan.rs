@@ -393,8 +393,10 @@ impl Planner<'_> {
         let covered: Vec<(&Id, Vec<Covered>)> = covered.collect();
         let covered = covered.iter().map(|(id, covered)| (*id, &covered[..]));
         let (covered_to, exceptions) = coverage::of_manifest(covered, self.stamps);
+        // A clock that was set right counts again.
+        let former = manifest.filter(|manifest| manifest.check_clock(request.now).is_ok());
         let times = [
-            manifest.map(|manifest| manifest.created_at),
+            former.map(|manifest| manifest.created_at),
             request.known_until(),
         ];
         let manifest = Manifest {

@@ -11,14 +11,15 @@ use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
 use futures::TryStreamExt;
 
-use super::{ask, writer::Stopped};
+use super::{ask, clock::Clock, writer::Stopped};
 use propsbot_archive::{
-    ArchiveReader, Batch, DataArchive, Id, Query, ReadError, Row, Scope, SpaceReader,
+    ArchiveReader, Batch, Covered, DataArchive, Id, Manifest, Query, ReadError, Row, Scope,
+    SpaceReader,
 };
 use propsbot_mirror::{Record, RestoreReport};
 use propsbot_model::{
-    ChannelId, Class, Coverage, Evidence, GuildId, Interval, Lww, Member, Presence, Privacy, Scrub,
-    Session, Stamp, Synced, Tally, Tier, Tombstoned,
+    ChannelId, Class, Coverage, Evidence, GuildId, Interval, Lww, Member, Millis, Presence,
+    Privacy, Scrub, Session, Stamp, Synced, Tally, Tier, Tombstoned,
 };
 use propsbot_rows::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow,
@@ -77,14 +78,14 @@ async fn run(
     let reader = ArchiveReader::open(archive, &SCHEMA).await?;
     write(store, Store::clear).await?;
     let manifests = reader.manifests();
-    let heard = manifests
-        .iter()
-        .map(|manifest| Stamp::from(manifest.heard_at.unwrap_or(manifest.created_at)));
-    let newest = heard.max().unwrap_or_default();
+    let now = Clock::now();
+    let newest = manifests.iter().map(|manifest| heard(manifest, now)).max();
+    let newest = newest.unwrap_or_default();
     let rows = manifests.iter().flat_map(|manifest| manifest.rows.values());
     let mut restore = Restore {
         store,
         told,
+        now,
         newest,
         total: rows.copied().fold(0, u64::saturating_add),
         done: RestoreReport {
@@ -102,9 +103,20 @@ async fn run(
     Ok(done)
 }
 
+/// When the mirror of a space had last heard from Discord. The exporter's clock may be fast: nothing is known of
+/// what comes after now.
+fn heard(manifest: &Manifest, now: Millis) -> Stamp {
+    manifest
+        .heard_at
+        .unwrap_or(manifest.created_at)
+        .min(now)
+        .into()
+}
+
 struct Restore<'a> {
     store: &'a Arc<Store>,
     told: &'a (dyn Fn(u64, u64) + Sync),
+    now: Millis,
     /// When the guild was last heard of that was heard of last.
     newest: Stamp,
     total: u64,
@@ -136,7 +148,7 @@ impl Restore<'_> {
     async fn guild(&mut self, space: &SpaceReader<'_>) -> Result<(), RestoreError> {
         let manifest = space.manifest();
         let guild_id: GuildId = id(&manifest.space)?;
-        let at = Stamp::from(manifest.heard_at.unwrap_or(manifest.created_at));
+        let at = heard(manifest, self.now);
         let mut guild = Guild::default();
         let query = Query::all();
         let mut batches = space.batches(&query);
@@ -291,7 +303,12 @@ impl Restore<'_> {
         let mut known = Vec::new();
         for (line, covered) in space.parts().await? {
             self.done.parts += 1;
-            let ranges = covered.into_iter().filter_map(covered_ids);
+            let ranges = covered.into_iter().filter_map(|range| {
+                covered_ids(Covered {
+                    to: range.to.min(self.now),
+                    ..range
+                })
+            });
             let intervals: Vec<Interval> = ranges
                 .map(|range| Interval {
                     after: range.after,
