@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::{future::join_all, join};
 use simulator::discord::{Fault, Options, Overwrite, Seed, World, bit, kind};
 
 use crate::mirror::Mirror;
@@ -68,7 +69,9 @@ async fn mirrors_thread_changes_made_while_away() {
 /// Thread lists without their fields, or without `has_more`, are incomplete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejects_thread_lists_without_required_fields() {
-    for (pointer, value) in [("", "{}"), ("/threads", "null"), ("/has_more", "null")] {
+    let lists = [("", "{}"), ("/threads", "null"), ("/has_more", "null")];
+    // All at once: most of the time they wait for a retry.
+    join_all(lists.map(async |(pointer, value)| {
         let mirror = Mirror::empty().await;
         let discord = &mirror.discord;
         let ana = discord.join("ana");
@@ -86,7 +89,8 @@ async fn rejects_thread_lists_without_required_fields() {
         mirror.sync().await.ok();
         mirror.check_store();
         assert_eq!(mirror.failures().await, [].into(), "{pointer}");
-    }
+    }))
+    .await;
 }
 
 /// A response about another channel says nothing about the thread.
@@ -248,17 +252,15 @@ async fn incomplete_thread_lists_are_not_trusted() {
         mirror
     };
     // Once: it is requested again.
-    for route in [ARCHIVED, ACTIVE] {
-        for answer in ["{}", r#"{"threads": null, "has_more": false}"#] {
-            let mirror = world().await;
-            let fault = Fault::Answer(200, answer.to_owned());
-            mirror.discord.fail(route, 1, fault);
-            mirror.sync().await.ok();
-            mirror.check_store();
-        }
-    }
+    let once = async |route, answer: &str| {
+        let mirror = world().await;
+        let fault = Fault::Answer(200, answer.to_owned());
+        mirror.discord.fail(route, 1, fault);
+        mirror.sync().await.ok();
+        mirror.check_store();
+    };
     // Always: the threads are there, but it is unknown whether these are all.
-    for odd in ["null", "\"odd\""] {
+    let always = async |odd| {
         let mirror = world().await;
         mirror.discord.mutate(ARCHIVED, "/has_more", odd);
         for _ in 0..2 {
@@ -269,5 +271,9 @@ async fn incomplete_thread_lists_are_not_trusted() {
         mirror.discord.heal();
         mirror.sync().await.ok();
         mirror.check_store();
-    }
+    };
+    // All at once: most of the time they wait for a retry.
+    let nothing = ["{}", r#"{"threads": null, "has_more": false}"#];
+    let lists = [ARCHIVED, ACTIVE].map(|route| join_all(nothing.map(|answer| once(route, answer))));
+    join!(join_all(lists), join_all(["null", "\"odd\""].map(always)));
 }
