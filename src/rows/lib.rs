@@ -7,6 +7,8 @@
 mod columns;
 mod commit_message;
 mod coverage;
+#[cfg(test)]
+mod place_tests;
 mod readme;
 mod records;
 mod redactor;
