@@ -47,7 +47,7 @@ pub(super) fn sound() -> Story {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Damage {
+enum Damage {
     Flip(usize),
     Cut(usize),
     Append(Vec<u8>),
@@ -55,7 +55,7 @@ pub(super) enum Damage {
     Drop(usize),
 }
 
-pub(super) fn damage() -> impl Strategy<Value = Damage> {
+fn damage() -> impl Strategy<Value = Damage> {
     let at = any::<usize>;
     prop_oneof![
         4 => at().prop_map(Damage::Flip),
@@ -67,7 +67,7 @@ pub(super) fn damage() -> impl Strategy<Value = Damage> {
 }
 
 impl Damage {
-    pub(super) fn to(&self, bytes: &mut Vec<u8>) {
+    fn to(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Flip(at) => {
                 let at = at % (bytes.len() * 8);
@@ -83,7 +83,7 @@ impl Damage {
     }
 }
 
-pub(super) fn kind(path: &str) -> Option<Kind> {
+fn kind(path: &str) -> Option<Kind> {
     let (folder, name) = path.split_once('/')?;
     match folder {
         "rows" => Some(Kind::Rows),
@@ -102,7 +102,7 @@ pub(super) fn inflate(packed: &[u8]) -> Vec<u8> {
 }
 
 /// Puts other bytes in place of a file, under their own name, and has all that names it name them.
-pub(super) fn relink(files: &mut Stored, path: &str, bytes: &[u8]) {
+fn relink(files: &mut Stored, path: &str, bytes: &[u8]) {
     let Some(kind_of) = kind(path) else {
         files.insert(path.to_owned(), bytes.to_vec());
         return;
@@ -344,6 +344,25 @@ fn lies_that_are_linked_soundly_are_refused() {
             });
             read(&files, SMALL, &Query::all()).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_right_counts_again() {
+    for (ahead, left) in [(HOUR, HOUR), (2 * DAY, 0)] {
+        let mut story = sound();
+        let now = story.now;
+        for clock in [ahead, 0] {
+            story.carry_out(&Step::Post {
+                topic: 0,
+                ago: HOUR,
+                words: 3,
+            });
+            story.world.export(Millis(now.0 + clock));
+        }
+        let (_, manifest, _) = story.world.manifest.unwrap();
+        assert_eq!(manifest.created_at, Millis(now.0 + left));
+        assert_eq!(manifest.check_clock(now).is_ok(), left <= DAY);
     }
 }
 

@@ -7,7 +7,6 @@ mod forums;
 mod page;
 mod promise;
 mod rows;
-mod trust;
 mod weeks;
 
 use std::{
