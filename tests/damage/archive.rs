@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Command};
 
+use propsbot_archive::file::Kind;
 use propsbot_model::{
     Channel, ChannelId, ChannelKind, Evidence, Fact, GuildId, InteractionId, MessageId,
     Observation, Props, PropsOrigin, Stamp, UserId,
@@ -10,7 +11,7 @@ use propsbot_store::Store;
 use simulator::discord::{Discord, Options, Seed};
 use tempfile::TempDir;
 
-use crate::files::Files;
+use crate::files::{Files, Form};
 
 /// How many parts make a part list long enough for shards.
 const MANY: u64 = 256;
@@ -97,7 +98,10 @@ pub(crate) async fn exported() -> [Files; 2] {
     });
     learn(home, threads);
     run(home, &discord, &["export", "--to", "dir:many"]);
-    ["archive", "many"].map(|name| Files::read(&home.join(name)))
+    let archives = ["archive", "many"].map(|name| Files::read(&home.join(name)));
+    let is_in_shards = |files: &Files| !files.of(Form::Named(Kind::Directory)).is_empty();
+    assert_eq!(archives.each_ref().map(is_in_shards), [false, true]);
+    archives
 }
 
 fn open(home: &Path) -> Store {
