@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use propsbot_graph::{QuotaEntry, Quotas, Rules};
+use propsbot_mirror::Record as _;
 use propsbot_model::{
-    AuthorKind, Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Props,
+    Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, MessageState, Millis, Props,
     Settings, UserId,
 };
 use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, Snapshot};
@@ -32,13 +33,29 @@ pub fn since(settings: &Settings, now: Millis) -> Millis {
     Limits::needed_since(&settings.limits, start, now)
 }
 
-/// Command props whose message was posted since this time, including withdrawn ones.
+/// A member's command props whose message was posted since this time, including withdrawn ones.
 pub fn commands_since(
     store: &Store,
-    guild: GuildId,
+    (guild, giver): (GuildId, UserId),
     since: Millis,
 ) -> Result<Vec<Props>, StoreError> {
-    props_since(store, guild, Millis(since.0 - BEGUN_BEFORE_MS))
+    props_by(store, (guild, giver), Millis(since.0 - BEGUN_BEFORE_MS))
+}
+
+/// A member's command props since this time, including withdrawn ones.
+pub fn props_by(
+    store: &Store,
+    (guild, giver): (GuildId, UserId),
+    since: Millis,
+) -> Result<Vec<Props>, StoreError> {
+    let mut all = Vec::new();
+    for row in store.given(guild, giver, since) {
+        let row = row?;
+        if row.is_of(Props::TABLE) {
+            all.push(row.read()?);
+        }
+    }
+    Ok(all)
 }
 
 /// Command props since this time, including withdrawn ones.
@@ -94,17 +111,12 @@ pub fn used(
         .iter()
         .filter_map(|part| ChannelRow::new(part, settings));
     rows.channels = all.collect();
-    for channel in plain_props_channels(settings, parts.iter().filter_map(|part| part.state.now()))
-    {
-        let from = MessageId::at(since(settings, now)).0;
-        for state in store.messages(channel, from..=u64::MAX) {
-            let state = state?;
-            let theirs = state.message().is_some_and(|message| {
-                message.author.id == giver
-                    && message.author.kind == AuthorKind::User
-                    && !message.mentions.is_empty()
-            });
-            if theirs {
+    let channels = plain_props_channels(settings, parts.iter().filter_map(|part| part.state.now()));
+    for row in store.given(guild, giver, since(settings, now)) {
+        let row = row?;
+        if row.is_of(MessageState::TABLE) {
+            let state: MessageState = row.read()?;
+            if channels.contains(&state.channel_id) {
                 rows.messages.push(MessageRow::from(&state));
             }
         }
@@ -170,8 +182,8 @@ pub fn is_over(
     message: MessageId,
 ) -> Result<bool, StoreError> {
     let now = message.created_at();
-    let mut commands = commands_since(store, giver.0, since(settings, now))?;
-    commands.retain(|props| props.giver == giver.1 && may_be_said(props, now));
+    let mut commands = commands_since(store, giver, since(settings, now))?;
+    commands.retain(|props| may_be_said(props, now));
     let used = used(store, settings, giver, now, &commands)?;
     Ok(used.over.contains(&message))
 }
@@ -180,7 +192,7 @@ pub fn is_over(
 fn plain_props_channels<'a>(
     settings: &Settings,
     channels: impl Iterator<Item = &'a Channel> + Clone,
-) -> Vec<ChannelId> {
+) -> BTreeSet<ChannelId> {
     let chosen = channels
         .clone()
         .filter(|channel| settings.is_props_channel(channel));

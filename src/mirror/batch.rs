@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::{
     Clock, Dirty, Mark, Place, ReadRows, Record as _, Rows, StoreError, Table, codec,
     engine::{Entry, Op},
+    index,
     mirror::Inner,
-    recent,
     record::stored_key,
     scan::{Changes, Scan},
 };
@@ -89,10 +89,10 @@ impl Rows for Batch<'_> {
         let marks = places.map(|place| Mark::of(place, table, recent_from));
         self.marks.extend(marks);
         if before != after {
-            let before = before.and_then(|place| recent::key(&place, key));
+            let before = before.iter().flat_map(|place| index::entries(place, key));
             self.changed.extend(before.map(|entry| (entry, None)));
-            let after = after.filter(|place| recent::is_recent(place, recent_from));
-            let after = after.and_then(|place| recent::key(&place, key));
+            let after = after.iter();
+            let after = after.flat_map(|place| index::entries_since(place, key, recent_from));
             self.changed
                 .extend(after.map(|entry| (entry, Some(Vec::new()))));
         }

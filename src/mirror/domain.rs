@@ -29,8 +29,8 @@ pub trait Domain: 'static {
     /// [`Mirror::rewrite`]: crate::Mirror::rewrite
     const DELETION_RULES: u8;
 
-    /// All kinds of records whose rows lie in parts, to find them in stores of schema 1 and 2. A
-    /// provider that is newer than schema 3 keeps the default.
+    /// All kinds of records whose rows lie in parts, to index them in stores of earlier schemas. A
+    /// provider that is newer than schema 4 keeps the default.
     const PART_RECORDS: &'static [PartRecord] = &[];
 
     /// Merges one observation and returns what it found to be missing.

@@ -21,13 +21,13 @@ mod export_report;
 mod export_timer;
 #[cfg(test)]
 mod forum;
+mod index;
 mod key;
 mod ledger;
 mod mark;
 mod mirror;
 mod provider;
 mod provider_error;
-mod recent;
 mod record;
 mod restore;
 mod rewrite;
@@ -51,6 +51,7 @@ pub use export_report::{
     ExportOutcome, ExportReport, FinishedExport, WithdrawnPart, export_and_record,
 };
 pub use export_timer::{Failing, LETTING_GO, export_and_log, export_regularly, give_up_after};
+pub use index::IndexedRow;
 pub use key::{KeyPart, PrefixOf, RecordKey};
 pub use ledger::{ExportLedger, LastExport, Published};
 pub use mark::{Dirty, Mark};
@@ -61,7 +62,6 @@ pub use provider::{
     SyncedSpace, SyncedState,
 };
 pub use provider_error::ProviderError;
-pub use recent::RecentRow;
 pub use record::{PartRecord, Place, Record, Table};
 pub use rewrite::Rewrite;
 pub use rows::{MemoryRows, ReadRows, Rows};

@@ -11,14 +11,14 @@ use crate::{
     batch::Batch,
     codec,
     engine::{Engine, Entry, Op},
-    recent,
+    index,
     record::{stored_key, stored_keys},
     scan::Scan,
     view::Views,
 };
 
 /// Version of the layout on disk. A newer store is refused; an older one is rewritten.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// The key of the schema, which every version reads.
 pub(crate) const SCHEMA_KEY: &[u8] = &[0];
@@ -75,18 +75,18 @@ impl Inner {
         Ok(answer)
     }
 
-    /// Removes these keys in batches, each with the other key that `more` returns for it.
+    /// Removes these keys in batches, each with the other keys that `more` returns for it.
     pub(crate) fn remove(
         &self,
         (from, to): (&[u8], &[u8]),
-        more: impl Fn(&Entry) -> Result<Option<Vec<u8>>, StoreError>,
+        more: impl Fn(&Entry) -> Result<Vec<Vec<u8>>, StoreError>,
     ) -> Result<(), StoreError> {
         loop {
             let keys = (from.to_vec(), to.to_vec());
             let mut ops = Vec::new();
             for entry in Scan::new(&self.engine, (), keys, false).take(AT_ONCE) {
                 let entry = entry?;
-                ops.extend(more(&entry)?.map(Op::Delete));
+                ops.extend(more(&entry)?.into_iter().map(Op::Delete));
                 ops.push(Op::Delete(entry.0));
             }
             if ops.is_empty() {
@@ -226,7 +226,8 @@ impl<D: Domain> Mirror<D> {
         let (from, to) = stored_keys::<R>(&prefix, &prefix);
         self.inner.remove((&from, &to), |(key, row)| {
             let place = codec::decode::<R>(row)?.place();
-            Ok(place.and_then(|place| recent::key(&place, key)))
+            let entries = place.map(|place| index::entries(&place, key));
+            Ok(entries.unwrap_or_default())
         })
     }
 

@@ -32,6 +32,11 @@ impl Table {
         number: 201,
         name: "recent rows",
     };
+    /// The index of rows by author; it has no records.
+    pub(crate) const BY_AUTHOR: Self = Self {
+        number: 203,
+        name: "rows by author",
+    };
     /// The manifests that were published.
     pub(crate) const PUBLISHED: Self = Self {
         number: 202,
@@ -39,13 +44,15 @@ impl Table {
     };
 }
 
-/// Where the exported row of a record lies. Its table is the record's.
+/// Where the exported row of a record lies, and who it is found by. Its table is the record's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The space.
     pub space: Id,
     /// The part and the row's time, for tables kept by part.
     pub part: Option<(Id, Millis)>,
+    /// Who the row is to be found by, if by anybody.
+    pub author: Option<Id>,
 }
 
 impl Place {
@@ -54,6 +61,7 @@ impl Place {
         Self {
             space: Id::new(space),
             part: None,
+            author: None,
         }
     }
 
@@ -62,6 +70,15 @@ impl Place {
         Self {
             part: Some((Id::new(part), time)),
             ..Self::of_space(space)
+        }
+    }
+
+    /// The same place of a row that [`ReadRows::by_author`](crate::ReadRows::by_author) finds.
+    #[must_use]
+    pub fn by(self, author: Option<impl fmt::Display>) -> Self {
+        Self {
+            author: author.map(Id::new),
+            ..self
         }
     }
 }

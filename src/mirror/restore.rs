@@ -6,7 +6,7 @@ use propsbot_archive::{Hash, Stamps};
 
 use crate::{
     Clock, Domain, ExportLedger, LastExport, Mirror, Record, Stamp, StoreError, codec, engine::Op,
-    recent, record::stored_key, scan::Scan,
+    index, record::stored_key, scan::Scan,
 };
 
 /// How many keys are removed per batch.
@@ -65,10 +65,9 @@ impl<D: Domain> Mirror<D> {
         let mut ops = Vec::new();
         for row in records {
             let key = stored_key::<R>(&row.key());
-            let place = row.place();
-            let place = place.filter(|place| recent::is_recent(place, recent_from));
-            let entry = place.and_then(|place| recent::key(&place, &key));
-            ops.extend(entry.map(|entry| Op::Put(entry, Vec::new())));
+            let place = row.place().into_iter();
+            let entries = place.flat_map(|place| index::entries_since(&place, &key, recent_from));
+            ops.extend(entries.map(|entry| Op::Put(entry, Vec::new())));
             ops.push(Op::Put(key, codec::encode(row)));
         }
         self.inner.engine.apply(&ops)

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use propsbot_archive::{Id, Millis};
 
 use crate::{
-    Place, PrefixOf, RecentRow, Record, RowError, Table, codec,
+    IndexedRow, Place, PrefixOf, Record, RowError, Table, codec,
     engine::Entry,
-    recent,
+    index,
     record::{stored_key, stored_keys},
 };
 
@@ -85,18 +85,35 @@ pub trait ReadRows {
         &'a self,
         space: &Id,
         times: RangeInclusive<Millis>,
-    ) -> impl DoubleEndedIterator<Item = Result<RecentRow, Self::Error>> + use<'a, Self> {
-        let (from, to) = recent::keys(space, &times);
-        let entries = self.entries(from, to, false);
-        let rows = entries.map(|entry| {
-            let (entry, _) = entry?;
-            let (_, time, key) = recent::parts(&entry)?;
-            let key = key.to_vec();
-            let value = self.value(&key)?;
-            Ok(value.map(|value| RecentRow { time, key, value }))
-        });
-        rows.filter_map(Result::transpose)
+    ) -> impl DoubleEndedIterator<Item = Result<IndexedRow, Self::Error>> + use<'a, Self> {
+        indexed(self, index::keys(space, &times))
     }
+
+    /// The rows of the space's parts whose places name this author, with row times from `since` on;
+    /// in the order of [`Self::recent`].
+    fn by_author<'a>(
+        &'a self,
+        space: &Id,
+        author: &Id,
+        since: Millis,
+    ) -> impl DoubleEndedIterator<Item = Result<IndexedRow, Self::Error>> + use<'a, Self> {
+        indexed(self, index::keys_by_author(space, author, since))
+    }
+}
+
+/// The rows of the entries of an index with these keys.
+fn indexed<R: ReadRows + ?Sized>(
+    rows: &R,
+    (from, to): (Vec<u8>, Vec<u8>),
+) -> impl DoubleEndedIterator<Item = Result<IndexedRow, R::Error>> + use<'_, R> {
+    let found = rows.entries(from, to, false).map(|entry| {
+        let (entry, _) = entry?;
+        let (_, time, key) = index::parts(&entry)?;
+        let key = key.to_vec();
+        let value = rows.value(&key)?;
+        Ok(value.map(|value| IndexedRow { time, key, value }))
+    });
+    found.filter_map(Result::transpose)
 }
 
 /// Rows that can be changed. Reads see the changes made so far.

@@ -1,7 +1,7 @@
 //! Rewrites a store of an earlier schema as the current one.
 //!
 //! Schema 2 made the mirror's own values records. Schema 3 has the index of recent rows, marks by
-//! hour and month, and a ledger of several manifests for an archive.
+//! hour and month, and a ledger of several manifests for an archive. Schema 4 has the index by author.
 
 use propsbot_archive::{Hash, Id};
 use serde::{
@@ -13,15 +13,20 @@ use tracing::info;
 use crate::{
     Clock, Dirty, Domain, Mark, PrefixOf, Published, ReadRows, Record, RowError, SCHEMA, Stamp,
     StoreError, Table, codec,
-    engine::{Engine, Entry},
-    key,
+    engine::{Engine, Entry, Op},
+    index, key,
     ledger::{OldLast, OneManifest},
     mirror::SCHEMA_KEY,
-    recent,
     record::stored_key,
     rewrite::Folders,
     scan::Scan,
 };
+
+/// The last schema whose indexes are written again.
+const BEFORE_INDEXES: u32 = 3;
+
+/// How many entries of the indexes are written at once.
+const AT_ONCE: usize = 10_000;
 
 // Keys of schema 1 that became records in schema 2.
 const NEWEST_KEY: &[u8] = &[0, 1];
@@ -111,21 +116,53 @@ struct OldMark(Id, u8, Option<Id>, IgnoredAny);
 #[derive(Deserialize)]
 struct OldDirty(OldMark, u64);
 
-/// Rewrites a store of this schema into a new folder and opens it. After a kill at any step, either
-/// the old or the new store is there.
+/// Upgrades a store of this schema.
 pub(crate) fn upgrade<D: Domain>(engine: Engine, from: u32) -> Result<Engine, StoreError> {
+    info!("upgrading the store to schema {SCHEMA}; this takes a moment");
+    let engine = if from < BEFORE_INDEXES {
+        rewrite::<D>(engine, from)?
+    } else {
+        engine
+    };
+    index_rows::<D>(&engine)?;
+    info!("the store has schema {SCHEMA} now");
+    Ok(engine)
+}
+
+/// Writes the indexes. If this is interrupted, the store keeps its schema, and the next start
+/// begins again.
+fn index_rows<D: Domain>(engine: &Engine) -> Result<(), StoreError> {
+    let recent_from = Clock::of(&OldRows(engine))?.recent_from();
+    for kind in D::PART_RECORDS {
+        let mut ops = Vec::new();
+        for entry in engine.range(&[kind.table], &[kind.table + 1]) {
+            let (key, value) = entry?;
+            let place = (kind.place)(&value)?.into_iter();
+            let entries = place.flat_map(|place| index::entries_since(&place, &key, recent_from));
+            ops.extend(entries.map(|entry| Op::Put(entry, Vec::new())));
+            if ops.len() >= AT_ONCE {
+                engine.apply(&std::mem::take(&mut ops))?;
+            }
+        }
+        engine.apply(&ops)?;
+    }
+    let schema = SCHEMA.to_be_bytes().to_vec();
+    engine.commit(&[Op::Put(SCHEMA_KEY.to_vec(), schema)])
+}
+
+/// Rewrites a store of schema 1 or 2 into a new folder as schema 3, without indexes, and opens it.
+/// After a kill at any step, either the old or the new store is there.
+fn rewrite<D: Domain>(engine: Engine, from: u32) -> Result<Engine, StoreError> {
     let path = engine.path().to_owned();
     let folders = Folders::new(&path);
     if let Some(needed) = folders.lacks_room()? {
         return Err(StoreError::NoRoom { path, needed });
     }
-    info!("upgrading the store to schema {SCHEMA}; this takes a moment");
     let (clock, ledger) = if from == 1 {
         own_values(&engine)?
     } else {
         own_records(&engine)?
     };
-    let recent_from = clock.recent_from();
     let mut change = D::upgrade(OldRows(&engine))?;
     let copied = engine.copy_to(
         &folders.fresh,
@@ -153,17 +190,11 @@ pub(crate) fn upgrade<D: Domain>(engine: Engine, from: u32) -> Result<Engine, St
             let Some(OldRow { table, key, value }) = row else {
                 return Ok(vec![]);
             };
-            let key = [vec![table], key].concat();
-            let kind = D::PART_RECORDS.iter().find(|kind| kind.table == table);
-            let place = kind.map(|kind| (kind.place)(&value)).transpose()?.flatten();
-            let place = place.filter(|place| recent::is_recent(place, recent_from));
-            let entry = place.and_then(|place| recent::key(&place, &key));
-            let entry = entry.map(|entry| (entry, Vec::new()));
-            Ok([(key, value)].into_iter().chain(entry).collect())
+            Ok(vec![([vec![table], key].concat(), value)])
         },
         [
             vec![
-                (SCHEMA_KEY.to_vec(), SCHEMA.to_be_bytes().to_vec()),
+                (SCHEMA_KEY.to_vec(), BEFORE_INDEXES.to_be_bytes().to_vec()),
                 (stored_key::<Clock>(&clock.key()), codec::encode(&clock)),
             ],
             ledger.upgrade(),
@@ -172,9 +203,7 @@ pub(crate) fn upgrade<D: Domain>(engine: Engine, from: u32) -> Result<Engine, St
     );
     drop(change);
     folders.replace(engine, copied)?;
-    let engine = Engine::open(&path)?;
-    info!("the store has schema {SCHEMA} now");
-    Ok(engine)
+    Engine::open(&path)
 }
 
 /// A mark of schema 2 as one of the whole table: its rows may lie at other times than it says.

@@ -4,7 +4,7 @@ use std::mem;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, GuildId, Message, MessageId, Millis, Stamp};
+use super::{AuthorKind, ChannelId, GuildId, Message, MessageId, Millis, Stamp, UserId};
 
 /// A message as last seen, or its tombstone.
 ///
@@ -48,6 +48,12 @@ impl MessageState {
             Life::Alive(_, message) => Some(message),
             Life::Deleted(_) => None,
         }
+    }
+
+    /// The user whose message this is, if it exists and mentions somebody: it may be props.
+    pub fn mentioner(&self) -> Option<UserId> {
+        let message = self.message().filter(|row| !row.mentions.is_empty())?;
+        (message.author.kind == AuthorKind::User).then_some(message.author.id)
     }
 
     /// Merges another observation. A final tombstone wins; one from REST beats earlier sightings;

@@ -236,12 +236,12 @@ records! {
     Member: MEMBERS, (GuildId, UserId), |row| (row.guild_id, row.user_id),
         Place::of_space(row.guild_id);
     MessageState: MESSAGES, (ChannelId, MessageId), |row| (row.channel_id, row.id),
-        Place::of_part(row.guild_id, row.channel_id, row.id.created_at());
+        Place::of_part(row.guild_id, row.channel_id, row.id.created_at()).by(row.mentioner());
     Reaction: REACTIONS, (ChannelId, MessageId, EmojiKey, bool, UserId),
         |row| (row.channel_id, row.message_id, row.emoji.clone(), row.burst, row.user_id),
         Place::of_part(row.guild_id, row.channel_id, row.row_time());
     Props: PROPS, (ChannelId, InteractionId), |row| (row.channel_id, row.id),
-        Place::of_part(row.guild_id, row.channel_id, row.id.created_at());
+        Place::of_part(row.guild_id, row.channel_id, row.id.created_at()).by(Some(row.giver));
     Settings: SETTINGS, GuildId, |row| row.guild_id,
         Place::of_space(row.guild_id);
     Coverage: COVERAGE, (GuildId, ChannelId), |row| (row.guild_id, row.channel_id);

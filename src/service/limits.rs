@@ -131,12 +131,10 @@ pub(super) fn check_limits(
     let mut given = if cooldown == 0 && settings.quota.is_none() {
         Vec::new()
     } else {
-        quota::commands_since(store, wish.guild_id, since)?
+        quota::commands_since(store, (wish.guild_id, wish.giver.id), since)?
     };
     let is_flying = |id: InteractionId| others.flying.iter().any(|entry| entry.id == id);
-    given.retain(|props| {
-        props.giver == wish.giver.id && quota::may_be_said(props, now) && !is_flying(props.id)
-    });
+    given.retain(|props| quota::may_be_said(props, now) && !is_flying(props.id));
 
     // Times and recipients, including props in flight.
     let flying = others.flying.iter();

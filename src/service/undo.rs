@@ -3,7 +3,7 @@
 use tokio::time::timeout;
 
 use super::{PATIENCE, Refusal, Service, ServiceError};
-use propsbot_jobs::quota::props_since;
+use propsbot_jobs::quota::{props_by, props_since};
 use propsbot_model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis, Props, UserId};
 
 /// Which props to take back.
@@ -37,8 +37,8 @@ impl Service {
         self.ask(move |store| {
             let minutes = store.settings(guild)?.undo_minutes;
             let since = Millis(now.0 - i64::from(minutes) * 60_000);
-            let mut own = props_since(store, guild, since)?;
-            own.retain(|props| props.giver == giver && props.withdrawn.is_none());
+            let mut own = props_by(store, (guild, giver), since)?;
+            own.retain(|props| props.withdrawn.is_none());
             own.sort_by_key(|props| std::cmp::Reverse(props.id));
             let mut named = Vec::new();
             for props in own {

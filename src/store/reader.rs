@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use propsbot_mirror::{
-    Clock, Dirty, ExportLedger, ExportReport, Id, ReadRows as _, RecentRow, Record as _,
+    Clock, Dirty, ExportLedger, ExportReport, Id, IndexedRow, ReadRows as _, Record as _,
     StoreError, View,
 };
 use propsbot_model::{
@@ -80,8 +80,19 @@ impl Reader {
         &self,
         guild: GuildId,
         times: RangeInclusive<Millis>,
-    ) -> impl DoubleEndedIterator<Item = Result<RecentRow, StoreError>> {
+    ) -> impl DoubleEndedIterator<Item = Result<IndexedRow, StoreError>> {
         self.0.recent(&Id::new(guild), times)
+    }
+
+    /// The props that a member gave, and their messages that mention somebody, with row times from
+    /// `since` on, by row time.
+    pub fn given(
+        &self,
+        guild: GuildId,
+        giver: UserId,
+        since: Millis,
+    ) -> impl DoubleEndedIterator<Item = Result<IndexedRow, StoreError>> {
+        self.0.by_author(&Id::new(guild), &Id::new(giver), since)
     }
 
     /// The latest stamp of a gateway event: until then the gateway delivered.

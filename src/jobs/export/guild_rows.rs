@@ -9,7 +9,7 @@ use std::{
 
 use super::decision::{decided, exported_channels};
 use propsbot_archive::{EncodedRow, Id, Millis, PartRow, Row};
-use propsbot_mirror::RecentRow;
+use propsbot_mirror::IndexedRow;
 use propsbot_model::{ChannelId, GuildId, MessageId, MessageState, Props, Reaction, tables};
 use propsbot_rows::{MESSAGES, PROPS, REACTIONS, Redactor, ids};
 use propsbot_store::{Reader, StoreError};
@@ -133,7 +133,7 @@ impl GuildRows {
     pub(super) fn recent(
         &self,
         store: &Reader,
-        found: &RecentRow,
+        found: &IndexedRow,
     ) -> Result<Option<PartRow>, StoreError> {
         if found.is_of(tables::MESSAGES) {
             Ok(self.message(&found.read()?))

@@ -1,4 +1,4 @@
-//! Tests of the index of recent rows and of the marks, with notes that move between parts and times.
+//! Tests of the indexes and of the marks, with notes that move between parts and times.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,7 +46,14 @@ impl Record for Note {
     }
 
     fn place(&self) -> Option<Place> {
-        Some(Place::of_part(&self.board, self.column, self.time))
+        Some(Place::of_part(&self.board, self.column, self.time).by(self.author()))
+    }
+}
+
+impl Note {
+    /// Each column but the last has an author.
+    fn author(&self) -> Option<u8> {
+        (self.column < 2).then_some(self.column)
     }
 }
 
@@ -178,6 +185,15 @@ fn check(view: &View, model: &Model) {
                 model.of_times(&board, &times)
             );
         }
+        for author in 0..2 {
+            for since in [recent_from, Millis(i64::MIN)] {
+                let mut all = model.of_times(&board, &(since..=*ALWAYS.end()));
+                all.retain(|note| note.author() == Some(author));
+                let rows = view.by_author(&Id::new(&board), &Id::new(author), since);
+                let read: Vec<Note> = rows.map(|row| row.unwrap().read().unwrap()).collect();
+                assert_eq!(read, all);
+            }
+        }
         // Of earlier rows it may have any, but none that isn't there.
         let all = model.of_times(&board, &ALWAYS);
         let read = read(view, &board, ALWAYS);
@@ -186,17 +202,20 @@ fn check(view: &View, model: &Model) {
     let scanned: Vec<Note> = view.scan(()).unwrap();
     assert!(scanned.iter().eq(model.notes.values()));
     // No entry names a row that is missing.
-    let entries = entries(view);
-    for entry in &entries {
+    let recent = entries(view, Table::RECENT);
+    let by_author = entries(view, Table::BY_AUTHOR);
+    for entry in recent.iter().chain(&by_author) {
         let (_, _, key) = parts(entry).unwrap();
         assert!(view.value(key).unwrap().is_some());
     }
-    assert!(entries.len() <= scanned.len());
+    assert!(recent.len() <= scanned.len());
+    let with_author = scanned.iter().filter(|note| note.author().is_some());
+    assert_eq!(by_author.len(), with_author.count());
 }
 
-/// The keys of the index.
-fn entries(view: &View) -> Vec<Vec<u8>> {
-    let from = vec![Table::RECENT.number];
+/// The keys of an index.
+fn entries(view: &View, index: Table) -> Vec<Vec<u8>> {
+    let from = vec![index.number];
     let to = after(&from);
     let entries = view.entries(from, to, false);
     entries.map(|entry| entry.unwrap().0).collect()
@@ -305,7 +324,7 @@ proptest! {
                     mirror.exported("archive", &none, 1, &marks).unwrap();
                     exported.clone_from(&model.notes);
                     let recent_from = Clock::of(&mirror.0).unwrap().recent_from();
-                    for entry in entries(&mirror.0) {
+                    for entry in entries(&mirror.0, Table::RECENT) {
                         prop_assert!(parts(&entry).unwrap().1 >= recent_from);
                     }
                 }
@@ -365,16 +384,32 @@ fn restored_rows_are_in_the_index() {
         let newest = Millis(BEGUN).into();
         mirror.restore(&notes(), newest).unwrap();
         mirror.clear().unwrap();
-        assert!(entries(&mirror.0).is_empty());
+        assert!(entries(&mirror.0, Table::RECENT).is_empty());
         mirror.restore(&notes(), newest).unwrap();
         mirror.restored(newest, &BTreeMap::new()).unwrap();
     }
     let mirror = open(folder.path());
     assert_eq!(read(&mirror.0, "1", ALWAYS), notes()[1..]);
+    check(&mirror.0, &of_notes());
+}
+
+/// What a store with these notes should hold.
+fn of_notes() -> Model {
+    let notes = notes().into_iter().map(|note| (note.key(), note));
+    Model {
+        notes: notes.collect(),
+        newest: BEGUN,
+    }
 }
 
 #[test]
-fn upgrades_from_schema_2_index_recent_rows() {
+fn upgrades_index_rows() {
+    for schema in [2u32, 3] {
+        upgrades_index_rows_of(schema);
+    }
+}
+
+fn upgrades_index_rows_of(schema: u32) {
     let folder = TempDir::new().unwrap();
     let engine = Engine::open(folder.path()).unwrap();
     let entry = |key, value| Op::Put(key, value);
@@ -387,11 +422,12 @@ fn upgrades_from_schema_2_index_recent_rows() {
         stored_key::<Clock>(&clock.key()),
         codec::encode(&clock),
     ));
-    ops.push(entry(SCHEMA_KEY.to_vec(), 2u32.to_be_bytes().to_vec()));
+    ops.push(entry(SCHEMA_KEY.to_vec(), schema.to_be_bytes().to_vec()));
     engine.commit(&ops).unwrap();
     engine.mark_used().unwrap();
     drop(engine.close());
     let mirror = open(folder.path());
     assert_eq!(read(&mirror.0, "1", ALWAYS), notes()[1..]);
+    check(&mirror.0, &of_notes());
     assert_eq!(Clock::of(&mirror.0).unwrap(), clock);
 }
