@@ -4,8 +4,8 @@ use std::{path::Path, process::Command};
 
 use propsbot_archive::file::Kind;
 use propsbot_model::{
-    Channel, ChannelId, ChannelKind, Evidence, Fact, GuildId, InteractionId, MessageId,
-    Observation, Props, PropsOrigin, Stamp, UserId,
+    Channel, ChannelId, Evidence, Fact, GuildId, InteractionId, MessageId, Observation, Props,
+    PropsOrigin, Stamp, UserId,
 };
 use propsbot_store::Store;
 use simulator::discord::{Discord, Options, Seed};
@@ -61,6 +61,8 @@ pub(crate) async fn exported() -> [Files; 2] {
     let messages = truth.messages.iter();
     let said = messages.filter(|message| message.channel == general && message.webhook.is_none());
     let said: Vec<u64> = said.map(|message| message.id).collect();
+    let owner = discord.owner_id();
+    let thread = discord.create_thread(general, owner, "a thread");
     run(home, &discord, &["sync"]);
     let give = |id: &u64| {
         Fact::Props(Props {
@@ -80,16 +82,14 @@ pub(crate) async fn exported() -> [Files; 2] {
     run(home, &discord, &["export"]);
     // Another generation: a deletion, a message, a reaction.
     assert!(discord.delete(general, said[said.len() - 1]));
-    let owner = discord.owner_id();
     let message = discord.post(owner, general, "thank you all");
     assert!(discord.react(owner, general, message, "👍", false));
     run(home, &discord, &["sync"]);
     run(home, &discord, &["export"]);
 
-    let channels = open(home).channels(guild).unwrap();
-    let mut channels = channels.iter().filter_map(|channel| channel.state.now());
-    let is_public = |channel: &&Channel| channel.kind == ChannelKind::PUBLIC_THREAD;
-    let thread = channels.find(is_public).unwrap();
+    let thread = open(home).channel(guild, ChannelId(thread)).unwrap();
+    let thread = thread.and_then(|thread| thread.state.now().cloned());
+    let thread = thread.unwrap();
     let threads = (1..=MANY).map(|number| {
         Fact::Channel(Channel {
             id: ChannelId(thread.id.0 + number),

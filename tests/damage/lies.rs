@@ -7,6 +7,7 @@ use propsbot_archive::{
     file::{Kind, named, pack},
 };
 use rmpv::Value;
+use simulator::discord::snowflake::time_of;
 
 use crate::files::{Counts, Files, Form, at, field};
 
@@ -179,8 +180,9 @@ fn repeat_reaction(files: &mut Files) {
         .position(|group| text(group, "table") == "reactions")
         .unwrap();
     let part = text(&groups[number], "part");
-    let added = field(&field(&groups[number], "rows").unwrap()[0], "added_at").unwrap();
-    let added = added.as_i64().unwrap_or_else(now);
+    // When the message there was posted.
+    let message = text(&field(&groups[number], "rows").unwrap()[0], "message_id");
+    let added = time_of(message.parse().unwrap());
     let paths = files.of(Form::Named(Kind::Index)).into_iter();
     let mut own = paths
         .map(|path| files.value(&path))
