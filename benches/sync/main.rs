@@ -2,7 +2,7 @@
 //! Discord's API and limits, and with SourceCred's Discord plugin.
 //!
 //! Scenarios: `requests`, `online`, `4`, `50`, `300`, `skewed` (those with limits take one to two
-//! minutes each), and, only if named, `million`. Fails on too many requests, or too much time under
+//! minutes each), and, only if named, `million`, which also exports, verifies and restores. Fails on too many requests, or too much time under
 //! simulated limits, which don't depend on the machine; other times and memory are only printed.
 //! `tests/it/faults.rs` tests that faults lose nothing.
 
@@ -101,7 +101,7 @@ async fn requests() -> anyhow::Result<bool> {
 async fn online() -> anyhow::Result<bool> {
     let discord = Discord::start(Options::default()).await?;
     let home = tempfile::tempdir()?;
-    let mut bot = start(&discord, &home, &["run"])?;
+    let mut bot = start(&discord, home.path(), &["run"])?;
     let listens = discord
         .wait(PATIENCE, |discord| discord.connected() > 0)
         .await;
@@ -213,6 +213,22 @@ async fn million() -> anyhow::Result<bool> {
         done.took,
         done.requests,
     ));
+    let (first, second) = (home.path(), home.path().join("second"));
+    fs::create_dir(&second)?;
+    for (into, arguments) in [
+        (first, &["export"][..]),
+        (first, &["verify", "--from", "dir:archive"]),
+        (&second, &["restore", "--from", "dir:../archive"]),
+    ] {
+        let begun = Instant::now();
+        let memory = end(start(&discord, into, arguments)?).await?;
+        say(&format!(
+            "{}: {} MB at most, to reach 200; {:.1?}",
+            arguments[0],
+            memory >> 20,
+            begun.elapsed(),
+        ));
+    }
     Ok(true)
 }
 
@@ -229,12 +245,25 @@ struct Done {
 async fn sync(discord: &Discord, home: &TempDir) -> anyhow::Result<Done> {
     let before = discord.counters().requests;
     let begun = Instant::now();
-    let mut child = start(discord, home, &["sync", "--json"])?;
+    let mut child = start(discord, home.path(), &["sync", "--json"])?;
     let lines = child.stdout.take().context("its output is piped")?;
     let lines = thread::spawn(move || {
         let lines = serde_json::Deserializer::from_reader(lines).into_iter();
         lines.collect::<Result<Vec<serde_json::Value>, _>>()
     });
+    let memory = end(child).await?;
+    let took = begun.elapsed();
+    let lines = lines.join().expect("reading does not panic")?;
+    Ok(Done {
+        took,
+        lines,
+        requests: usize::try_from(discord.counters().requests - before)?,
+        memory,
+    })
+}
+
+/// Waits until a command has succeeded. Returns its peak memory, in bytes.
+async fn end(mut child: Child) -> anyhow::Result<u64> {
     let (status, memory) = tokio::task::spawn_blocking(move || {
         let mut memory = 0;
         loop {
@@ -246,15 +275,8 @@ async fn sync(discord: &Discord, home: &TempDir) -> anyhow::Result<Done> {
         }
     })
     .await??;
-    ensure!(status.success(), "the sync failed");
-    let took = begun.elapsed();
-    let lines = lines.join().expect("reading does not panic")?;
-    Ok(Done {
-        took,
-        lines,
-        requests: usize::try_from(discord.counters().requests - before)?,
-        memory,
-    })
+    ensure!(status.success(), "the command failed");
+    Ok(memory)
 }
 
 /// Peak memory of a process so far, in bytes; `None` once it has ended.
@@ -272,13 +294,13 @@ fn peak(child: &Child) -> Option<u64> {
     Some(kilobytes << 10)
 }
 
-fn start(discord: &Discord, home: &TempDir, arguments: &[&str]) -> anyhow::Result<Child> {
+fn start(discord: &Discord, home: &Path, arguments: &[&str]) -> anyhow::Result<Child> {
     let child = Command::new(env!("CARGO_BIN_EXE_propsbot"))
         .args(arguments)
-        .current_dir(home.path())
+        .current_dir(home)
         .env("DISCORD_TOKEN", discord.token())
         .env("DISCORD_API_URL", discord.url())
-        .env("STORE_PATH", home.path().join("data"))
+        .env("STORE_PATH", home.join("data"))
         .env("RUST_LOG", "warn")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
