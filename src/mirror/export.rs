@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
-    io, iter,
+    io, iter, mem,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -86,7 +86,7 @@ pub struct ExportView {
 pub struct Contents {
     /// The spaces and parts that may leave. Any others in the archive are withdrawn.
     pub spaces: Vec<ExportSpace>,
-    /// What the export must read again.
+    /// What the export must read again. Its request takes them.
     pub changed: Vec<archive::Mark>,
     /// The marks that this export clears.
     pub marks: Vec<Dirty>,
@@ -380,8 +380,8 @@ async fn open(
 ) -> Result<(ExportView, ExportRequest), ExportJobError> {
     let name = name.to_owned();
     let opened = ask(provider, move |provider| {
-        let (ledger, view) = (provider.ledger().read()?, provider.view()?);
-        let request = request(provider, &ledger, &view.contents, &name, now);
+        let (ledger, mut view) = (provider.ledger().read()?, provider.view()?);
+        let request = request(provider, &ledger, &mut view.contents, &name, now);
         Ok::<_, StoreError>((view, request))
     });
     Ok(opened.await??)
@@ -390,7 +390,7 @@ async fn open(
 fn request(
     provider: &dyn Exports,
     ledger: &ExportLedger,
-    contents: &Contents,
+    contents: &mut Contents,
     name: &str,
     now: Millis,
 ) -> ExportRequest {
@@ -408,6 +408,11 @@ fn request(
         let since = ledger.since(path, provider.rules())?;
         Some((path.clone(), since))
     });
+    let since: BTreeMap<String, Hash> = since.collect();
+    // A first sync leaves a mark for nearly every message, and all is read without them.
+    let mut marks = mem::take(&mut contents.changed);
+    marks.retain(|mark| since.contains_key(&manifest_path(&mark.scope.space)));
+    marks.shrink_to_fit();
     let mut spaces = contents.spaces.clone();
     for space in &mut spaces {
         space.stamps = ledger.stamps(&manifest_path(&space.id));
@@ -415,8 +420,8 @@ fn request(
     ExportRequest {
         now,
         spaces,
-        marks: contents.changed.clone(),
-        since: since.collect(),
+        marks,
+        since,
         only_over: Some(own),
         has_published: ledger.has_published(name),
         ..ExportRequest::new(provider.schema())

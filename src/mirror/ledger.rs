@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Dirty, Domain, Mirror, ReadRows, Record, StoreError, Table, codec,
     engine::{Entry, Op},
+    mirror::AT_ONCE,
     record::stored_key,
 };
 
@@ -286,12 +287,6 @@ impl<D: Domain> Mirror<D> {
         done: &[Dirty],
     ) -> Result<(), StoreError> {
         self.enter(|ledger| {
-            let mut ops = Vec::new();
-            for dirty in done {
-                if self.inner.get::<Dirty>(dirty.key())?.as_ref() == Some(dirty) {
-                    ops.push(Op::Delete(stored_key::<Dirty>(&dirty.mark)));
-                }
-            }
             for (path, manifest) in manifests {
                 if let Some(manifest) = *manifest {
                     let last = LastExport::Published { manifest, rules };
@@ -301,8 +296,20 @@ impl<D: Domain> Mirror<D> {
                     ledger.last.remove(path);
                 }
             }
-            Ok((ops, ()))
+            Ok((Vec::new(), ()))
         })?;
+        // After the ledger: what is marked needlessly is only read again.
+        for some in done.chunks(AT_ONCE) {
+            self.inner.change(|_| {
+                let mut ops = Vec::new();
+                for dirty in some {
+                    if self.inner.get::<Dirty>(dirty.key())?.as_ref() == Some(dirty) {
+                        ops.push(Op::Delete(stored_key::<Dirty>(&dirty.mark)));
+                    }
+                }
+                Ok((ops, ()))
+            })?;
+        }
         self.prune_recent()
     }
 

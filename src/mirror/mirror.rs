@@ -23,8 +23,8 @@ pub const SCHEMA: u32 = 4;
 /// The key of the schema, which every version reads.
 pub(crate) const SCHEMA_KEY: &[u8] = &[0];
 
-/// How many rows are removed per batch.
-const AT_ONCE: usize = 10_000;
+/// How many rows are written or removed per batch.
+pub(crate) const AT_ONCE: usize = 10_000;
 
 /// A provider's mirror on disk. Any number of readers, one writer at a time.
 ///

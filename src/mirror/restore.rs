@@ -6,11 +6,8 @@ use propsbot_archive::{Hash, Stamps};
 
 use crate::{
     Clock, Domain, ExportLedger, LastExport, Mirror, Record, Stamp, StoreError, codec, engine::Op,
-    index, record::stored_key, scan::Scan,
+    index, mirror::AT_ONCE, record::stored_key, scan::Scan,
 };
-
-/// How many keys are removed per batch.
-const AT_ONCE: usize = 10_000;
 
 /// Present while a restore is in progress.
 pub(crate) const RESTORING_KEY: &[u8] = &[0, 3];

@@ -16,7 +16,7 @@ use crate::{
     engine::{Engine, Entry, Op},
     index, key,
     ledger::{OldLast, OneManifest},
-    mirror::SCHEMA_KEY,
+    mirror::{AT_ONCE, SCHEMA_KEY},
     record::stored_key,
     rewrite::Folders,
     scan::Scan,
@@ -24,9 +24,6 @@ use crate::{
 
 /// The last schema whose indexes are written again.
 const BEFORE_INDEXES: u32 = 3;
-
-/// How many entries of the indexes are written at once.
-const AT_ONCE: usize = 10_000;
 
 // Keys of schema 1 that became records in schema 2.
 const NEWEST_KEY: &[u8] = &[0, 1];

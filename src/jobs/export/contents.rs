@@ -44,8 +44,8 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
             parts: parts(store, guild)?,
         });
     }
-    let mut marks: Vec<Mark> = dirty.iter().map(|dirty| dirty.mark.clone()).collect();
-    marks.extend(reconsidered(store, &marks)?);
+    let marks = dirty.iter().map(|dirty| &dirty.mark);
+    let again = reconsidered(store, &marks)?;
     let has_choices = {
         let mut guilds = store.guilds()?.into_iter();
         guilds.try_fold(false, |found, guild| {
@@ -54,7 +54,7 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
     };
     Ok(Contents {
         spaces: guilds,
-        changed: marks.iter().flat_map(propsbot_rows::marks).collect(),
+        changed: marks.chain(&again).flat_map(propsbot_rows::marks).collect(),
         carries_out_choices: dirty.iter().any(is_choice),
         has_choices,
         marks: dirty,
@@ -121,9 +121,12 @@ pub(super) fn is_choice(dirty: &Dirty) -> bool {
 /// Props-channel thanks are kept even for members who opted out of everything. Which channels are
 /// props channels follows from the settings or, without a setting there, from the names of channels
 /// and their categories.
-pub(super) fn reconsidered(store: &Reader, changed: &[Mark]) -> Result<BTreeSet<Mark>, StoreError> {
+pub(super) fn reconsidered<'a>(
+    store: &Reader,
+    changed: &(impl Iterator<Item = &'a Mark> + Clone),
+) -> Result<BTreeSet<Mark>, StoreError> {
     let mut again = BTreeSet::new();
-    let wishes = changed.iter().any(|mark| mark.is_of(tables::PRIVACY));
+    let wishes = changed.clone().any(|mark| mark.is_of(tables::PRIVACY));
     for guild in store.guilds()?.into_iter().map(|guild| guild.guild_id) {
         if wishes {
             // The strictest choice applies in all guilds.
@@ -131,7 +134,7 @@ pub(super) fn reconsidered(store: &Reader, changed: &[Mark]) -> Result<BTreeSet<
         }
         let space = Id::new(guild);
         let of_guild = |table| {
-            let mut changed = changed.iter();
+            let mut changed = changed.clone();
             changed.any(|mark| mark.space == space && mark.is_of(table))
         };
         let moved = of_guild(tables::SETTINGS)

@@ -412,7 +412,7 @@ proptest! {
             let dirty = store.dirty().unwrap();
             let new = dirty.iter().filter(|dirty| !settled.contains(dirty));
             let mut marks: Vec<Mark> = new.map(|dirty| dirty.mark.clone()).collect();
-            marks.extend(reconsidered(&store, &marks).unwrap());
+            marks.extend(reconsidered(&store, &marks.iter()).unwrap());
             let marks: Vec<_> = marks.iter().flat_map(propsbot_rows::marks).collect();
             let is_marked = |(table, part, _): &Key, row: &EncodedRow| marks.iter().any(|mark| {
                 mark.table == *table
