@@ -6,7 +6,7 @@ mod environment;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use propsbot_backends::{Access, ArchiveSpec, BucketAccess, GithubAccess, History};
+use propsbot_backends::{Access, ArchiveSpec, BucketAccess, GitAccess, GithubAccess, History};
 use propsbot_discord::{OFFICIAL_ORIGIN, Token};
 use propsbot_model::{GuildId, UserId};
 use propsbot_network::{Network, exposed_host};
@@ -15,7 +15,7 @@ pub use environment::Environment;
 
 /// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
 /// parses `RUST_LOG`.)
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 18] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "DISCORD_GUILDS",
@@ -27,6 +27,9 @@ const VARIABLES: [&str; 15] = [
     "GITHUB_API_URL",
     "GITHUB_ALLOW_PUBLIC",
     "GITHUB_HISTORY",
+    "GIT_TOKEN",
+    "GIT_ALLOW_PUBLIC",
+    "GIT_HISTORY",
     "EXPORT_INTERVAL",
     "EXPORT_SOURCECRED",
     "SOURCECRED_WEIGHTS",
@@ -57,7 +60,7 @@ pub struct Config {
     pub store_path: PathBuf,
     /// `ARCHIVE`: where exports go; `dir:./archive` if unset.
     pub archive: ArchiveSpec,
-    /// `GITHUB_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach remote archives.
+    /// `GITHUB_…`, `GIT_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach remote archives.
     pub access: Access,
     /// `HTTPS_PROXY`, `SSL_CERT_FILE`, …: how connections are made.
     pub network: Network,
@@ -116,9 +119,14 @@ impl Config {
         let github = &self.access.github;
         let github = github.api_url.as_deref().filter(|_| github.token.is_some());
         let bucket = |name| self.access.buckets.0.get(name).map(String::as_str);
+        let git = match &self.archive {
+            ArchiveSpec::Git(place) => place.url_with_secret(self.access.git.token.is_some()),
+            _ => None,
+        };
         let servers = [
             ("DISCORD_API_URL", discord),
             ("GITHUB_API_URL", github),
+            ("ARCHIVE", git),
             ("AWS_ENDPOINT_URL", bucket("AWS_ENDPOINT_URL")),
             ("AZURE_STORAGE_ENDPOINT", bucket("AZURE_STORAGE_ENDPOINT")),
         ];
@@ -160,19 +168,28 @@ impl Config {
         let archive = value("ARCHIVE").unwrap_or("dir:./archive");
         let archive = note(&mut mistakes, "ARCHIVE", archive.parse::<ArchiveSpec>());
         let owned = |name| value(name).map(str::to_owned);
-        let allow_public = value("GITHUB_ALLOW_PUBLIC")
-            .and_then(|text| note(&mut mistakes, "GITHUB_ALLOW_PUBLIC", yes(text)));
-        let history = value("GITHUB_HISTORY")
-            .and_then(|text| note(&mut mistakes, "GITHUB_HISTORY", text.parse::<History>()));
         let access = Access {
             cache: cache(value("CACHE_PATH")),
             github: GithubAccess {
-                token: value("GITHUB_TOKEN")
-                    .and_then(|text| note(&mut mistakes, "GITHUB_TOKEN", secret(text))),
+                token: noted(&value, &mut mistakes, "GITHUB_TOKEN", secret),
                 api_url: owned("GITHUB_API_URL")
                     .and_then(|url| note(&mut mistakes, "GITHUB_API_URL", server(url))),
-                allow_public: allow_public.unwrap_or_default(),
-                history: history.unwrap_or_default(),
+                allow_public: noted(&value, &mut mistakes, "GITHUB_ALLOW_PUBLIC", yes)
+                    .unwrap_or_default(),
+                history: noted(
+                    &value,
+                    &mut mistakes,
+                    "GITHUB_HISTORY",
+                    str::parse::<History>,
+                )
+                .unwrap_or_default(),
+            },
+            git: GitAccess {
+                token: noted(&value, &mut mistakes, "GIT_TOKEN", secret),
+                allow_public: noted(&value, &mut mistakes, "GIT_ALLOW_PUBLIC", yes)
+                    .unwrap_or_default(),
+                history: noted(&value, &mut mistakes, "GIT_HISTORY", str::parse::<History>)
+                    .unwrap_or_default(),
             },
             buckets: buckets(&value, &mut mistakes),
         };
@@ -252,6 +269,16 @@ fn buckets<'a>(
         access.0.extend(text.map(|value| (name, value)));
     }
     access
+}
+
+/// The parsed value of a variable.
+fn noted<'a, T, E: fmt::Display>(
+    value: &impl Fn(&str) -> Option<&'a str>,
+    mistakes: &mut Vec<(&'static str, String)>,
+    variable: &'static str,
+    parse: impl FnOnce(&'a str) -> Result<T, E>,
+) -> Option<T> {
+    value(variable).and_then(|text| note(mistakes, variable, parse(text)))
 }
 
 fn note<T, E: fmt::Display>(

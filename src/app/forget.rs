@@ -16,12 +16,16 @@ pub async fn forget(config: &Config, request: &ForgetRequest) -> Result<Vec<Stri
             "warning: could not remove the cached copies of archives (CACHE_PATH): {error}"
         ));
     }
-    let keeps = config.access.github.history == History::Keep;
-    if matches!(config.archive, ArchiveSpec::Github(_)) && keeps {
-        let archive = &config.archive;
+    let (archive, access) = (&config.archive, &config.access);
+    let history = match archive {
+        ArchiveSpec::Github(_) => Some(("GITHUB_HISTORY", access.github.history)),
+        ArchiveSpec::Git(_) => Some(("GIT_HISTORY", access.git.history)),
+        ArchiveSpec::Folder(_) | ArchiveSpec::Bucket(_) => None,
+    };
+    if let Some((variable, History::Keep)) = history {
         lines.push(format!(
-            "warning: the history of {archive} still has earlier exports (GITHUB_HISTORY=keep). To drop it, \
-             set GITHUB_HISTORY=squash for the next export"
+            "warning: the history of {archive} still has earlier exports ({variable}=keep). To drop it, \
+             set {variable}=squash for the next export"
         ));
     }
     Ok(lines)

@@ -298,6 +298,14 @@ pub enum ArchiveError {
         /// The missing variables.
         variables: Vec<&'static str>,
     },
+    /// A program that this kind of archive takes is missing or too old.
+    #[error("{place}: {problem}")]
+    NoProgram {
+        /// The archive.
+        place: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// Another writer replaced the manifest first.
     #[error(
         "the archive changed while it was written to: it is at manifest {}, this write built on \

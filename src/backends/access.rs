@@ -11,6 +11,8 @@ pub struct Access {
     pub buckets: BucketAccess,
     /// Repositories on GitHub.
     pub github: GithubAccess,
+    /// Repositories on other git hosts.
+    pub git: GitAccess,
     /// Where read objects are cached; `None` for no cache.
     pub cache: Option<PathBuf>,
 }
@@ -26,6 +28,26 @@ pub struct GithubAccess {
     pub allow_public: bool,
     /// Whether earlier exports are kept.
     pub history: History,
+}
+
+/// How to reach a git host, and options for repositories there.
+#[derive(Clone, Default)]
+pub struct GitAccess {
+    /// A token or password for http and https.
+    pub token: Option<String>,
+    /// Whether writing to a repository is allowed that can be read without a login.
+    pub allow_public: bool,
+    /// Whether earlier exports are kept.
+    pub history: History,
+}
+
+impl fmt::Debug for GitAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitAccess")
+            .field("allow_public", &self.allow_public)
+            .field("history", &self.history)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether earlier exports stay in a git repository.
@@ -132,6 +154,10 @@ mod tests {
             github: GithubAccess {
                 token: Some(hidden()),
                 ..GithubAccess::default()
+            },
+            git: GitAccess {
+                token: Some(hidden()),
+                ..GitAccess::default()
             },
             buckets: BucketAccess(BucketAccess::VARIABLES.map(|name| (name, hidden())).into()),
             cache: None,

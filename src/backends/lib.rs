@@ -1,4 +1,4 @@
-//! Storage for archives: a folder, a repository on GitHub, or an object store.
+//! Storage for archives: a folder, a repository on GitHub or another git host, or an object store.
 //!
 //! Decides how each of them replaces a set of files atomically, and how archives are named. Reads
 //! nothing of the files beyond the manifest and the indexes. Only the program depends on it.
@@ -7,13 +7,15 @@ mod access;
 mod bucket;
 mod claims;
 mod folder;
+mod git;
 mod github;
 mod spec;
 
-pub use access::{Access, BucketAccess, GithubAccess, History};
+pub use access::{Access, BucketAccess, GitAccess, GithubAccess, History};
 pub use bucket::BucketArchive;
 pub use claims::Claims;
 pub use folder::FolderArchive;
+pub use git::{GitArchive, GitError, GitPlace};
 pub use github::{GithubArchive, GithubError};
 pub use spec::{
     ArchiveSpec, ArchiveSpecError, BucketPlace, GithubPlace, ObjectStoreKind, drop_copies, open,

@@ -2,7 +2,13 @@
 
 use std::{fmt, fs, io, path::PathBuf, str::FromStr};
 
-use super::{Access, Claims, bucket::BucketArchive, folder::FolderArchive, github::GithubArchive};
+use super::{
+    Access, Claims,
+    bucket::BucketArchive,
+    folder::FolderArchive,
+    git::{self, GitArchive, GitPlace},
+    github::GithubArchive,
+};
 use propsbot_archive::{ArchiveError, CachedArchive, DataArchive, Hash};
 use propsbot_network::Network;
 
@@ -15,6 +21,8 @@ pub enum ArchiveSpec {
     Bucket(BucketPlace),
     /// `github:OWNER/REPO[@BRANCH][:PREFIX]`: a branch of a repository on GitHub.
     Github(GithubPlace),
+    /// `git:URL[@BRANCH][:PREFIX]`: a branch of a repository on any git host.
+    Git(GitPlace),
 }
 
 /// The API of an object store.
@@ -84,6 +92,17 @@ impl fmt::Display for BucketPlace {
     }
 }
 
+/// Whether this is a name in letters, digits, `.`, `_` and `-`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let may = |text: u8| text.is_ascii_alphanumeric() || b"._-".contains(&text);
+    !text.is_empty() && text != "." && text != ".." && text.bytes().all(may)
+}
+
+/// Whether these are such names with `/` between them.
+pub(crate) fn is_path(text: &str) -> bool {
+    text.split('/').all(is_name)
+}
+
 /// An archive's place on GitHub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubPlace {
@@ -107,11 +126,6 @@ impl GithubPlace {
         };
         let (owner, repo) = repo.split_once('/')?;
         let prefix = prefix.trim_matches('/');
-        let is_name = |text: &str| {
-            let may = |text: u8| text.is_ascii_alphanumeric() || b"._-".contains(&text);
-            !text.is_empty() && text != "." && text != ".." && text.bytes().all(may)
-        };
-        let is_path = |text: &str| text.split('/').all(is_name);
         let good = is_name(owner)
             && is_name(repo)
             && branch.is_none_or(is_path)
@@ -147,7 +161,7 @@ impl ArchiveSpec {
     /// The required variables that are not set.
     pub fn missing(&self, access: &Access) -> Vec<&'static str> {
         match self {
-            Self::Folder(_) => Vec::new(),
+            Self::Folder(_) | Self::Git(_) => Vec::new(),
             Self::Bucket(place) => access.buckets.missing(place.kind),
             Self::Github(_) => access.github.missing(),
         }
@@ -160,6 +174,7 @@ impl fmt::Display for ArchiveSpec {
             Self::Folder(path) => write!(f, "dir:{}", path.display()),
             Self::Bucket(place) => place.fmt(f),
             Self::Github(place) => place.fmt(f),
+            Self::Git(place) => place.fmt(f),
         }
     }
 }
@@ -179,10 +194,17 @@ pub enum ArchiveSpecError {
          and `:FOLDER`, in letters, digits, `.`, `_`, `-` (and `/`)"
     )]
     NoRepository(String),
+    /// An invalid place in a git repository. Not quoted, because it may have a password.
+    #[error(
+        "`git:` needs a repository: `https://HOST/PATH`, `ssh://USER@HOST/PATH`, `USER@HOST:PATH`, or a path \
+         that begins with `/` or `./`; then perhaps `@BRANCH` and `:FOLDER`, in letters, digits, `.`, `_`, \
+         `-` and `/`. Write `%40` and `%3A` for `@` and `:` in the path of a URL"
+    )]
+    NoGit,
     /// Anything else.
     #[error(
-        "`{0}` is no archive; write `dir:PATH`, such as `dir:./archive`, `github:OWNER/REPO`, or \
-         `s3://BUCKET/PREFIX` (`gs://` for Google's, `az://` for Azure's object stores)"
+        "`{0}` is no archive; write `dir:PATH`, such as `dir:./archive`, `github:OWNER/REPO`, \
+         `git:https://HOST/PATH`, or `s3://BUCKET/PREFIX` (`gs://` for Google's, `az://` for Azure's object stores)"
     )]
     Unknown(String),
 }
@@ -197,6 +219,9 @@ impl FromStr for ArchiveSpec {
             Some(("github", place)) => GithubPlace::parse(place)
                 .map(Self::Github)
                 .ok_or_else(|| ArchiveSpecError::NoRepository(text.to_owned())),
+            Some(("git", place)) => GitPlace::parse(place)
+                .map(Self::Git)
+                .ok_or(ArchiveSpecError::NoGit),
             Some((scheme, place)) if let Some(kind) = ObjectStoreKind::of_scheme(scheme) => {
                 BucketPlace::parse(kind, place)
                     .map(Self::Bucket)
@@ -226,7 +251,7 @@ pub fn open_to_write(
         ArchiveSpec::Github(place) => {
             Box::new(GithubArchive::new(place.clone(), &access.github, network)?)
         }
-        ArchiveSpec::Folder(_) => open(spec, access, network)?,
+        ArchiveSpec::Folder(_) | ArchiveSpec::Git(_) => open(spec, access, network)?,
     })
 }
 
@@ -260,6 +285,10 @@ pub fn open(
         }
         ArchiveSpec::Github(place) => {
             Box::new(GithubArchive::new(place.clone(), &access.github, network)?.reading())
+        }
+        ArchiveSpec::Git(place) => {
+            let cache = access.cache.clone();
+            Box::new(GitArchive::new(place.clone(), &access.git, network, cache)?)
         }
     })
 }
@@ -302,7 +331,12 @@ pub fn drop_copies(access: &Access) -> io::Result<()> {
         // Other files in the folder aren't ours.
         let is_ours =
             |name: &str| name.len() == COPIES && name.bytes().all(|c| c.is_ascii_hexdigit());
-        if entry.file_name().to_str().is_some_and(is_ours) {
+        let is_of_git = |name: &str| name.starts_with(git::PREFIX) && entry.path().is_dir();
+        let name = entry.file_name();
+        if name
+            .to_str()
+            .is_some_and(|name| is_ours(name) || is_of_git(name))
+        {
             fs::remove_dir_all(entry.path())?;
         }
     }
@@ -364,6 +398,7 @@ mod tests {
             ("gs:///prefix", "needs a bucket"),
             ("az://container?sig=secret", "needs a bucket"),
             ("ftp://bucket/prefix", "is no archive; write `dir:PATH`"),
+            ("git:archive.git", "`git:` needs a repository"),
             ("dir:", "needs a path"),
             ("archive", "is no archive; write `dir:PATH`"),
         ] {

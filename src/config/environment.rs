@@ -26,7 +26,7 @@ const PATHS: [(&str, Option<&str>); 6] = [
     ("SSL_CERT_DIR", None),
 ];
 
-/// The variable for the archive, with its default. A path follows `dir:`.
+/// The variable for the archive, with its default. A path follows `dir:` and may follow `git:`.
 const ARCHIVE: (&str, &str) = ("ARCHIVE", "dir:./archive");
 
 /// The variables; the process's values win over those of `.env`.
@@ -260,12 +260,14 @@ impl Folders<'_> {
         }
         let (name, default) = ARCHIVE;
         let archive = value(of_file, own, name, Some(default));
-        if let Some(path) = archive
+        let (kind, place) = archive
             .as_deref()
-            .and_then(|archive| archive.strip_prefix("dir:"))
-        {
-            let path = within(self.file, Path::new(path));
-            of_file.insert(name.to_owned(), format!("dir:{}", path.display()));
+            .and_then(|archive| archive.split_once(':'))
+            .unwrap_or_default();
+        // What else follows `git:` is a URL.
+        if kind == "dir" || kind == "git" && place.starts_with('.') {
+            let path = within(self.file, Path::new(place));
+            of_file.insert(name.to_owned(), format!("{kind}:{}", path.display()));
         }
         Ok(())
     }

@@ -45,7 +45,10 @@ kinds! {
         error,
         StoreError::Unusable { .. } | StoreError::NotEmpty { .. } | StoreError::HalfRestored { .. }
     );
-    ArchiveError: |error| matches!(error, ArchiveError::NoAccess { .. });
+    ArchiveError: |error| matches!(
+        error,
+        ArchiveError::NoAccess { .. } | ArchiveError::NoProgram { .. }
+    );
     ReadError: |error| matches!(error, ReadError::OtherProvider { .. } | ReadError::NoSpace(_));
     ExportError: |_| false;
     ExportJobError: |_| false;

@@ -40,6 +40,8 @@ pub struct Network {
 #[derive(Default)]
 struct Inner {
     proxies: Proxies,
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    certificates: [Option<String>; 2],
     /// Loaded on first use: the platform has about 150 roots, and most commands need none.
     tls: OnceLock<ClientConfig>,
 }
@@ -78,13 +80,18 @@ impl Network {
         let proxies = Proxies::new(variables, &mut mistakes);
         let path = |name| variables.get(name).map(String::as_str);
         let tls = OnceLock::new();
-        match certificates::configured(path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
+        let named = [path("SSL_CERT_FILE"), path("SSL_CERT_DIR")];
+        match certificates::configured(named[0], named[1]) {
             Ok(None) => {}
             Ok(Some(roots)) => drop(tls.set(certificates::client_config(roots))),
             Err(mistake) => mistakes.push(mistake),
         }
         if mistakes.is_empty() {
-            let inner = Arc::new(Inner { proxies, tls });
+            let inner = Arc::new(Inner {
+                proxies,
+                certificates: named.map(|path| path.map(str::to_owned)),
+                tls,
+            });
             Ok(Self { inner })
         } else {
             Err(mistakes)
@@ -119,6 +126,27 @@ impl Network {
                 let proxy = proxy.expect("proxies are checked when they are read");
                 builder.proxy(proxy.no_proxy(except.clone()))
             })
+    }
+
+    /// The variables that make the `git` program follow the policy.
+    pub fn for_git(&self) -> Vec<(&'static str, String)> {
+        let Inner {
+            proxies,
+            certificates: [file, folders],
+            ..
+        } = &*self.inner;
+        let set = [
+            // curl reads these in lower case only.
+            ("http_proxy", proxies.http()),
+            ("https_proxy", proxies.https()),
+            ("no_proxy", proxies.except()),
+            ("GIT_SSL_CAINFO", file.as_deref()),
+            ("GIT_SSL_CAPATH", folders.as_deref()),
+        ];
+        let set = set
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?.to_owned())));
+        set.collect()
     }
 
     /// Opens a connection to this host within [`CONNECT_TIMEOUT`].

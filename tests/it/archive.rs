@@ -8,6 +8,7 @@ mod crash;
 mod damage;
 mod documents;
 mod export;
+pub(crate) mod git;
 mod github;
 
 use propsbot_archive::{

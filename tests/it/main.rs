@@ -15,6 +15,7 @@ mod faults;
 mod fields;
 mod foreign;
 mod gateway;
+mod git;
 mod github;
 mod guilds;
 mod interactions;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Files, GithubArchive, GithubError, budget::Tries, client::read};
 
 /// Keeps git from converting line ends, which would change hashes.
-pub(super) const ATTRIBUTES: &str = ".gitattributes";
+pub(crate) const ATTRIBUTES: &str = ".gitattributes";
 
 /// The state of the repository and its branch.
 pub(super) struct BranchState {

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The content of [`ATTRIBUTES`]. Converted line ends would change hashes.
-pub(super) const KEEP_BYTES: &str = "* -text\n";
+pub(crate) const KEEP_BYTES: &str = "* -text\n";
 
 const BEGIN: &str = "Begin the archive";
 

@@ -34,6 +34,7 @@ use futures::stream::BoxStream;
 use serde::Deserialize;
 
 pub use self::error::GithubError;
+pub(crate) use self::{branch::ATTRIBUTES, fresh::KEEP_BYTES};
 use self::{
     branch::Head,
     budget::Tries,
