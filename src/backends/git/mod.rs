@@ -3,11 +3,14 @@
 //! Every export is one commit that is pushed only if the branch is still where it was looked at
 //! (`--force-with-lease`). If the answer to a push is lost, the branch shows whether it was made.
 //!
-//! `place` says where it is, `program` runs git, `error` interprets what it says, `scratch` and
-//! `repository` have the local copy, `objects` reads it, `spool` describes commits, and `write` orders the
-//! steps.
+//! `place` says where it is. `program` runs git in an `environment`, `error` interprets what it says.
+//! `scratch` and `repository` have the local copy; `objects` and `head` read it, `spool` and `commit` make
+//! commits. `write` orders the steps.
 
+mod commit;
+mod environment;
 mod error;
+mod head;
 mod objects;
 mod place;
 mod program;
@@ -29,14 +32,15 @@ use async_trait::async_trait;
 use futures::stream::{BoxStream, poll_fn};
 use tokio::{sync::mpsc, time::sleep};
 
-pub use self::{error::GitError, place::GitPlace};
 use self::{
+    environment::Environment,
     error::Tries,
     objects::Found,
-    program::{Environment, Git, Running, STALL, StopOnDrop, check_program},
+    program::{Git, Running, STALL, StopOnDrop, check_program},
     repository::{Repository, Settings},
     write::Write,
 };
+pub use self::{error::GitError, place::GitPlace};
 use crate::{GitAccess, History};
 use propsbot_archive::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Object, ROOT, check_bases,

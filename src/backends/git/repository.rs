@@ -5,34 +5,24 @@
 //! never seen: the owner drops it then.
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io,
+    fs, io,
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
 };
 
 use super::{
     GitError,
+    environment::{Environment, REMOTE, SSH},
+    head::Head,
     objects::Found,
     place::GitPlace,
-    program::{Environment, Git, REMOTE, Running, SSH},
+    program::{ANSWER, Git, Running},
     scratch::Scratch,
-    spool::{Changes, Spool},
 };
 use propsbot_archive::is_manifest;
 
 /// Where the head is kept once it is fetched.
 const HEAD: &str = "refs/propsbot/head";
-
-/// Where a new commit is put until it is pushed.
-const NEXT: &str = "refs/propsbot/next";
-
-/// The most that is read of a listing, in bytes: some 500,000 files.
-const LISTING: u64 = 64 << 20;
-
-/// The most that is read of any other output, in bytes.
-const ANSWER: u64 = 1 << 20;
 
 /// A repository that has grown by this many KiB, besides doubling, is made anew.
 const GROWTH: u64 = 64 << 10;
@@ -46,21 +36,9 @@ pub(super) struct Settings {
     pub(super) requests: Arc<AtomicU64>,
 }
 
-/// The branch's head.
-#[derive(Clone, Debug)]
-pub(super) struct Head {
-    pub(super) commit: String,
-    pub(super) tree: String,
-    pub(super) has_parent: bool,
-    /// The git ids of the archive's files, by path in the archive.
-    pub(super) files: BTreeMap<String, String>,
-    /// A file where a folder of the archive's path should be.
-    pub(super) in_the_way: Option<String>,
-}
-
 pub(super) struct Repository {
     pub(super) git: Git,
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     /// The branch, once it is known.
     branch: Option<String>,
     /// The head that was seen last; `None` if the branch doesn't exist.
@@ -123,10 +101,6 @@ impl Repository {
         Ok(size > begun.saturating_mul(2).saturating_add(GROWTH))
     }
 
-    fn full_name(branch: &str) -> String {
-        format!("refs/heads/{branch}")
-    }
-
     /// The archive's branch; known once it was looked at.
     pub(super) fn branch(&self) -> Result<&str, GitError> {
         self.branch.as_deref().ok_or(GitError::NoBranch)
@@ -153,7 +127,7 @@ impl Repository {
 
     /// The branch's head according to the host.
     fn ask(&mut self) -> Result<Option<String>, GitError> {
-        let name = self.branch.as_deref().map(Self::full_name);
+        let name = self.branch.as_deref().map(full_name);
         let name = name.as_deref().unwrap_or("HEAD");
         self.git.asks();
         let told = self
@@ -232,7 +206,7 @@ impl Repository {
 
     /// Fetches the head and its trees, and files only if the host can't leave them out.
     fn fetch(&mut self) -> Result<(), GitError> {
-        let refspec = format!("+{}:{HEAD}", Self::full_name(self.branch()?));
+        let refspec = format!("+{}:{HEAD}", full_name(self.branch()?));
         self.git.asks();
         let fetch = [
             "fetch",
@@ -261,6 +235,11 @@ impl Repository {
         Ok(())
     }
 
+    /// What a commit has in the archive's folder.
+    pub(super) fn load(&self, commit: &str) -> Result<Head, GitError> {
+        Head::load(&self.git, &self.settings.place.prefix, commit)
+    }
+
     /// Fetches these objects in one go.
     pub(super) fn fetch_objects(&self, oids: &[String]) -> Result<(), GitError> {
         if oids.is_empty() {
@@ -283,59 +262,6 @@ impl Repository {
             REMOTE,
         ];
         self.git.ok(&fetch, Some(input), ANSWER).map(drop)
-    }
-
-    /// What a commit has.
-    fn load(&self, commit: &str) -> Result<Head, GitError> {
-        let text = self.git.ok(&["cat-file", "commit", commit], None, ANSWER)?;
-        let header = text.split("\n\n").next().unwrap_or_default();
-        let value = |name: &str| header.lines().find_map(|line| line.strip_prefix(name));
-        let tree =
-            value("tree ").ok_or_else(|| GitError::Refused("a commit has no tree".to_owned()))?;
-        let commit = self
-            .git
-            .ok(&["rev-parse", "--verify", commit], None, ANSWER)?;
-        let prefix = &self.settings.place.prefix;
-        let inside = if prefix.is_empty() {
-            String::new()
-        } else {
-            format!("{prefix}/")
-        };
-        let mut list = vec!["ls-tree", "-r", "-z", "--full-tree", tree];
-        if !inside.is_empty() {
-            list.extend(["--", &inside]);
-        }
-        let listed = self.git.ok(&list, None, LISTING)?;
-        let entries = listed.split('\0').filter_map(Entry::parse);
-        let files = entries.filter(|entry| entry.kind == "blob" && entry.mode.starts_with("100"));
-        let files = files.filter_map(|entry| {
-            Some((
-                entry.path.strip_prefix(&inside)?.to_owned(),
-                entry.oid.to_owned(),
-            ))
-        });
-        let parents = prefix.match_indices('/').map(|(end, _)| &prefix[..end]);
-        let mut ask = vec!["ls-tree", "-z", "--full-tree", tree, "--"];
-        ask.extend(
-            parents
-                .chain([prefix.as_str()])
-                .filter(|path| !path.is_empty()),
-        );
-        let parents = if prefix.is_empty() {
-            String::new()
-        } else {
-            self.git.ok(&ask, None, ANSWER)?
-        };
-        let mut parents = parents.split('\0').filter_map(Entry::parse);
-        Ok(Head {
-            commit: commit.trim().to_owned(),
-            tree: tree.to_owned(),
-            has_parent: value("parent ").is_some(),
-            files: files.collect(),
-            in_the_way: parents
-                .find(|entry| entry.kind != "tree")
-                .map(|entry| entry.path.to_owned()),
-        })
     }
 
     /// The contents of these objects, fetched if they aren't here.
@@ -367,96 +293,6 @@ impl Repository {
         }
     }
 
-    /// Makes a commit of the head's files with these changes, as the next of the branch or without a
-    /// parent. `None` if it would change nothing.
-    pub(super) fn commit(
-        &self,
-        spool: Option<&Spool>,
-        changes: &Changes,
-        message: &str,
-        keeps_history: bool,
-    ) -> Result<Option<String>, GitError> {
-        let head = self.head.as_ref();
-        if let Some(path) = head.and_then(|head| head.in_the_way.clone()) {
-            return Err(GitError::NotAFolder(path));
-        }
-        let commands = changes.commands(
-            &self.settings.place.prefix,
-            head,
-            NEXT,
-            message,
-            keeps_history,
-            spool,
-        );
-        let input = match spool {
-            Some(spool) => spool.with(&commands),
-            None => return self.import(self.git.input(&commands)?, keeps_history),
-        };
-        let input =
-            input.map_err(|error| GitError::Local("write a temporary file", error.to_string()))?;
-        self.import(input, keeps_history)
-    }
-
-    /// Makes the commit of these commands; `None` if it would change nothing.
-    fn import(&self, input: File, keeps_history: bool) -> Result<Option<String>, GitError> {
-        let import = [
-            "fast-import",
-            "--quiet",
-            "--force",
-            "--done",
-            "--date-format=now",
-        ];
-        self.git.ok(&import, Some(input), ANSWER)?;
-        let made = self.git.ok(
-            &["rev-parse", NEXT, &format!("{NEXT}^{{tree}}")],
-            None,
-            ANSWER,
-        )?;
-        let mut made = made.lines();
-        let (commit, tree) = (made.next().unwrap_or_default(), made.next());
-        let is_same = self.head.as_ref().is_some_and(|head| {
-            Some(head.tree.as_str()) == tree && (keeps_history || !head.has_parent)
-        });
-        Ok((!is_same).then(|| commit.to_owned()))
-    }
-
-    /// Makes this commit the branch's head, unless another one came first.
-    pub(super) fn push(&mut self, commit: &str) -> Result<(), GitError> {
-        let name = Self::full_name(self.branch()?);
-        let before = self.head.as_ref().map_or("", |head| &head.commit);
-        let lease = format!("--force-with-lease={name}:{before}");
-        let refspec = format!("{commit}:{name}");
-        let push = [
-            "push",
-            "--porcelain",
-            "--progress",
-            "--no-verify",
-            "--no-follow-tags",
-            "--recurse-submodules=no",
-            &lease,
-            "--",
-            REMOTE,
-            &refspec,
-        ];
-        // What git has to compare a changed file with may be missing here. It fetches that by itself.
-        let git = Git {
-            environment: self.git.environment.with("GIT_NO_LAZY_FETCH", "0"),
-            ..self.git.clone()
-        };
-        git.asks();
-        let (stdout, ended) = git.output(&push, None, ANSWER)?;
-        if !ended.is_success {
-            let stdout = String::from_utf8_lossy(&stdout);
-            return Err(GitError::of_push(&stdout, &ended.told));
-        }
-        // As after a fetch: a push from a shallow repository leaves out all that the old head has, even
-        // if the new one isn't its child.
-        let shallow = fs::write(git.directory.join("shallow"), format!("{commit}\n"));
-        shallow.map_err(|error| GitError::Local("write a file of git's", error.to_string()))?;
-        self.head = Some(self.load(commit)?);
-        Ok(())
-    }
-
     /// Fails if everyone can read the repository. Can be told only over http and https.
     pub(super) fn refuse_public(&self) -> Result<(), GitError> {
         let place = &self.settings.place;
@@ -480,6 +316,11 @@ impl Repository {
     }
 }
 
+/// The full name of a branch.
+pub(super) fn full_name(branch: &str) -> String {
+    format!("refs/heads/{branch}")
+}
+
 /// Makes the repository.
 fn init(git: &Git, format: &str) -> Result<(), GitError> {
     let format = format!("--object-format={format}");
@@ -494,25 +335,4 @@ fn init(git: &Git, format: &str) -> Result<(), GitError> {
         &path,
     ];
     git.ok(&init, None, ANSWER).map(drop)
-}
-
-/// An entry of a tree.
-struct Entry<'a> {
-    mode: &'a str,
-    kind: &'a str,
-    oid: &'a str,
-    path: &'a str,
-}
-
-impl<'a> Entry<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
-        let (head, path) = line.split_once('\t')?;
-        let mut words = head.split(' ');
-        Some(Self {
-            mode: words.next()?,
-            kind: words.next()?,
-            oid: words.next()?,
-            path,
-        })
-    }
 }

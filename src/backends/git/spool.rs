@@ -7,7 +7,7 @@ use std::{
     io::{self, Seek as _, SeekFrom, Write as _},
 };
 
-use super::repository::Head;
+use super::head::Head;
 
 /// The author and committer, whoever runs the program.
 const AUTHOR: &str = "propsbot <propsbot@localhost> now";
