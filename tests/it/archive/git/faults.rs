@@ -113,7 +113,7 @@ async fn stopped_exports_leave_local_repositories_usable() {
         [lock].into_iter().filter(|lock| lock.exists()).collect()
     };
     // How often the export gets on until it is dropped: each time a little further.
-    for polls in 0..40 {
+    for polls in 0..15 {
         set_back(&host, &head);
         let archive = host.local("");
         {
