@@ -1,29 +1,32 @@
 //! Reads all spaces of an archive, each as of one generation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use futures::{
+    future::TryFutureExt as _,
+    stream::{self, BoxStream, StreamExt as _, TryStreamExt as _},
+};
 
 use super::{
     check,
     error::{ReadError, check_format, check_kind, damaged},
-    files::read,
+    file::FileRef,
+    files::{READS, read},
     manifest::{MANIFEST_LIMIT, Manifest, ROOT, Root, manifest_path, parse_checked},
-    query::{Batch, Query},
-    reader::SpaceReader,
+    query::{Batch, NeededFile, Query, Tally},
+    reader::{Lists, SpaceReader},
 };
-use crate::{DataArchive, Hash, Id, Row, Schema, Stamps};
+#[cfg(test)]
+use crate::Limits;
+use crate::{DataArchive, Hash, Id, Row, Schema, Stamps, one_line};
 
 /// How often a reader starts over because the archive changed under it.
 const ATTEMPTS: usize = 5;
 
-/// How many manifests are read at a time.
-const MANIFESTS: usize = 16;
-
 /// An archive with all of its spaces, each at the generation that was current when it was opened.
 pub struct ArchiveReader<'a> {
     spaces: Vec<SpaceReader<'a>>,
-    root: Hash,
+    root: FileRef,
 }
 
 impl<'a> ArchiveReader<'a> {
@@ -32,17 +35,46 @@ impl<'a> ArchiveReader<'a> {
         archive: &'a dyn DataArchive,
         schema: &'static Schema,
     ) -> Result<Self, ReadError> {
-        let (root, ids) = open_root(archive, schema).await?;
+        Self::open_only(archive, schema, None).await
+    }
+
+    /// Opens an archive of this schema's provider, or only one of its spaces.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSpace`] if it hasn't that one.
+    pub async fn open_only(
+        archive: &'a dyn DataArchive,
+        schema: &'static Schema,
+        only: Option<&Id>,
+    ) -> Result<Self, ReadError> {
+        let (root, mut ids) = open_root(archive, schema).await?;
+        if let Some(only) = only {
+            if !ids.contains(only) {
+                let (missing, spaces) = (only.clone(), ids);
+                return Err(ReadError::NoSpace { missing, spaces });
+            }
+            ids.retain(|id| id == only);
+        }
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
         let spaces: Vec<_> = ids
             .into_iter()
-            .map(|id| open_space(archive, schema, root, id))
+            .map(|id| open_space(archive, schema, root.hash, id))
             .collect();
-        let spaces = stream::iter(spaces).buffered(MANIFESTS).try_collect();
+        let spaces = stream::iter(spaces).buffered(READS).try_collect();
         Ok(Self {
             spaces: spaces.await?,
             root,
         })
+    }
+
+    /// The archive, written within these limits.
+    #[cfg(test)]
+    pub(super) fn within(self, limits: Limits) -> Self {
+        let spaces = self.spaces.into_iter();
+        Self {
+            spaces: spaces.map(|space| space.within(limits)).collect(),
+            ..self
+        }
     }
 
     /// The spaces, by id.
@@ -55,19 +87,9 @@ impl<'a> ArchiveReader<'a> {
         self.spaces
     }
 
-    /// A space.
-    ///
-    /// # Errors
-    /// [`ReadError::NoSpace`]
-    pub fn space(&self, id: &Id) -> Result<&SpaceReader<'a>, ReadError> {
-        let mut spaces = self.spaces.iter();
-        let space = spaces.find(|space| space.manifest().space == *id);
-        space.ok_or_else(|| ReadError::NoSpace(id.clone()))
-    }
-
     /// The hash of the root.
     pub fn root(&self) -> Hash {
-        self.root
+        self.root.hash
     }
 
     /// The manifests: which generations are read, and how old they are.
@@ -105,11 +127,68 @@ impl<'a> ArchiveReader<'a> {
     }
 
     /// The rows that are asked for, space by space: see [`SpaceReader::batches`].
+    ///
+    /// # Errors
+    /// As there, and [`ReadError::NoPart`] if no space has one of the parts: before anything else.
     pub fn batches<'s>(&'s self, query: &'s Query) -> BoxStream<'s, Result<Batch, ReadError>> {
+        let begun = async move {
+            let lists = self.lists(query, Tally::default()).await?;
+            let spaces = self.spaces.iter().zip(lists);
+            let spaces = spaces.map(|(space, lists)| space.batches_of(query, lists));
+            Ok(stream::iter(spaces.collect::<Vec<_>>()).flatten())
+        };
+        begun.try_flatten_stream().boxed()
+    }
+
+    /// The files that [`batches`](Self::batches) reads. Reads only those of them that name others.
+    pub async fn needed(&self, query: &Query) -> Result<Vec<NeededFile>, ReadError> {
+        let listing = Tally {
+            needed: Some(Vec::new()),
+            ..Tally::default()
+        };
+        let manifest = |path: String, bytes| NeededFile {
+            path,
+            bytes,
+            rows: 0,
+        };
+        let mut needed = vec![manifest(ROOT.to_owned(), self.root.bytes)];
+        let lists = self.lists(query, listing).await?;
+        for (space, lists) in self.spaces.iter().zip(lists) {
+            needed.push(manifest(
+                manifest_path(&space.manifest().space),
+                space.bytes(),
+            ));
+            needed.extend(space.needed(query, lists).await?);
+        }
+        Ok(needed)
+    }
+
+    /// The lists of each space, which have all parts that are asked for.
+    async fn lists(&self, query: &Query, tally: Tally) -> Result<Vec<Lists>, ReadError> {
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
         let spaces = self.spaces.iter();
-        let spaces: Vec<_> = spaces.map(|space| space.batches(query)).collect();
-        stream::iter(spaces).flatten().boxed()
+        let lists: Vec<_> = spaces
+            .map(|space| space.lists(query, tally.clone()))
+            .collect();
+        let lists: Vec<Lists> = stream::iter(lists).buffered(READS).try_collect().await?;
+        let listed = lists.iter().flat_map(|lists| &lists.lines);
+        let listed: BTreeSet<&Id> = listed.map(|line| &line.id).collect();
+        let are_listed = self.spaces.iter().any(|space| space.asks_for_parts(query));
+        let mut asked = query.parts.iter().flatten().filter(|_| are_listed);
+        match asked.find(|part| !listed.contains(part)) {
+            Some(missing) => Err(self.no_part(missing).await?),
+            None => Ok(lists),
+        }
+    }
+
+    async fn no_part(&self, missing: &Id) -> Result<ReadError, ReadError> {
+        let mut parts = Vec::new();
+        for space in &self.spaces {
+            let lines = space.parts().await?.into_iter();
+            parts.extend(lines.map(|(line, _)| format!("{} ({})", line.id, one_line(&line.name))));
+        }
+        let missing = missing.clone();
+        Ok(ReadError::NoPart { missing, parts })
     }
 }
 
@@ -122,16 +201,20 @@ pub async fn provider_of(archive: &dyn DataArchive) -> Result<String, ReadError>
     Ok(root.provider)
 }
 
-/// The hash of the root, and the spaces that it names.
+/// The root, and the spaces that it names.
 pub(super) async fn open_root(
     archive: &dyn DataArchive,
     schema: &Schema,
-) -> Result<(Hash, Vec<Id>), ReadError> {
+) -> Result<(FileRef, Vec<Id>), ReadError> {
     let bytes = read(archive, ROOT, MANIFEST_LIMIT).await?;
     let bytes = bytes.ok_or(ReadError::Empty)?;
     check_kind(ROOT, schema, &bytes)?;
     let root = check::root(schema, &bytes).map_err(damaged(ROOT))?;
-    Ok((Hash::of(&bytes), root.spaces))
+    let file = FileRef {
+        hash: Hash::of(&bytes),
+        bytes: bytes.len() as u64,
+    };
+    Ok((file, root.spaces))
 }
 
 /// A space that the root names.
@@ -152,15 +235,16 @@ pub(super) async fn open_space<'a>(
     })
 }
 
-/// Reads an archive, again if exports change it under the reader, a few times.
+/// Reads an archive, or only one of its spaces, again if exports change it under the reader, a few times.
 pub async fn retry<'a, T, F: Future<Output = Result<T, ReadError>>>(
     archive: &'a dyn DataArchive,
     schema: &'static Schema,
+    only: Option<&Id>,
     read: impl Fn(ArchiveReader<'a>) -> F,
 ) -> Result<T, ReadError> {
     let mut attempt = 1;
     loop {
-        let done = match ArchiveReader::open(archive, schema).await {
+        let done = match ArchiveReader::open_only(archive, schema, only).await {
             Ok(reader) => read(reader).await,
             Err(error) => Err(error),
         };

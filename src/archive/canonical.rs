@@ -232,7 +232,7 @@ impl<'a> Canonical<'a> {
         }
         Ok(match (token, kind) {
             (Token::Nil, _) => presence != Presence::Required,
-            (Token::Text(text), Kind::Id) => (self.is_id)(text),
+            (Token::Text(text), Kind::Id | Kind::User) => (self.is_id)(text),
             (Token::Text(text), Kind::Bits) => {
                 let number = text.parse::<u64>();
                 number.is_ok_and(|number| number.to_string() == text)

@@ -15,6 +15,7 @@ use super::{
     layout::{Stamps, undersized},
     manifest::{Entry, Open},
     period::Period,
+    query::Taken,
     references::Reference,
 };
 use crate::{Id, Millis, Schema, Scope, manifest::Counts, row::Inspected};
@@ -55,8 +56,19 @@ pub(super) struct Checked {
     /// By what others refer to them, and to what they refer.
     pub(super) ids: Vec<u64>,
     pub(super) references: Vec<Reference>,
+    /// When each row is of.
+    pub(super) times: Vec<RowTimes>,
+    /// The rows that are asked for.
+    pub(super) taken: Vec<Taken>,
     /// How long the rows are.
     pub(super) bytes: u64,
+}
+
+/// When a row is of, and when the one that it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowTimes {
+    pub(super) time: Millis,
+    pub(super) belongs_to: Option<Millis>,
 }
 
 /// Checks a file of rows, and each row in it.
@@ -115,6 +127,8 @@ fn checked(
         parts: Vec::new(),
         ids: Vec::new(),
         references: Vec::new(),
+        times: Vec::new(),
+        taken: Vec::new(),
         bytes: 0,
         group,
     };
@@ -129,7 +143,10 @@ fn checked(
     ensure(scope.level() == table.level, || {
         format!("{} is not kept by {scope}", table.name)
     })?;
-    checked.bytes = group.rows(bytes).map(|row| row.len() as u64).sum();
+    checked.bytes = group
+        .spans()
+        .map(|(start, end)| u64::from(end - start))
+        .sum();
     let (array, names) = (group.array(), Names::of(group));
     let mut order = Order {
         at: 0,
@@ -182,6 +199,8 @@ impl Checked {
         })?;
         ensure(!contradicts_itself, || tell("contradicts itself"))?;
         self.keys.push(names.name(&key.sort));
+        let time = key.time;
+        self.times.push(RowTimes { time, belongs_to });
         self.parts.extend(part);
         self.ids.extend(id);
         let reference = refers_to.map(|to| Reference { to, belongs_to });

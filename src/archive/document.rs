@@ -20,9 +20,15 @@ pub fn format_md(schema: &Schema) -> String {
             Level::Space => "Kept by the space.",
             Level::Part => "Kept by part.",
         };
+        let belongs_to = match table.belongs_to {
+            Some(item) => {
+                format!(" Each belongs to a row of `{item}`, and its time isn't before that one's.")
+            }
+            None => String::new(),
+        };
         write!(
             page,
-            "\n### {}\n\n{kept} {}\n\n| field | type | meaning |\n|---|---|---|\n",
+            "\n### {}\n\n{kept} {}{belongs_to}\n\n| field | type | meaning |\n|---|---|---|\n",
             table.name, table.doc
         )
         .expect("a text takes all");
@@ -51,6 +57,7 @@ fn typed(column: &Column) -> String {
 fn in_words(kind: &Kind) -> String {
     match kind {
         Kind::Id => "id".to_owned(),
+        Kind::User => "user".to_owned(),
         Kind::Bits => "bits".to_owned(),
         Kind::Text => "text".to_owned(),
         Kind::Time => "time".to_owned(),
@@ -78,9 +85,9 @@ mod tests {
     fn an_archive_describes_its_tables_and_limits() {
         let page = format_md(&SCHEMA);
         for line in [
-            "### likes\n\nKept by part. By `post`, `emoji` and `user`.",
+            "### likes\n\nKept by part. By `post`, `emoji` and `user`. Each belongs to a row of `posts`, and its time isn't before that one's.",
             "| `added_by` | \"gateway\" / \"rest\" or nil |  |",
-            "| `mentions` | [id] |  |",
+            "| `mentions` | [user] |  |",
             "| `removed_at` | time, optional |  |",
         ] {
             assert!(page.contains(line), "{line}\n{page}");

@@ -1,5 +1,7 @@
 //! Why an archive can't be read.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use super::{
@@ -81,8 +83,21 @@ pub enum ReadError {
         days: u64,
     },
     /// The archive has no such space.
-    #[error("the archive has no {}", Scope::space(.0))]
-    NoSpace(Id),
+    #[error("the archive has no {}; it has {}", Scope::space(.missing), some(.spaces))]
+    NoSpace {
+        /// What was asked for.
+        missing: Id,
+        /// The spaces that it has.
+        spaces: Vec<Id>,
+    },
+    /// The spaces that are read have no such part.
+    #[error("the archive has no part {missing}; it has {}", some(.parts))]
+    NoPart {
+        /// What was asked for.
+        missing: Id,
+        /// The parts that they have, each with its name.
+        parts: Vec<String>,
+    },
     /// The program asked for rows of another provider.
     #[error("the provider {provider:?} has no table {table}; this is a bug, please report it")]
     NoTable {
@@ -115,6 +130,17 @@ impl ReadError {
             }
             _ => None,
         }
+    }
+}
+
+/// The first ones, and how many more there are.
+fn some(all: &[impl fmt::Display]) -> String {
+    const MOST: usize = 20;
+    let first: Vec<String> = all.iter().take(MOST).map(ToString::to_string).collect();
+    match all.len().saturating_sub(MOST) {
+        0 if first.is_empty() => "none".to_owned(),
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 

@@ -272,10 +272,9 @@ impl Group {
         self.array as usize..end as usize
     }
 
-    /// The rows, each a map.
-    pub fn rows<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let borders = self.borders.windows(2);
-        borders.map(|row| &bytes[row[0] as usize..row[1] as usize])
+    /// Where in the file's bytes each row of a known table begins and ends.
+    pub fn spans(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.borders.windows(2).map(|row| (row[0], row[1]))
     }
 }
 

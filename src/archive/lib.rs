@@ -84,7 +84,7 @@ pub use manifest::{
 pub use memory::MemoryArchive;
 pub use period::{NotAPeriod, Period, Unit};
 pub use printable::{one_line, printable, printable_json};
-pub use query::{Batch, Query, Tally};
+pub use query::{Batch, NeededFile, Query, RawRow, Tally};
 pub use reader::SpaceReader;
 pub use readme::{FIGURES, README};
 pub use request::{ExportPart, Mark, PlanError, Source};

@@ -281,7 +281,7 @@ impl Planner<'_> {
                 self.limits,
                 manifest,
                 part,
-                listed,
+                Some(listed),
                 &bytes,
             )?)
         });

@@ -6,13 +6,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
+    ops::RangeInclusive,
     sync::Arc,
     thread,
 };
 
 use futures::{
     channel::mpsc,
-    future,
+    future::{self, OptionFuture, TryFutureExt as _},
     sink::SinkExt as _,
     stream::{self, BoxStream, StreamExt, TryStreamExt},
 };
@@ -23,22 +24,36 @@ use super::{
     coverage,
     error::{ReadError, check_kind, damaged},
     file::{FileRef, Kind, named, unpack},
-    files::{SpaceFiles, read},
-    layout::{ALWAYS, LIMITS, Limits},
-    manifest::{Covered, Line, MANIFEST_LIMIT, Manifest, ONE_LIST, Open, manifest_path},
-    query::{Batch, Query, Tally},
+    files::{READS, SpaceFiles, read},
+    layout::{ALWAYS, Base, LIMITS, Limits, Stamps},
+    manifest::{
+        Covered, Index, Line, MANIFEST_LIMIT, Manifest, ONE_LIST, Open, Shard, manifest_path,
+        shard_of,
+    },
+    query::{Batch, NeededFile, Query, Tally},
     reading::{Faults, Reading},
     references::References,
     verify::Depth,
 };
-use crate::{ArchiveError, DataArchive, Hash, Id, Level, Schema, Scope, manifest::Counts};
+use crate::{ArchiveError, DataArchive, Hash, Id, Level, Millis, Schema, Scope, manifest::Counts};
 
-/// How many shards of a part list are read at a time.
-const LISTS: usize = 16;
+/// What the lists of a space say about what is asked for.
+#[derive(Default)]
+pub(super) struct Lists {
+    /// The parts, by id.
+    pub(super) lines: Vec<Line>,
+    has_all_parts: bool,
+    /// The open files by day.
+    days: Vec<Open>,
+    has_all_days: bool,
+    tally: Tally,
+}
 
 /// One generation of a space.
 pub struct SpaceReader<'a> {
     files: SpaceFiles<'a>,
+    /// How long the manifest is.
+    bytes: u64,
     schema: &'static Schema,
     limits: Limits,
 }
@@ -62,6 +77,7 @@ impl<'a> SpaceReader<'a> {
         };
         Ok(Some(Self {
             files,
+            bytes: bytes.len() as u64,
             schema,
             limits: LIMITS,
         }))
@@ -78,23 +94,50 @@ impl<'a> SpaceReader<'a> {
         &self.files.manifest
     }
 
+    /// How long the manifest is, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The hash of the manifest's bytes.
     pub fn hash(&self) -> Hash {
         self.files.hash
     }
 
-    /// The rows that are asked for, a table and part of a file at a time: those of the space, then those in open
-    /// files, then those of each part. Each row comes once. Ends with the first thing that is wrong with a file
-    /// that it reads; no more than a few files are in memory.
+    /// The rows that are asked for, a table and part of a file at a time, the newest first: those of the space,
+    /// then those in open files, then those of each part. Each row comes once. Ends with the first thing that is
+    /// wrong with a file that it reads; no more than a few files are in memory.
     pub fn batches<'s>(&'s self, query: &'s Query) -> BoxStream<'s, Result<Batch, ReadError>> {
+        let lists = self.lists(query, Tally::default());
+        let begun = lists.map_ok(|lists| self.batches_of(query, lists));
+        begun.try_flatten_stream().boxed()
+    }
+
+    /// The rows that are asked for, of the parts on these lists.
+    pub(super) fn batches_of<'s>(
+        &'s self,
+        query: &'s Query,
+        lists: Lists,
+    ) -> BoxStream<'s, Result<Batch, ReadError>> {
         let (each, batches) = mpsc::channel(0);
         let reading = async move {
             let mut give_up = Err;
-            let read = self.read_with(query, Depth::Whole, Some(each), &mut give_up);
+            let read = self.read_with(query, lists, Depth::Whole, Some(each), &mut give_up);
             read.await.err().map(Err)
         };
         let end = stream::once(reading).filter_map(future::ready);
         stream::select(batches.map(Ok), end).boxed()
+    }
+
+    /// The files that a query reads, of the parts on these lists.
+    pub(super) async fn needed(
+        &self,
+        query: &Query,
+        lists: Lists,
+    ) -> Result<Vec<NeededFile>, ReadError> {
+        let mut give_up = Err;
+        let read = self.read_with(query, lists, Depth::Structure, None, &mut give_up);
+        Ok(read.await?.needed.unwrap_or_default())
     }
 
     /// Reads all, down to this depth, and hands what is wrong to `faults`.
@@ -103,12 +146,19 @@ impl<'a> SpaceReader<'a> {
         depth: Depth,
         faults: &mut Faults<'_>,
     ) -> Result<Tally, ReadError> {
-        self.read_with(&Query::all(), depth, None, faults).await
+        // Without the lists, nothing else can be judged.
+        let query = Query::all();
+        let lists = self.lists(&query, Tally::default()).await?;
+        self.read_with(&query, lists, depth, None, faults).await
     }
 
-    /// The parts, with what is covered of each.
+    /// The parts, with what is covered of each. Checks the lists.
     pub async fn parts(&self) -> Result<Vec<(Line, Vec<Covered>)>, ReadError> {
-        let lines = self.lines(&mut Tally::default()).await?.into_iter();
+        let lists = self.lists(&Query::all(), Tally::default()).await?;
+        let manifest = &self.files.manifest;
+        let checked = check::together(self.schema, manifest, &lists.lines, &lists.days);
+        checked.map_err(damaged(&manifest_path(&manifest.space)))?;
+        let lines = lists.lines.into_iter();
         Ok(lines
             .map(|line| (line.clone(), self.covered(&line)))
             .collect())
@@ -125,58 +175,109 @@ impl<'a> SpaceReader<'a> {
         )
     }
 
+    /// The lists that say where the rows are that are asked for.
+    pub(super) async fn lists(&self, query: &Query, tally: Tally) -> Result<Lists, ReadError> {
+        let mut lists = Lists {
+            tally,
+            ..Lists::default()
+        };
+        let is_of_parts = self.asks_for_parts(query);
+        if is_of_parts || self.describes_parts(query) {
+            self.lines(query, &mut lists).await?;
+        }
+        let days = self.files.manifest.stamps.map(Stamps::days);
+        let mut tables = self.schema.tables_of(Level::Part);
+        let is_reached = days.is_some_and(|days| {
+            query.is_whole() || tables.any(|table| query.reaches(self.schema, table.name, &days))
+        });
+        if is_of_parts && is_reached {
+            lists.days = self.days(&mut lists.tally).await?;
+        }
+        lists.has_all_days = self.files.manifest.days.is_none() || !lists.days.is_empty();
+        Ok(lists)
+    }
+
+    /// Whether rows of parts are asked for.
+    pub(super) fn asks_for_parts(&self, query: &Query) -> bool {
+        query.has_level(self.schema, Level::Part)
+    }
+
+    /// Whether all rows are read that describe parts, so that they can be held against the lists.
+    fn describes_parts(&self, query: &Query) -> bool {
+        query.has_table(self.schema.parts) && query.is_of_all_times()
+    }
+
     async fn read_with(
         &self,
         query: &Query,
+        lists: Lists,
         depth: Depth,
         each: Option<mpsc::Sender<Batch>>,
         faults: &mut Faults<'_>,
     ) -> Result<Tally, ReadError> {
         let manifest = &self.files.manifest;
         let path = manifest_path(&manifest.space);
-        let mut tally = Tally::default();
-        // Without the lists, nothing else can be judged.
-        let lines = self.lines(&mut tally).await?;
-        let days = self.days(&mut tally).await?;
+        let listed = lists.lines.iter().map(|line| line.id.clone()).collect();
         let mut reading = Reading {
-            query,
+            query: Arc::new(query.clone()),
             depth,
             each,
             faults,
-            listed: lines.iter().map(|line| line.id.clone()).collect(),
+            listed: lists.has_all_parts.then_some(listed),
             described: BTreeSet::new(),
             keys: Keys::default(),
             references: References::default(),
             open: BTreeMap::new(),
-            tally,
+            tally: lists.tally,
         };
-        let own_rows = check::together(self.schema, manifest, &lines, &days);
-        let own_rows = own_rows.or_else(|problem| {
-            reading.fault(&path, problem)?;
-            Ok::<_, ReadError>(Counts::new())
-        })?;
-        let files = self
-            .base(None, manifest.index, &own_rows, &mut reading)
-            .await?;
-        self.rows_of(files, &mut reading).await?;
-        let is_whole =
-            depth == Depth::Whole && query.has_table(self.schema.parts) && query.times == ALWAYS;
-        if is_whole && reading.listed != reading.described {
+        let own_rows = if lists.has_all_parts && lists.has_all_days {
+            let own_rows = check::together(self.schema, manifest, &lists.lines, &lists.days);
+            Some(own_rows.or_else(|problem| {
+                reading.fault(&path, problem)?;
+                Ok::<_, ReadError>(Counts::new())
+            })?)
+        } else {
+            None
+        };
+        let mut own_tables = self.schema.tables_of(Level::Space);
+        let has_own = query.is_whole()
+            || own_tables.any(|table| {
+                query.reaches(self.schema, table.name, &ALWAYS)
+                    && manifest.rows.contains_key(table.name)
+            });
+        if let Some(index) = manifest.index.filter(|_| has_own) {
+            let read = self.index(None, index, own_rows.as_ref()).await;
+            let files = reading.base(self.schema, None, index, read)?;
+            self.rows_of(files, &mut reading).await?;
+        }
+        if depth == Depth::Whole
+            && self.describes_parts(query)
+            && let Some(listed) = &reading.listed
+            && *listed != reading.described
+        {
             let problem = "the parts that it lists are not those that have a row";
             reading.fault(&path, problem.to_owned())?;
         }
-        if own_rows.get(self.schema.spaces) != Some(&1) {
+        if own_rows
+            .as_ref()
+            .unwrap_or(&manifest.rows)
+            .get(self.schema.spaces)
+            != Some(&1)
+        {
             reading.fault(&path, "the space has no row of its own".to_owned())?;
         }
-        if !query.has_level(self.schema, Level::Part) {
+        if !self.asks_for_parts(query) {
             return Ok(reading.tally);
         }
-        let open: Vec<&Open> = days.iter().chain(&manifest.hours).collect();
-        let wanted = open
-            .iter()
-            .filter(|open| query.overlaps(&open.period.times()));
+        let open: Vec<&Open> = lists.days.iter().chain(&manifest.hours).collect();
+        let has_some = |rows: &Counts, times: &RangeInclusive<Millis>| {
+            let mut tables = rows.keys();
+            tables.any(|table| query.reaches(self.schema, table, times))
+        };
+        let wanted = open.iter().rev();
+        let wanted = wanted.filter(|open| has_some(&open.rows, &open.period.times()));
         let wanted: Vec<Expected> = wanted.map(|open| Expected::Open((*open).clone())).collect();
-        let is_all = wanted.len() == open.len();
+        let is_all = lists.has_all_days && wanted.len() == open.len();
         self.rows_of(wanted, &mut reading).await?;
         if is_all
             && depth == Depth::Whole
@@ -185,12 +286,23 @@ impl<'a> SpaceReader<'a> {
         {
             reading.fault(&path, problem)?;
         }
-        for line in lines.iter().filter(|line| query.has_part(&line.id)) {
+        let base = Base::of(Level::Part, manifest.stamps, self.limits).times();
+        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+        let parts = lists.lines.iter().filter(|line| query.has_part(&line.id));
+        let indexes: Vec<_> = parts
+            .map(|line| {
+                let index = line.index.filter(|_| has_some(&line.rows, &base));
+                let read = index.map(|file| self.index(Some(&line.id), file, Some(&line.rows)));
+                async move { (line, index.zip(OptionFuture::from(read).await)) }
+            })
+            .collect();
+        let mut indexes = stream::iter(indexes).buffered(READS);
+        while let Some((line, index)) = indexes.next().await {
             reading.keys.next_part();
-            let files = self
-                .base(Some(&line.id), line.index, &line.rows, &mut reading)
-                .await?;
-            self.rows_of(files, &mut reading).await?;
+            if let Some((file, read)) = index {
+                let files = reading.base(self.schema, Some(&line.id), file, read)?;
+                self.rows_of(files, &mut reading).await?;
+            }
             if let Err(problem) = reading
                 .references
                 .end(&line.id, &self.covered(line), |_| true)
@@ -202,50 +314,17 @@ impl<'a> SpaceReader<'a> {
         Ok(reading.tally)
     }
 
-    /// The files of an index that the query asks for.
-    async fn base(
+    /// An index, held against what is listed of its rows.
+    async fn index(
         &self,
         part: Option<&Id>,
-        index: Option<FileRef>,
-        listed: &Counts,
-        reading: &mut Reading<'_>,
-    ) -> Result<Vec<Expected>, ReadError> {
-        let query = reading.query;
-        let Some(file) = index else {
-            return Ok(Vec::new());
-        };
-        let read = self
-            .file(Kind::Index, file, &mut reading.tally)
-            .await
-            .and_then(|bytes| {
-                let index = check::index(
-                    self.schema,
-                    self.limits,
-                    &self.files.manifest,
-                    part,
-                    listed,
-                    &bytes,
-                );
-                index.map_err(damaged(&named(Kind::Index, file.hash)))
-            });
-        let index = match read {
-            Ok(index) => index,
-            Err(fault) => {
-                (reading.faults)(fault)?;
-                return Ok(Vec::new());
-            }
-        };
-        let tables = index
-            .tables
-            .into_iter()
-            .filter(|(table, _)| query.has_table(table));
-        let entries = tables.flat_map(|(table, entries)| {
-            let entries = entries
-                .into_iter()
-                .filter(|entry| query.overlaps(&entry.period.times()));
-            entries.map(move |entry| Expected::Base(part.cloned(), table.clone(), entry))
-        });
-        Ok(entries.collect())
+        file: FileRef,
+        listed: Option<&Counts>,
+    ) -> Result<Index, ReadError> {
+        let bytes = self.files.read(Kind::Index, file).await?;
+        let manifest = &self.files.manifest;
+        let index = check::index(self.schema, self.limits, manifest, part, listed, &bytes);
+        index.map_err(damaged(&named(Kind::Index, file.hash)))
     }
 
     /// Reads files of rows, several at a time.
@@ -255,13 +334,16 @@ impl<'a> SpaceReader<'a> {
         reading: &mut Reading<'_>,
     ) -> Result<(), ReadError> {
         if reading.depth == Depth::Structure {
+            for expected in &files {
+                reading.need(expected);
+            }
             return Ok(());
         }
         let ahead = thread::available_parallelism().map_or(1, usize::from);
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
         let reads: Vec<_> = files
             .into_iter()
-            .map(|expected| self.rows(expected))
+            .map(|expected| self.rows(expected, reading.wanted()))
             .collect();
         let mut reads = stream::iter(reads).buffered(ahead);
         while let Some(read) = reads.next().await {
@@ -280,13 +362,11 @@ impl<'a> SpaceReader<'a> {
                     reading.fault(&named(Kind::Rows, expected.file().hash), problem)?;
                     continue;
                 }
-                let (group, query) = (&checked.group, reading.query);
+                let group = &checked.group;
                 let Some(table) = group.table else { continue };
                 *reading.tally.rows.entry(group.name.clone()).or_default() +=
                     u64::from(group.count);
-                let is_wanted = group.part.as_ref().is_none_or(|part| query.has_part(part));
-                if is_wanted
-                    && query.has_table(table.name)
+                if !checked.taken.is_empty()
                     && let Some(each) = &mut reading.each
                 {
                     let batch = Batch {
@@ -295,11 +375,9 @@ impl<'a> SpaceReader<'a> {
                             part: group.part.clone(),
                         },
                         table: table.name,
-                        count: group.count,
-                        times: query.times.clone(),
                         file: expected.file().hash,
-                        array: group.array(),
                         bytes: Arc::clone(&bytes),
+                        taken: mem::take(&mut checked.taken),
                         ids: mem::take(&mut checked.ids),
                         references: mem::take(&mut checked.references),
                     };
@@ -311,9 +389,11 @@ impl<'a> SpaceReader<'a> {
         Ok(())
     }
 
+    /// A file of rows, and in it those that are asked for.
     async fn rows(
         &self,
         expected: Expected,
+        query: Option<Arc<Query>>,
     ) -> Result<(Expected, Vec<u8>, Vec<Checked>), ReadError> {
         let file = expected.file();
         let path = named(Kind::Rows, file.hash);
@@ -326,7 +406,12 @@ impl<'a> SpaceReader<'a> {
         // Inflating, hashing and decoding is the work of several cores.
         let check = move || {
             let bytes = unpack(&packed, file)?;
-            let checked = check_rows::rows(schema, &space, newest, &expected, &bytes)?;
+            let mut checked = check_rows::rows(schema, &space, newest, &expected, &bytes)?;
+            if let Some(query) = query {
+                for checked in &mut checked {
+                    checked.taken = query.take(checked, &bytes)?;
+                }
+            }
             Ok((expected, bytes, checked))
         };
         let checked = tokio::task::spawn_blocking(check).await;
@@ -334,17 +419,26 @@ impl<'a> SpaceReader<'a> {
         checked.map_err(damaged(&path))
     }
 
-    async fn lines(&self, tally: &mut Tally) -> Result<Vec<Line>, ReadError> {
-        let Some(file) = self.files.manifest.parts.list else {
-            return Ok(Vec::new());
+    /// The list of parts: of those that are asked for, at least.
+    async fn lines(&self, query: &Query, found: &mut Lists) -> Result<(), ReadError> {
+        let parts = self.files.manifest.parts;
+        found.has_all_parts = true;
+        let Some(file) = parts.list else {
+            return Ok(());
         };
         let mut lists = vec![(None, file)];
-        if self.files.manifest.parts.count > ONE_LIST {
-            let bytes = self.file(Kind::Directory, file, tally).await?;
+        if parts.count > ONE_LIST {
+            let bytes = self.file(Kind::Directory, file, &mut found.tally).await?;
             let directory = check::directory(&self.files.manifest, &bytes);
             let directory = directory.map_err(damaged(&named(Kind::Directory, file.hash)))?;
             let shards = directory.shards.into_iter();
-            lists = shards
+            let wanted = query.parts.iter().flatten().map(shard_of);
+            let wanted: BTreeSet<u8> = wanted.collect();
+            let is_wanted = |shard: &Shard| query.parts.is_none() || wanted.contains(&shard.shard);
+            let (wanted, others): (Vec<_>, Vec<_>) = shards.partition(is_wanted);
+            found.has_all_parts = others.is_empty();
+            let wanted = wanted.into_iter();
+            lists = wanted
                 .map(|shard| (Some(shard.shard), shard.file))
                 .collect();
         }
@@ -353,20 +447,24 @@ impl<'a> SpaceReader<'a> {
             .into_iter()
             .map(|(shard, file)| self.list(shard, file))
             .collect();
-        let lists: Vec<(Vec<Line>, u64)> =
-            stream::iter(reads).buffered(LISTS).try_collect().await?;
-        tally.files += lists.len() as u64;
-        tally.bytes += lists.iter().map(|(_, bytes)| bytes).sum::<u64>();
-        let mut lines: Vec<Line> = lists.into_iter().flat_map(|(lines, _)| lines).collect();
-        lines.sort_by(|one, next| one.id.cmp(&next.id));
-        Ok(lines)
+        let mut lists = stream::iter(reads).buffered(READS);
+        while let Some((file, lines)) = lists.try_next().await? {
+            found.tally.read(named(Kind::Parts, file.hash), file.bytes);
+            found.lines.extend(lines);
+        }
+        found.lines.sort_by(|one, next| one.id.cmp(&next.id));
+        Ok(())
     }
 
-    async fn list(&self, shard: Option<u8>, file: FileRef) -> Result<(Vec<Line>, u64), ReadError> {
-        let bytes = self.file(Kind::Parts, file, &mut Tally::default()).await?;
+    async fn list(
+        &self,
+        shard: Option<u8>,
+        file: FileRef,
+    ) -> Result<(FileRef, Vec<Line>), ReadError> {
+        let bytes = self.files.read(Kind::Parts, file).await?;
         let list = check::list(self.schema, &self.files.manifest, shard, &bytes);
         let list = list.map_err(damaged(&named(Kind::Parts, file.hash)))?;
-        Ok((list, file.bytes))
+        Ok((file, list))
     }
 
     async fn days(&self, tally: &mut Tally) -> Result<Vec<Open>, ReadError> {
@@ -385,8 +483,7 @@ impl<'a> SpaceReader<'a> {
         tally: &mut Tally,
     ) -> Result<Vec<u8>, ReadError> {
         let bytes = self.files.read(kind, file).await?;
-        tally.files += 1;
-        tally.bytes += bytes.len() as u64;
+        tally.read(named(kind, file.hash), file.bytes);
         Ok(bytes)
     }
 }

@@ -8,6 +8,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
 };
+use serde_json::{Map, Value};
 
 use super::{Id, Millis, Scope};
 
@@ -120,16 +121,19 @@ impl EncodedRow {
 impl EncodedRow {
     /// Decodes the row.
     pub fn decode<R: Row>(&self) -> Result<R, rmp_serde::decode::Error> {
-        let mut row = rmp_serde::Deserializer::from_read_ref(&self.bytes[..]).with_human_readable();
-        R::deserialize(&mut row)
+        decode_row(&self.bytes)
     }
 }
 
-/// Decodes an array of rows. Ignores fields that this version doesn't know.
-pub(super) fn decode_rows<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::decode::Error> {
-    let mut rows = Vec::new();
-    decode_each(bytes, &mut |row| rows.push(row))?;
-    Ok(rows)
+/// Decodes a row. Ignores fields that this version doesn't know.
+pub(super) fn decode_row<R: Row>(bytes: &[u8]) -> Result<R, rmp_serde::decode::Error> {
+    let mut row = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+    R::deserialize(&mut row)
+}
+
+/// Decodes a row whose type isn't known, with all of its fields.
+pub(super) fn decode_json(bytes: &[u8]) -> Result<Map<String, Value>, rmp_serde::decode::Error> {
+    rmp_serde::from_slice(bytes)
 }
 
 /// Decodes an array of rows, one after the other.

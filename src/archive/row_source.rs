@@ -228,9 +228,9 @@ where
     E: From<ReadError> + Send + 'static,
 {
     let read = Arc::new(read);
-    let (read, manifests) = retry(archive, schema, |reader| {
+    let (read, manifests) = retry(archive, schema, only, |reader| {
         let read = Arc::clone(&read);
-        lend(reader, schema, only, move |rows| read(rows))
+        lend(reader, schema, move |rows| read(rows))
     })
     .await?;
     Ok((read?, manifests))
@@ -240,15 +240,11 @@ where
 async fn lend<T: Send + 'static>(
     reader: ArchiveReader<'_>,
     schema: &'static Schema,
-    only: Option<&Id>,
     read: impl FnOnce(&dyn RowSource) -> T + Send + 'static,
 ) -> Result<(T, Vec<Manifest>), ReadError> {
-    let spaces = match only {
-        Some(only) => vec![reader.space(only)?],
-        None => reader.spaces().iter().collect(),
-    };
+    let spaces = reader.spaces();
     let (mut scopes, mut covered) = (Vec::new(), Vec::new());
-    for space in &spaces {
+    for space in spaces {
         let id = &space.manifest().space;
         scopes.push(Scope::space(id));
         let parts = space.parts().await?;
@@ -268,7 +264,7 @@ async fn lend<T: Send + 'static>(
         while let Some(ask) = asked.recv().await {
             let answer = ask.batches.clone();
             let read = async {
-                for space in &spaces {
+                for space in spaces {
                     let Some(query) = ask.of(&space.manifest().space) else {
                         continue;
                     };
@@ -362,12 +358,12 @@ struct Ask {
 impl Ask {
     /// What to read of a space; `None` for nothing.
     fn of(&self, space: &Id) -> Option<Query> {
-        let scopes = self.scopes.iter().filter(|scope| scope.space == *space);
-        let is_asked = scopes.clone().next().is_some();
-        is_asked.then(|| Query {
-            parts: Some(scopes.filter_map(|scope| scope.part.clone()).collect()),
-            tables: Some([self.table].into()),
-            times: ALWAYS,
+        let mut scopes = self.scopes.iter().filter(|scope| scope.space == *space);
+        // A space's own tables are of no part.
+        let parts: Option<BTreeSet<Id>> = scopes.clone().map(|scope| scope.part.clone()).collect();
+        scopes.next().is_some().then(|| Query {
+            parts,
+            ..Query::table(self.table)
         })
     }
 }

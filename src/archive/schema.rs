@@ -44,6 +44,9 @@ pub struct Table {
     pub doc: &'static str,
     /// The columns of its rows, in their order.
     pub columns: &'static [Column],
+    /// The table of the rows that its rows [belong to](Row::belongs_to), if each row belongs to one and none
+    /// is earlier than that.
+    pub belongs_to: Option<&'static str>,
     pub(super) inspect: Inspect,
 }
 
@@ -65,6 +68,8 @@ pub struct Column {
 pub enum Kind {
     /// One of the provider's ids, as text.
     Id,
+    /// An id that may be a user's: of somebody whose row it is, or whom it is about.
+    User,
     /// A set of bits: a decimal number below 2^64, as text.
     Bits,
     /// Any text.
@@ -113,6 +118,7 @@ impl Table {
             level,
             doc: "",
             columns: &[],
+            belongs_to: None,
             inspect: inspect::<R>,
         }
     }
@@ -123,6 +129,15 @@ impl Table {
         Self {
             doc,
             columns,
+            ..self
+        }
+    }
+
+    /// The table, each of whose rows belongs to a row of this one and is not earlier.
+    #[must_use]
+    pub const fn belonging_to(self, table: &'static str) -> Self {
+        Self {
+            belongs_to: Some(table),
             ..self
         }
     }

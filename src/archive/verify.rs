@@ -115,7 +115,7 @@ async fn verify_once(
     for space in spaces {
         let mut attempt = 1;
         let checked = loop {
-            match verify_space(archive, schema, depth, root, space.clone()).await {
+            match verify_space(archive, schema, depth, root.hash, space.clone()).await {
                 // A root that changed is for the caller to read again.
                 Err(ReadError::Superseded) if attempt < ATTEMPTS => attempt += 1,
                 checked => break checked?,

@@ -49,7 +49,10 @@ kinds! {
         error,
         ArchiveError::NoAccess { .. } | ArchiveError::NoProgram { .. }
     );
-    ReadError: |error| matches!(error, ReadError::OtherProvider { .. } | ReadError::NoSpace(_));
+    ReadError: |error| matches!(
+        error,
+        ReadError::OtherProvider { .. } | ReadError::NoSpace { .. } | ReadError::NoPart { .. }
+    );
     ExportError: |_| false;
     ExportJobError: |_| false;
     Ending: |_| false;

@@ -4,7 +4,7 @@
 
 use propsbot_archive::{
     Column,
-    Kind::{self, Bits, Bool, Id, Integer, List, Map, OneOf, Text, Time},
+    Kind::{self, Bits, Bool, Id, Integer, List, Map, OneOf, Text, Time, User},
     Presence::{self, Nullable, Optional, Required},
 };
 
@@ -22,12 +22,13 @@ const GUILD_ID: Column = column("guild_id", Id, Required, "");
 const CHANNEL_ID: Column = column("channel_id", Id, Required, "");
 const DELETED_AT: Column = column("deleted_at", Time, Nullable, "found");
 const IDS: Kind = List(&Id);
+const USERS: Kind = List(&User);
 const EVIDENCE: Kind = OneOf(&["gateway", "rest"]);
 
 pub(crate) const GUILDS: &[Column] = &[
     ID,
     column("name", Text, Required, ""),
-    column("owner_id", Id, Required, ""),
+    column("owner_id", User, Required, ""),
     column(
         "props_channels",
         IDS,
@@ -66,7 +67,7 @@ pub(crate) const GUILDS: &[Column] = &[
     ),
     column(
         "props_bots",
-        IDS,
+        USERS,
         Optional,
         "the bots whose posts in props channels are props",
     ),
@@ -122,7 +123,7 @@ pub(crate) const CHANNELS: &[Column] = &[
     ),
     column(
         "owner_id",
-        Id,
+        User,
         Nullable,
         "who opened the thread; nil if they hide everything",
     ),
@@ -138,7 +139,7 @@ pub(crate) const CHANNELS: &[Column] = &[
 
 const OVERWRITE: &[Column] = &[
     column("kind", OneOf(&["role", "member"]), Required, ""),
-    column("id", Id, Required, ""),
+    column("id", User, Required, "the member's, or the role's"),
     column("allow", Bits, Required, ""),
     column("deny", Bits, Required, ""),
 ];
@@ -164,7 +165,7 @@ pub(crate) const EMOJIS: &[Column] = &[
 
 pub const MEMBERS: &[Column] = &[
     GUILD_ID,
-    column("user_id", Id, Required, ""),
+    column("user_id", User, Required, ""),
     column("username", Text, Required, "empty if unknown or hidden"),
     column("global_name", Text, Nullable, ""),
     column(
@@ -221,7 +222,7 @@ pub(crate) const MESSAGES: &[Column] = &[
         Nullable,
         "found; if set, everything below is nil or empty; if not, the author, both kinds and `content` are not nil",
     ),
-    column("author_id", Id, Nullable, "a user's or webhook's"),
+    column("author_id", User, Nullable, "a user's or webhook's"),
     column(
         "author_kind",
         OneOf(&["user", "bot", "webhook"]),
@@ -265,18 +266,18 @@ pub(crate) const MESSAGES: &[Column] = &[
 ];
 
 const MENTION: &[Column] = &[
-    column("user_id", Id, Required, ""),
+    column("user_id", User, Required, ""),
     column("count", Integer, Required, ""),
 ];
 
 const COMMAND: &[Column] = &[
     ID,
-    column("user_id", Id, Required, ""),
+    column("user_id", User, Required, ""),
     column("name", Text, Nullable, ""),
 ];
 
 const EARLIER_MENTION: &[Column] = &[
-    column("user_id", Id, Required, ""),
+    column("user_id", User, Required, ""),
     column("at", Time, Required, ""),
 ];
 
@@ -284,7 +285,7 @@ pub(crate) const REACTIONS: &[Column] = &[
     GUILD_ID,
     CHANNEL_ID,
     column("message_id", Id, Required, ""),
-    column("user_id", Id, Required, ""),
+    column("user_id", User, Required, ""),
     column("emoji_id", Id, Nullable, "a custom emoji"),
     column(
         "emoji",
@@ -319,8 +320,8 @@ pub(crate) const PROPS: &[Column] = &[
         Nullable,
         "the message that announces them; nil if it wasn't seen, or isn't in the archive",
     ),
-    column("giver_id", Id, Required, ""),
-    column("receiver_ids", IDS, Required, "each once"),
+    column("giver_id", User, Required, ""),
+    column("receiver_ids", USERS, Required, "each once"),
     column("reason", Text, Required, ""),
     column(
         "origin",

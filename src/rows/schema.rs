@@ -35,7 +35,7 @@ pub static SCHEMA: Schema = Schema {
         Table::of::<MessageRow>(Level::Part).with("By `id`.", columns::MESSAGES),
         Table::of::<ReactionRow>(Level::Part).with("Present and past, to messages that are here. By `message_id`, then the emoji (Unicode first, by UTF-8 bytes; then custom ones by \
              id), then `burst` (false first), then `user_id`. A row's time is `added_at` if `added_by` is \
-             \"gateway\" and that isn't before its message, and else its message's.", columns::REACTIONS),
+             \"gateway\" and that isn't before its message, and else its message's.", columns::REACTIONS).belonging_to(MESSAGES),
         Table::of::<PropsRow>(Level::Part).with("Props given with a command. By `id`.", columns::PROPS),
     ],
     spaces: GUILDS,

@@ -82,7 +82,10 @@ async fn a_space_that_is_no_longer_exported_loses_all_its_files() {
     assert_eq!(posts(&archive).await.unwrap().len(), 11);
     let gone = Id::new(7);
     let unknown = read_rows(&archive, &SCHEMA, Some(&gone), |rows| rows.all::<Post>()).await;
-    assert!(matches!(unknown, Err(ReadError::NoSpace(_))), "{unknown:?}");
+    assert!(
+        matches!(unknown, Err(ReadError::NoSpace { .. })),
+        "{unknown:?}"
+    );
 }
 
 #[tokio::test]

@@ -22,25 +22,27 @@ pub(crate) static SCHEMA: Schema = Schema {
                 FORUM,
                 TOPIC,
                 ID,
-                column("author", Kind::Id, Required),
+                column("author", Kind::User, Required),
                 column("text", Kind::Text, Nullable),
-                column("mentions", Kind::List(&Kind::Id), Required),
+                column("mentions", Kind::List(&Kind::User), Required),
                 column("edited_at", Kind::Time, Nullable),
             ],
         ),
-        Table::of::<Like>(Level::Part).with(
-            "By `post`, `emoji` and `user`.",
-            &[
-                FORUM,
-                TOPIC,
-                column("post", Kind::Id, Required),
-                column("user", Kind::Id, Required),
-                column("emoji", Kind::Text, Required),
-                column("added_at", Kind::Time, Nullable),
-                column("added_by", Kind::OneOf(&["gateway", "rest"]), Nullable),
-                column("removed_at", Kind::Time, Optional),
-            ],
-        ),
+        Table::of::<Like>(Level::Part)
+            .with(
+                "By `post`, `emoji` and `user`.",
+                &[
+                    FORUM,
+                    TOPIC,
+                    column("post", Kind::Id, Required),
+                    column("user", Kind::User, Required),
+                    column("emoji", Kind::Text, Required),
+                    column("added_at", Kind::Time, Nullable),
+                    column("added_by", Kind::OneOf(&["gateway", "rest"]), Nullable),
+                    column("removed_at", Kind::Time, Optional),
+                ],
+            )
+            .belonging_to(Post::TABLE),
     ],
     spaces: Forum::TABLE,
     parts: Topic::TABLE,
@@ -211,11 +213,12 @@ impl Row for Like {
 
     /// The time at which it was seen being given, if it was; else that of its post.
     fn key(&self) -> RowKey {
+        let posted = time_of(self.post.0);
         let seen = self
             .added_at
             .filter(|_| self.added_by.as_deref() == Some("gateway"));
         RowKey {
-            time: seen.unwrap_or_else(|| time_of(self.post.0)),
+            time: seen.map_or(posted, |seen| seen.max(posted)),
             sort: [
                 &self.post.0.to_be_bytes()[..],
                 self.emoji.as_bytes(),

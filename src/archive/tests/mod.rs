@@ -6,6 +6,7 @@ pub(super) mod forum;
 mod forums;
 mod page;
 mod promise;
+mod query;
 mod rows;
 mod weeks;
 
@@ -193,6 +194,11 @@ async fn read_space(reader: &SpaceReader<'_>, query: &Query) -> Result<Rows, Rea
         }
     }
     Ok(rows)
+}
+
+fn in_runtime<T>(what: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(what)
 }
 
 /// What is covered of each part.

@@ -15,7 +15,7 @@ pub(super) const SMALL: Limits = Limits {
 };
 
 /// 2026-12-27T00:00Z: a few days before New Year.
-const START: Millis = Millis(1_798_329_600_000);
+pub(super) const START: Millis = Millis(1_798_329_600_000);
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -55,7 +55,7 @@ pub(super) enum Step {
     Export,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let topic = 0..3_u64;
     let which = 0..100_usize;
     let ago = prop_oneof![4 => 0..HOUR, 2 => 0..3 * DAY, 1 => 0..70 * DAY, 1 => 0..3000 * DAY];
@@ -249,6 +249,7 @@ impl Story {
             parts: Some([topic.clone()].into()),
             tables: Some([Like::TABLE].into()),
             times: since..=self.now,
+            ..Query::all()
         };
         let wanted = |part: &Option<Id>, table: &str, time: Millis| {
             part.as_ref() == Some(&topic) && table == Like::TABLE && query.times.contains(&time)
@@ -257,7 +258,7 @@ impl Story {
     }
 }
 
-fn topic_id(topic: u64) -> u64 {
+pub(super) fn topic_id(topic: u64) -> u64 {
     id_at(Millis(1_600_000_000_000), topic)
 }
 
