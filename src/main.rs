@@ -11,7 +11,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
-    app::{self, Error, ExportOrder, GraphOrder, PluginName, PluginOrder},
+    app::{self, Error, ExportOrder, GraphOrder, PluginName, PluginOrder, QueryOrder},
     config::{Environment, Needs},
 };
 use propsbot_archive::{Depth, Id};
@@ -142,6 +142,14 @@ enum Command {
         /// Write the comparison as JSON, for programs
         #[arg(long, requires = "diff")]
         json: bool,
+    },
+    /// Write rows of an archive as JSON lines or CSV, for other programs
+    Query {
+        /// The archive, for example dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+        #[command(flatten)]
+        order: QueryOrder,
     },
     /// Check every hash, count and reference in an archive
     Verify {
@@ -283,6 +291,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             };
             app::graph(&config, &from, order).await
         }
+        Command::Query { from, order } => app::query(&config, &from, &order).await,
         Command::Verify {
             from,
             structure_only,

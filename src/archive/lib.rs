@@ -10,6 +10,37 @@
 //!
 //! Export: [`ExportRequest`] → a plan for each space (pure) → a spool on disk → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or any of a provider's rows by [`RowSource`].
+//!
+//! # How to read rows
+//!
+//! An archive is anything that implements [`DataArchive`]; `propsbot-backends` opens folders, repositories and
+//! object stores. Its `SCHEMA` is its provider's. This reads a table of one part, of January 2026, and only the
+//! files that have some of it:
+//!
+//! ```
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/example.rs"));
+//! # use futures::TryStreamExt;
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), ReadError> {
+//! # let archive = archived().await;
+//! # let mut texts = Vec::new();
+//! let reader = ArchiveReader::open(&archive, &SCHEMA).await?;
+//! let query = Query {
+//!     parts: Some([Id::from("bridges")].into()),
+//!     times: Millis(1_767_225_600_000)..=Millis(1_769_903_999_999),
+//!     ..Query::table("posts")
+//! };
+//! let mut batches = reader.batches(&query);
+//! while let Some(batch) = batches.try_next().await? {
+//!     for post in batch.rows::<Post>()? { // or `batch.json()`, without a type of one's own
+//!         println!("{}: {}", post.author, post.text);
+//! #       texts.push(post.text);
+//!     }
+//! }
+//! # assert_eq!(texts, ["posted at 1768000000000"]);
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(missing_docs)]
 

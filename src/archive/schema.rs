@@ -143,6 +143,30 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Whether any of its columns has [users](Kind::User).
+    pub fn has_users(&self) -> bool {
+        self.columns.iter().any(Column::has_users)
+    }
+}
+
+impl Column {
+    fn has_users(&self) -> bool {
+        self.kind.has_users()
+    }
+}
+
+impl Kind {
+    fn has_users(&self) -> bool {
+        match self {
+            Self::User => true,
+            Self::List(kind) => kind.has_users(),
+            Self::Map(columns) => columns.iter().any(Column::has_users),
+            _ => false,
+        }
+    }
+}
+
 impl Schema {
     /// The tables kept at this level.
     pub fn tables_of(&self, level: Level) -> impl Iterator<Item = &'static Table> {

@@ -27,6 +27,7 @@ mod network;
 mod ownership;
 mod pages;
 mod provider;
+mod query;
 mod recheck;
 mod restore;
 mod scrub;

@@ -84,6 +84,17 @@ async fn hostile_names_cannot_control_the_terminal() {
             .stdout,
     );
 
+    for table in ["guilds", "channels", "members"] {
+        let query = ["query", "--from", "dir:archive", "--table", table];
+        is_harmless(&mirror.run(&query).await.ok().stdout);
+    }
+    shows(
+        &mirror
+            .run(&["query", "--from", "dir:archive", "--table", "roles"])
+            .await
+            .ok(),
+    );
+
     let graph = ["graph", "--from", "dir:archive", "--out", "graph"];
     is_harmless(&mirror.run(&graph).await.ok().stdout);
     let weights = mirror.home.path().join("weights.json");

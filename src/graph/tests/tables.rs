@@ -144,7 +144,7 @@ proptest! {
 /// Whether a column may have this value.
 fn fits(kind: Kind, value: &Value) -> bool {
     match kind {
-        Kind::Id | Kind::Bits => value
+        Kind::Id | Kind::User | Kind::Bits => value
             .as_str()
             .is_some_and(|text| text.parse::<u64>().is_ok()),
         Kind::Text => value.is_string(),

@@ -146,6 +146,11 @@ impl ObjectStore {
         self.faults.held.load(Ordering::Relaxed)
     }
 
+    /// Number of requests so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.faults.requests.load(Ordering::Relaxed)
+    }
+
     /// The contents of an object.
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.folder.path().join(BUCKET).join(name)).unwrap()

@@ -127,6 +127,32 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
             (rows[0].privacy, rows[0].username.as_str()),
             (Some(tier), "")
         );
+        // Nor does a query find anything else.
+        for table in [
+            "guilds",
+            "channels",
+            "messages",
+            "reactions",
+            "props",
+            "members",
+        ] {
+            let user = ana.to_string();
+            let query = [
+                "query",
+                "--from",
+                "dir:archive",
+                "--table",
+                table,
+                "--user",
+                &user,
+            ];
+            let found = server.mirror.run(&query).await.ok().stdout;
+            assert_eq!(
+                found.lines().count(),
+                usize::from(table == "members"),
+                "{found}"
+            );
+        }
         let mut others = snapshot.clone();
         others.members.retain(|member| member.user_id.0 != ana);
         assert!(!format!("{others:?}").contains(&ana.to_string()));
