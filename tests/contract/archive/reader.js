@@ -87,8 +87,8 @@ export async function readArchive(place) {
     checkTimes(manifest, parts, path);
 
     const rows = [];
-    for (const owner of [{id: null, index: manifest.index}, ...parts]) rows.push(...(await readBase(manifest, owner)));
-    for (const file of [...days, ...manifest.hours]) rows.push(...(await readFileOfRows(manifest, file, {parts, counts: file.rows})));
+    for (const owner of [{id: null, index: manifest.index}, ...parts]) append(rows, await readBase(manifest, owner));
+    for (const file of [...days, ...manifest.hours]) append(rows, await readFileOfRows(manifest, file, {parts, counts: file.rows}));
     checkLayout(manifest, days, rows, path);
     const tables = tablesOf(space, rows);
     for (const {table, channel, rows} of tables) inOrder(rows.toSorted(byKey(table)), keyOf(table), `${table} of ${channel ?? space}`);
@@ -124,7 +124,7 @@ export async function readArchive(place) {
       if (head && (head.space !== manifest.space || head.shard !== shard)) fault(where, "is another list");
       inOrder(found, ({id}) => idKey(id), where);
       if (shard !== null && found.some(({id}) => parseInt(sha256(id).slice(0, 2), 16) >> 2 !== shard)) fault(where, "has parts of another shard");
-      parts.push(...found);
+      append(parts, found);
     }
     if (parts.length !== count) fault(path, `has ${parts.length} parts, not ${count}`);
     return parts.toSorted((one, next) => byId(one.id, next.id));
@@ -152,7 +152,7 @@ export async function readArchive(place) {
       if (!entries.length) fault(where, `lists no ${table}, and should leave them out`);
       for (const entry of entries) {
         const rows = await readFileOfRows(manifest, entry, {part, table, counts: {[table]: entry.rows}});
-        all.push(...rows.map((row) => ({...row, isBase: true})));
+        append(all, rows.map((row) => ({...row, isBase: true})));
       }
       const [found, expected] = [entries.map(({period}) => period), periodsOfBase(manifest, part, all.filter((row) => row.table === table))];
       if (!same(found, expected)) fault(where, `${table} lie in ${found.join(", ")}, and should in ${expected.join(", ")}`);
@@ -342,6 +342,11 @@ function compare(one, next) {
     if (order !== 0) return order;
   }
   return 0;
+}
+
+/** Adds items to a list: one by one, since a call takes no more arguments than the stack has room for. */
+function append(list, items) {
+  for (const item of items) list.push(item);
 }
 
 function total(rows) {
