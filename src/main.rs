@@ -60,6 +60,14 @@ don't make the mirror incomplete), contradicted (reaction lists whose length dif
 count), found (missed changes to history that was already fetched), and error if the guild couldn't be
 synced.";
 
+/// Help for `car`.
+const CAR: &str = "\
+Write an archive's current generation as a CAR file, for IPFS.
+
+The file (CAR version 1) has two roots: manifest.json, and a folder in which every file of the archive
+is at its path. Everything is checked first, as by `restore`; a damaged archive gives no file.
+`ipfs dag import FILE` adds it to IPFS. What others have copied from there can't be taken back.";
+
 /// Help for `graph --plugin`.
 const DISCORD_PLUGIN: &str = "\
 The graph to build.
@@ -168,6 +176,19 @@ enum Command {
         /// The archive, for example dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
+    },
+    /// Write an archive's current generation as a CAR file, for IPFS
+    #[command(long_about = CAR)]
+    Car {
+        /// The archive, for example dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Replace the file if it exists
+        #[arg(long)]
+        replace: bool,
     },
     /// Delete a member's data at their request, or all data of a guild
     Forget {
@@ -303,6 +324,10 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
                 Depth::Whole
             };
             app::verify(&config, &from, depth).await
+        }
+        Command::Car { from, out, replace } => {
+            stop_on_signal(&stop)?;
+            app::car(&config, &from, &out, replace, &stop).await
         }
         Command::Restore { from } => app::restore(&config, &from).await,
         Command::Forget { user, guild } => {

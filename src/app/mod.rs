@@ -5,6 +5,7 @@
 
 mod archive;
 mod bars;
+mod car;
 mod error;
 mod forget;
 mod graph;
@@ -20,6 +21,7 @@ mod status;
 mod sync;
 
 pub use archive::{ExportOrder, dry_run, export, restore, verify};
+pub use car::car;
 pub use error::Error;
 pub use forget::forget;
 pub use graph::{GraphOrder, graph};

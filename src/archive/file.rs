@@ -85,8 +85,8 @@ pub fn is_named(path: &str) -> bool {
 }
 
 /// The longest that a file of this many uncompressed bytes can be: what nothing compresses, and its frame.
-pub fn longest(file: FileRef) -> u64 {
-    let bytes = file.bytes.min(FILE_LIMIT);
+pub fn longest(bytes: u64) -> u64 {
+    let bytes = bytes.min(FILE_LIMIT);
     bytes + (bytes >> 8) + 1024
 }
 
@@ -108,7 +108,7 @@ pub fn check(packed: &[u8], hash: Hash) -> Result<(), Problem> {
 
 /// The uncompressed bytes of a file. Never takes more memory than what names it says.
 pub fn unpack(packed: &[u8], file: FileRef) -> Result<Vec<u8>, Problem> {
-    if packed.len() as u64 > longest(file) {
+    if packed.len() as u64 > longest(file.bytes) {
         return Err(format!(
             "{} bytes are more than what names it allows",
             packed.len()

@@ -48,9 +48,9 @@ pub(super) struct SpaceFiles<'a> {
 }
 
 impl SpaceFiles<'_> {
-    /// A file as it is found.
-    pub(super) async fn packed(&self, path: &str, file: FileRef) -> Result<Vec<u8>, ReadError> {
-        if let Some(packed) = read(self.archive, path, longest(file)).await? {
+    /// A file as it is found, if its uncompressed bytes are at most so many.
+    pub(super) async fn packed(&self, path: &str, bytes: u64) -> Result<Vec<u8>, ReadError> {
+        if let Some(packed) = read(self.archive, path, longest(bytes)).await? {
             return Ok(packed);
         }
         let own = manifest_path(&self.manifest.space);
@@ -65,7 +65,7 @@ impl SpaceFiles<'_> {
     /// The uncompressed bytes of a file.
     pub(super) async fn read(&self, kind: Kind, file: FileRef) -> Result<Vec<u8>, ReadError> {
         let path = named(kind, file.hash);
-        let packed = self.packed(&path, file).await?;
+        let packed = self.packed(&path, file.bytes).await?;
         unpack(&packed, file).map_err(damaged(&path))
     }
 

@@ -21,6 +21,11 @@ impl Hash {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Its bytes.
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Its first byte, by which parts are spread over shards.
     pub(super) fn first_byte(self) -> u8 {
         self.0[0]

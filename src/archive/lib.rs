@@ -53,6 +53,7 @@ mod archive_reader;
 mod base;
 mod cache;
 mod canonical;
+mod car;
 mod check;
 mod check_rows;
 pub mod contract;
@@ -92,6 +93,7 @@ mod verify;
 
 pub use archive_reader::{ArchiveReader, provider_of, retry};
 pub use cache::CachedArchive;
+pub use car::{Car, write_car};
 pub use data_archive::{
     ArchiveError, ArchiveWrite, Bases, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, Documents, FOLDERS,
     Object, Publish, Receipt, SOURCECRED, SPACES, base, blocking, check_bases, check_readable,

@@ -99,6 +99,11 @@ impl<'a> SpaceReader<'a> {
         self.bytes
     }
 
+    /// The files of this generation.
+    pub(super) fn files(&self) -> &SpaceFiles<'a> {
+        &self.files
+    }
+
     /// The hash of the manifest's bytes.
     pub fn hash(&self) -> Hash {
         self.files.hash
@@ -397,7 +402,7 @@ impl<'a> SpaceReader<'a> {
     ) -> Result<(Expected, Vec<u8>, Vec<Checked>), ReadError> {
         let file = expected.file();
         let path = named(Kind::Rows, file.hash);
-        let packed = self.files.packed(&path, file).await?;
+        let packed = self.files.packed(&path, file.bytes).await?;
         let (schema, space, newest) = (
             self.schema,
             self.files.manifest.space.clone(),

@@ -4,6 +4,7 @@
 
 mod archive;
 mod bucket;
+mod car;
 mod cli;
 mod commands;
 mod contradictions;
