@@ -306,7 +306,7 @@ async fn draw(plugin: &str, folder: &Path) -> anyhow::Result<()> {
         _ => PluginOrder::default(),
     };
     let order = GraphOrder {
-        guild: None,
+        space: None,
         plugin: &plugin,
         out: Some(&folder.join("graph")),
         diff: None,

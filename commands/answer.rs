@@ -101,7 +101,6 @@ pub(super) struct Used<'a> {
 /// The component that a member used.
 #[derive(Clone, Copy)]
 pub(super) enum What<'a> {
-    /// A form.
     Form(&'a ModalInteraction),
     /// A button or a select menu.
     Part(&'a ComponentInteraction),
@@ -329,7 +328,6 @@ pub(super) async fn finish(
     }
 }
 
-/// A text that pings no one.
 pub(super) fn plain(text: String) -> CreateReply {
     pinging(text, &[])
 }

@@ -45,7 +45,6 @@ fn fonts() -> [&'static [u8]; 2] {
     [dejavu::sans::regular(), emojis]
 }
 
-/// A bar of the chart.
 #[derive(Clone, Debug)]
 pub(super) struct Bar {
     /// The rank; the first three have the colours of medals.
@@ -63,13 +62,10 @@ pub(super) struct Bar {
 /// Why drawing failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChartError {
-    /// The generated SVG is invalid.
     #[error("could not parse the chart's SVG: {0}")]
     Svg(#[from] usvg::Error),
-    /// The chart has no size.
     #[error("could not draw a chart without size: {0} bars")]
     Size(usize),
-    /// The PNG couldn't be encoded.
     #[error("could not encode the chart as PNG: {0}")]
     Png(String),
 }

@@ -43,7 +43,6 @@ pub use runner::Runner;
 use admission::refusal;
 use event::on_event;
 
-/// The context of a command.
 type Context<'a> = poise::Context<'a, Service, Error>;
 
 /// Why a command failed.
@@ -52,10 +51,8 @@ pub enum Error {
     /// The member has to change something. The text tells them what, and is never logged.
     #[error("the member has to change something")]
     Mistake(String),
-    /// The service failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The answer couldn't be sent.
     #[error("the answer could not be sent: {}", answer::describe(.0))]
     Answer(Box<serenity::Error>),
 }
@@ -120,7 +117,6 @@ fn reader(ctx: Context<'_>) -> Result<Reader, Error> {
     })
 }
 
-/// The roles of the member of an interaction.
 fn roles(member: Option<&serenity::model::guild::Member>) -> Vec<RoleId> {
     let roles = member.iter().flat_map(|member| &member.roles);
     roles.map(|role| (*role).into_model()).collect()

@@ -159,7 +159,6 @@ impl Form {
     }
 }
 
-/// Handles a submitted form.
 pub(super) async fn submitted(
     used: Used<'_>,
     service: &Service,

@@ -36,7 +36,6 @@ const VARIABLES: [&str; 18] = [
     "RUST_LOG",
 ];
 
-/// All variables.
 fn all_variables() -> impl Iterator<Item = &'static str> {
     VARIABLES
         .into_iter()
@@ -93,7 +92,6 @@ pub struct DiscordConfig {
 pub enum Needs {
     /// Only the store and the archive.
     Local,
-    /// Discord too.
     Discord,
 }
 

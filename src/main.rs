@@ -14,10 +14,10 @@ use propsbot::{
     app::{self, Error, ExportOrder, GraphOrder, PluginName, PluginOrder, QueryOrder},
     config::{Environment, Needs},
 };
-use propsbot_archive::{Depth, Id};
+use propsbot_archive::{Depth, Id, printable};
 use propsbot_backends::ArchiveSpec;
 use propsbot_mirror::ForgetRequest;
-use propsbot_model::{GuildId, UserId, printable};
+use propsbot_model::{GuildId, UserId};
 use tokio_util::sync::CancellationToken;
 
 /// The allocator. Several threads allocate and free millions of small store pages: the system's
@@ -271,7 +271,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             json,
         } => {
             stop_on_signal(&stop)?;
-            app::sync(&config, guild, recheck, json, &stop).await
+            app::sync(&config, guild.map(Id::new), recheck, json, &stop).await
         }
         Command::Export {
             to, dry_run: true, ..
@@ -306,7 +306,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             let order = GraphOrder {
                 plugin: &plugin,
                 out: out.as_deref(),
-                guild,
+                space: guild.map(Id::new),
                 diff: diff.as_deref(),
                 json,
             };

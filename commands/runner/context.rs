@@ -37,7 +37,6 @@ pub(super) async fn context(http: Arc<Http>) -> Result<Made, Box<serenity::Error
     made.await.unwrap_or_else(panicked)
 }
 
-/// A context and its shard manager.
 type Made = (Context, Arc<ShardManager>);
 
 async fn make(http: Arc<Http>) -> Result<Made, serenity::Error> {

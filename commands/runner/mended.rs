@@ -72,10 +72,8 @@ impl Ticket {
 /// Components that carry values, by type: 3 is a list of texts, 5 to 8 are lists of ids.
 const SELECTS: [u64; 5] = [3, 5, 6, 7, 8];
 
-/// A text input of a form.
 const TEXT_INPUT: u64 = 4;
 
-/// Mends an interaction of this application.
 pub(super) fn mend(event: &Value, application: u64) -> Mended {
     let Some(ticket) = Ticket::new(&event["id"], &event["token"], &event["type"]) else {
         return Mended::Unanswerable;
@@ -134,7 +132,6 @@ fn readable(event: &Value, ticket: &Ticket, application: u64) -> Option<Value> {
     Some(interaction)
 }
 
-/// The data of a command.
 fn command(data: &Value, channel_id: u64) -> Option<Value> {
     let kind = data["type"]
         .as_u64()
@@ -254,7 +251,6 @@ fn user(of: &Value) -> Option<Value> {
     Some(user)
 }
 
-/// A member with its user.
 fn member(of: &Value) -> Option<Value> {
     let mut member = membership(of)?;
     member["user"] = user(&of["user"])?;

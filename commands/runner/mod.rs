@@ -199,7 +199,6 @@ impl InteractionHandler for Runner {
     }
 }
 
-/// Whether an interaction has its answer.
 enum Answered {
     Yes,
     No,

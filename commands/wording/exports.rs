@@ -15,7 +15,6 @@ const NAMED: usize = 8;
 /// How many characters of a commit's id are shown, as git does.
 const SHORT: usize = 7;
 
-/// An export is running.
 pub(crate) fn exporting(made: ExportProgress, language: Language) -> String {
     format!(
         "Exporting{}… I'll tell you here when it's done.",
@@ -40,7 +39,6 @@ pub(crate) fn verifying() -> String {
     "Checking every file of the archive… I'll tell you here when it's done.".to_owned()
 }
 
-/// The result of an export.
 pub(crate) fn exported(outcome: &ExportOutcome, language: Language) -> String {
     match outcome {
         Ok(done) if done.changed => {
@@ -156,7 +154,6 @@ pub(crate) fn archive_status(status: &ArchiveStatus, language: Language) -> Stri
     text
 }
 
-/// The result of a check.
 pub(crate) fn verified(found: &Result<Verification, String>, language: Language) -> String {
     let found = match found {
         Ok(found) => found,

@@ -101,7 +101,6 @@ pub(crate) fn personal_data(left_out: usize) -> String {
     }
 }
 
-/// Asks for confirmation of a deletion.
 pub(crate) fn confirm_deletion() -> String {
     "**Delete everything I keep about you in this server?**\n\
      - Right away, from my database: your messages and all reactions to them, the props you gave (they \
@@ -117,7 +116,6 @@ pub(crate) fn confirm_deletion() -> String {
         .to_owned()
 }
 
-/// The label of the button that deletes.
 pub(crate) fn delete_button() -> &'static str {
     "Delete my data"
 }

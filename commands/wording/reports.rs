@@ -41,7 +41,6 @@ fn line(text: &str, most: usize) -> String {
     shortened(&one_line(text), most)
 }
 
-/// The title of a leaderboard and its chart.
 pub(crate) fn chart_title(query: &LeaderboardQuery) -> String {
     let side = match query.side {
         Side::Received => "Props received",
@@ -56,7 +55,6 @@ pub(crate) fn chart_title(query: &LeaderboardQuery) -> String {
     format!("{side} · {period}")
 }
 
-/// The chart's alt text.
 pub(crate) fn chart_alt_text(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let mut text = format!("A bar chart. {}: ", chart_title(query));
     let bars: Vec<String> = board
@@ -71,7 +69,6 @@ pub(crate) fn chart_alt_text(query: &LeaderboardQuery, board: &Leaderboard) -> S
     shortened(&text, ALT_TEXT)
 }
 
-/// A page of the leaderboard.
 pub(crate) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let title = chart_title(query);
     let mut text = format!("**{title}**, in channels that everyone can read and in this one");
@@ -135,7 +132,6 @@ pub(crate) fn older() -> &'static str {
     "Older ▶"
 }
 
-/// A page of the history.
 pub(crate) fn history(guild: GuildId, side: Option<Side>, history: &HistoryReport) -> String {
     let what = match (&history.member, side) {
         (None, _) => "**Props in this server**".to_owned(),

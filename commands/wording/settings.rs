@@ -55,7 +55,6 @@ pub(crate) fn no_emoji(typed: &str) -> String {
     )
 }
 
-/// The number is out of range.
 pub(crate) fn out_of_range(name: &str, value: u64, least: u64, most: u64) -> String {
     format!("`{name}` is {value}, but has to be {least} to {most}. Nothing was changed.")
 }
@@ -70,7 +69,6 @@ pub(crate) fn nothing_to_change() -> String {
     "Pick at least one option of `/settings set`. Nothing was changed.".to_owned()
 }
 
-/// There's no such setting.
 pub(crate) fn no_setting(typed: &str) -> String {
     format!(
         "There's no setting with that name. Enter one of these: {}, or `all`. You typed:\n{}",
@@ -79,7 +77,6 @@ pub(crate) fn no_setting(typed: &str) -> String {
     )
 }
 
-/// The settings, one a line.
 pub(crate) fn settings(settings: &Settings) -> String {
     let mut lines = vec![
         (
@@ -140,7 +137,6 @@ pub(crate) fn settings(settings: &Settings) -> String {
     fitting(lines.join("\n"))
 }
 
-/// The settings were changed.
 pub(crate) fn settings_changed(changed: &Settings) -> String {
     fitting(format!(
         "Done. The settings are now:\n{}",
@@ -323,7 +319,6 @@ pub(crate) fn setup(setup: &Setup) -> String {
     fitting(text)
 }
 
-/// How many channels are exported, and which.
 fn exported(list: &[ChannelId]) -> String {
     if list.is_empty() {
         return "No channels: there are none that everyone can read".to_owned();

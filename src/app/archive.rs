@@ -20,7 +20,7 @@ use super::{
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
-    Manifest, Millis, ReadError, SOURCECRED, Schema, SideFiles, Summary, Verification,
+    Manifest, Millis, ReadError, SOURCECRED, Schema, SideFiles, Summary, Verification, one_line,
 };
 use propsbot_backends::{ArchiveSpec, Claims, drop_copies};
 use propsbot_jobs::clock::Clock;
@@ -28,8 +28,7 @@ use propsbot_mirror::{
     self as mirror, DataProvider, ExportOptions, ExportTarget, Exports, StoreError, ask,
     export_and_record, give_up_after, spool_of,
 };
-use propsbot_model::{counted, one_line};
-use propsbot_rows::{MEMBERS, MESSAGES, PROPS};
+use propsbot_model::counted;
 
 /// How long a stopped export may take to release the archive.
 const LETTING_GO: Duration = Duration::from_secs(6);
@@ -151,7 +150,7 @@ async fn export_unless(
 }
 
 /// What the store exports. It has, or had, something to export: any other would empty the archive.
-/// (A store whose guilds were all forgotten still withdraws them.)
+/// (A store whose spaces were all forgotten still withdraws them.)
 async fn something_to_export(
     provider: &dyn DataProvider,
     config: &Config,
@@ -162,8 +161,7 @@ async fn something_to_export(
     });
     if is_empty.await?? {
         return Err(Error::Failed(anyhow!(
-            "the store at {} (STORE_PATH) has no guild yet, so there is nothing to export; `propsbot sync` \
-             fetches what the bot can see",
+            "the store at {} (STORE_PATH) is empty, so there is nothing to export; `propsbot sync` fills it",
             config.store_path.display()
         )));
     }
@@ -198,7 +196,6 @@ async fn checked(
     Ok(found)
 }
 
-/// The archive that these exports go to, and the files beside it.
 pub(super) async fn target(
     config: &Config,
     spec: &ArchiveSpec,
@@ -223,7 +220,7 @@ pub(super) async fn target(
     })
 }
 
-/// Returns what an export would write, and for every channel whether it's exported.
+/// Returns what an export would write, and for every part whether it's exported.
 pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let beside = beside(config)?;
@@ -246,11 +243,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     lines.extend(withdrawn.map(|part| format!("would be withdrawn: {part}")));
     if !would.added.is_empty() {
         let ids: Vec<String> = would.added.iter().map(ToString::to_string).collect();
-        lines.push(format!(
-            "new in the archive: {}: {}",
-            counted(ids.len(), "channel"),
-            ids.join(", ")
-        ));
+        lines.push(format!("new in the archive: {}", ids.join(", ")));
     }
     if target.beside.is_some() {
         lines.push(format!(
@@ -280,11 +273,8 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     bar.finish_and_clear();
     let done = done.tried(|| format!("could not restore {spec}"))?;
     lines.push(format!(
-        "restored {spec} into {}: {}, {}. The archive doesn't hold private channels: `propsbot sync` or \
-         `propsbot run` fetches those again and continues from here",
-        config.store_path.display(),
-        counted(done.parts, "channel"),
-        counted(done.rows, "row")
+        "restored {spec} into {}: {done}",
+        config.store_path.display()
     ));
     Ok(lines)
 }
@@ -311,30 +301,24 @@ pub async fn verify(
         .read
         .rows
         .iter()
-        .map(|(table, count)| match table.as_str() {
-            PROPS => format!("{count} props"),
-            table => counted(*count, table.trim_end_matches('s')),
-        })
+        .map(|(table, count)| format!("{table} {count}"))
         .collect();
     let rows = match depth {
-        Depth::Whole => rows.join(", "),
+        Depth::Whole => format!("rows: {}", rows.join(", ")),
         Depth::Structure => "rows not checked".to_owned(),
     };
     let files = counted(found.read.files, "file");
     let mut lines = as_of(&found.manifests, Clock::now()).tried(tried)?;
     if found.is_valid() {
         lines.push(format!("{spec}: {files}: {rows}. No faults."));
-        let unresolved = |of: &str| -> u64 {
-            let all = found.read.unresolved.iter();
-            all.filter(|((_, to), _)| *to == of)
-                .map(|(_, rows)| rows)
-                .sum()
-        };
-        let (about, by) = (unresolved(MESSAGES), unresolved(MEMBERS));
-        if about + by > 0 {
+        let unresolved = found.read.unresolved.iter();
+        let unresolved: Vec<String> = unresolved
+            .map(|((table, to), rows)| format!("{table} without their {to}: {rows}"))
+            .collect();
+        if !unresolved.is_empty() {
             lines.push(format!(
-                "This is not a fault (see docs/archive-format.md): reactions or props about messages that are \
-                 not in the archive: {about}; messages by authors who are not members in it: {by}"
+                "This is not a fault (see docs/archive-format.md): {}",
+                unresolved.join(", ")
             ));
         }
         lines.extend(incomplete(&found.manifests, schema));

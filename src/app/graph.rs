@@ -17,10 +17,9 @@ use super::{
     error::Tried as _,
 };
 use crate::config::Config;
-use propsbot_archive::{Id, read_rows};
+use propsbot_archive::{Id, printable_json, read_rows};
 use propsbot_backends::ArchiveSpec;
 use propsbot_jobs::clock::Clock;
-use propsbot_model::{GuildId, printable_json};
 use propsbot_sourcecred::{
     BeforeAndNow, Changes, Comparison, Document, Documents, Drawing, Types, WeightedGraph, draw,
 };
@@ -28,15 +27,13 @@ use propsbot_sourcecred::{
 /// What to build, and where to write it.
 #[derive(Debug)]
 pub struct GraphOrder<'a> {
-    /// The graph to build.
     pub plugin: &'a PluginOrder,
     /// The folder for `SourceCred`'s three files.
     pub out: Option<&'a Path>,
-    /// The only guild to include; `None` for all.
-    pub guild: Option<GuildId>,
+    /// The only space to include; `None` for all.
+    pub space: Option<Id>,
     /// An earlier graph to compare with: its file, or the folder.
     pub diff: Option<&'a Path>,
-    /// Whether to return the comparison as JSON.
     pub json: bool,
 }
 
@@ -53,13 +50,12 @@ pub async fn graph(
         None => None,
     };
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
-    let only = order.guild.map(Id::new);
     let reading = Arc::clone(&plugin);
     let tried = || format!("could not draw the {} graph from {spec}", plugin.name());
     let (drawing, manifests) = read_rows(
         archive.as_ref(),
         plugin.provider(),
-        only.as_ref(),
+        order.space.as_ref(),
         move |rows| draw(reading.as_ref(), rows),
     )
     .await
@@ -128,7 +124,6 @@ fn read_earlier(path: &Path) -> anyhow::Result<(WeightedGraph, Types)> {
     Ok((graph, types))
 }
 
-/// The comparison for programs.
 fn json(compared: &Comparison, notes: &[String]) -> anyhow::Result<String> {
     #[derive(Serialize)]
     struct Output<'a> {
@@ -140,7 +135,6 @@ fn json(compared: &Comparison, notes: &[String]) -> anyhow::Result<String> {
     Ok(printable_json(&json))
 }
 
-/// The comparison for people.
 fn table(compared: &Comparison) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

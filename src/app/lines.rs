@@ -8,9 +8,8 @@ use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Error, print_line};
-use propsbot_archive::Id;
+use propsbot_archive::{Id, printable_json};
 use propsbot_mirror::DataProvider;
-use propsbot_model::printable_json;
 
 /// How often a line is written.
 const EVERY: Duration = Duration::from_secs(1);

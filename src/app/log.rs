@@ -13,8 +13,8 @@ use tracing_subscriber::{
 };
 
 use crate::config::{Config, Mistakes};
+use propsbot_archive::one_line;
 use propsbot_discord::log_filter;
-use propsbot_model::one_line;
 
 /// Sends logs to stderr, filtered by `filter`, the value of `RUST_LOG`.
 ///

@@ -20,7 +20,6 @@ pub(super) fn provider(config: &Config) -> DiscordProvider {
     })
 }
 
-/// All providers.
 fn providers(config: &Config) -> Vec<Box<dyn DataProvider>> {
     vec![Box::new(provider(config))]
 }

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{Error, providers::provider};
 use crate::config::Config;
+use propsbot_archive::printable_json;
 use propsbot_mirror::DataProvider as _;
-use propsbot_model::printable_json;
 
 /// The status of every space, as text or JSON.
 pub async fn status(config: &Config, json: bool) -> Result<String, Error> {

@@ -9,7 +9,6 @@ use super::{Error, bars::Bars, lines::Lines, providers::provider};
 use crate::config::Config;
 use propsbot_archive::Id;
 use propsbot_mirror::{DataProvider as _, SyncRequest, SyncedState};
-use propsbot_model::GuildId;
 
 /// Fetches what is missing from one space, or from all mirrored ones, and returns a line about each.
 /// With `json`, writes progress to stdout instead. With `recheck`, re-reads all history.
@@ -19,16 +18,13 @@ use propsbot_model::GuildId;
 /// if the mirror lacks anything. Missing data is recorded, and is an error only once the rest is done.
 pub async fn sync(
     config: &Config,
-    only: Option<GuildId>,
+    space: Option<Id>,
     recheck: bool,
     json: bool,
     stop: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
     let provider = Arc::new(provider(config));
-    let request = SyncRequest {
-        space: only.map(Id::new),
-        recheck,
-    };
+    let request = SyncRequest { space, recheck };
     // The bars have to end before the last lines are printed, or they would erase them.
     let bars = Bars::show(provider.clone());
     let lines = json.then(|| Lines::write(provider.clone()));

@@ -37,7 +37,6 @@ const MOST_GUILDS: usize = 10_000;
 /// Threads on a full page of archived threads.
 const THREADS_A_PAGE: usize = 100;
 
-/// Guilds on a full page.
 const GUILDS_A_PAGE: usize = 100;
 
 /// Typed access to Discord's REST API. Cheap to clone.
@@ -52,7 +51,6 @@ pub struct DiscordApi {
 pub struct GuildShape {
     pub guild: Guild,
     pub roles: Items<Role>,
-    /// The guild's own emojis.
     pub emojis: Items<GuildEmoji>,
     /// Approximate number of members, if Discord says.
     pub members: Option<u64>,
@@ -407,7 +405,6 @@ impl DiscordApi {
         Ok(users.map(|user: wire::User| user.into()))
     }
 
-    /// Fetches a list item by item.
     async fn list<T: DeserializeOwned>(&self, route: &Route<'_>) -> Result<Items<T>, RestError> {
         let list = self.rest.get(route, Items::read).await?;
         report(route, &list);

@@ -48,7 +48,6 @@ impl<T> From<Vec<T>> for Items<T> {
 }
 
 impl<T> Items<T> {
-    /// Converts the items.
     pub fn map<U>(self, of: impl FnMut(T) -> U) -> Items<U> {
         Items {
             items: self.items.into_iter().map(of).collect(),

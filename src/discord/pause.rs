@@ -30,7 +30,6 @@ struct Stretch {
     is_told: bool,
 }
 
-/// What the next request has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Go,
@@ -93,7 +92,6 @@ impl Pause {
         }
     }
 
-    /// Returns how much of the pause is left.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         let left = self.0.as_ref()?.until.saturating_duration_since(now);
         Some(left).filter(|left| !left.is_zero())

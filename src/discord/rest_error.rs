@@ -24,7 +24,6 @@ pub enum RestError {
     /// 403: a permission is missing. Not retried.
     #[error("Discord refused {what}: {message} (code {code}); give the bot that permission")]
     Forbidden {
-        /// The request.
         what: String,
         /// Discord's error code. Source:
         /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
@@ -71,7 +70,6 @@ pub enum RestError {
         /// The limit in bytes.
         most: usize,
     },
-    /// The answer isn't what Discord documents.
     #[error("the answer to {what} is unreadable at line {line}, column {column}")]
     Unreadable {
         what: String,

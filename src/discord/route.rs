@@ -25,7 +25,6 @@ pub enum Route<'a> {
     Emojis(GuildId),
     /// One channel or thread.
     Channel(ChannelId),
-    /// All channels of a guild.
     Channels(GuildId),
     /// All active threads of a guild.
     ActiveThreads(GuildId),
@@ -42,7 +41,6 @@ pub enum Route<'a> {
     Member(GuildId, UserId),
     /// A channel's messages before this one, newest first; 100 per page.
     Messages(ChannelId, Option<MessageId>),
-    /// Posts a message to a channel.
     Post(ChannelId),
     Message(ChannelId, MessageId),
     OwnReaction {

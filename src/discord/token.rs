@@ -11,7 +11,6 @@ use propsbot_model::UserId;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
-/// The text can't be a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the Discord token is empty or contains invalid characters: copy it again from the \
@@ -39,7 +38,6 @@ impl Token {
         str::from_utf8(&id).ok()?.parse().ok()
     }
 
-    /// Returns the secret, to send it.
     pub(super) fn secret(&self) -> &str {
         &self.0
     }

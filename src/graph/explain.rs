@@ -14,7 +14,6 @@ pub struct Explanation {
     pub no_props: Option<NoProps>,
     /// Its nodes: the props, then the reactions, then the members.
     pub nodes: Vec<PartNode>,
-    /// Its edges.
     pub edges: Vec<PartEdge>,
     /// Who is thanked but receives nothing, by name.
     pub left_out: Vec<(String, NotReceived)>,
@@ -27,31 +26,24 @@ pub struct Explanation {
 /// What a node stands for. Names are raw: escape them before you show them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// The props message.
     Props,
     /// A reaction: the emoji, and the member's name.
     Reaction(Emoji, String),
-    /// A member, by name.
     Member(String),
 }
 
-/// A node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartNode {
-    /// What it stands for.
     pub part: Part,
     /// How much cred it mints.
     pub mints: Weight,
 }
 
-/// An edge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartEdge {
-    /// Where it starts.
     pub from: Part,
     /// The name of its type, as SourceCred shows it.
     pub says: &'static str,
-    /// Where it ends.
     pub to: Part,
     /// How much cred flows along it and against it.
     pub weight: EdgeWeight,

@@ -12,13 +12,11 @@ use propsbot_rows::Snapshot;
 /// A member who gave or received props.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaderboardEntry {
-    /// The member.
     pub member: UserId,
     /// The name that others see. Raw: escape it before you show it.
     pub name: String,
     /// How many props messages thank them.
     pub received: usize,
-    /// How many reactions those have.
     pub reactions: usize,
     /// How many props messages they gave.
     pub given: usize,
@@ -29,15 +27,12 @@ pub struct LeaderboardEntry {
 /// Props from one receiver's point of view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thanks {
-    /// The message.
     pub message: MessageId,
-    /// Who gave them.
     pub giver: UserId,
     /// The giver's name, raw.
     pub giver_name: String,
     /// What for, raw, but with names instead of ids.
     pub reason: String,
-    /// How many reactions they have.
     pub reactions: usize,
 }
 

@@ -44,7 +44,6 @@ pub struct PropsPlugin {
 }
 
 impl PropsPlugin {
-    /// The plugin with these weights.
     pub fn new(weights: Weights) -> Self {
         Self { weights }
     }

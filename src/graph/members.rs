@@ -18,7 +18,6 @@ const UNNAMED: &str = "someone";
 /// data was deleted.
 pub(super) struct Members<'a>(BTreeMap<UserId, Member<'a>>);
 
-/// A known member.
 #[derive(Clone, Copy)]
 pub(super) struct Member<'a>(&'a MemberRow);
 

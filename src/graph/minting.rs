@@ -22,7 +22,6 @@ pub(super) struct Minting<'a> {
 
 /// The factors that everything about one props message has in common.
 pub(super) struct Factors {
-    /// The channel's.
     channel: Weight,
     /// Each reaction's, if they are averaged; else 1.
     reaction: Weight,
@@ -64,7 +63,6 @@ impl<'a> Minting<'a> {
         self.of_member(props.giver, props).and(factors.channel)
     }
 
-    /// How much a reaction to the props mints.
     pub(super) fn of_reaction(
         &self,
         emoji: &EmojiKey,

@@ -27,7 +27,6 @@ use propsbot_sourcecred::{EdgeWeight, NodeAddress, Weight, WeightedGraph, descri
 const REASON_UNITS: usize = 60;
 const NAME_UNITS: usize = 20;
 
-/// The graph of all props in a snapshot.
 pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
     let rules = Rules::new(snapshot);
     let mut drawing = Drawing {
@@ -180,7 +179,6 @@ fn url(id: MessageId, props: &Props<'_>) -> String {
     jump_url(props.guild, channel, id)
 }
 
-/// The names of custom emojis.
 fn emoji_names(snapshot: &Snapshot) -> BTreeMap<EmojiId, &str> {
     let mut emojis = BTreeMap::new();
     for row in &snapshot.emojis {

@@ -43,17 +43,14 @@ pub struct Props<'a> {
     pub(super) command: Option<InteractionId>,
     /// When they were given: the time of the message that gives them.
     pub(super) given: Millis,
-    /// When the contribution was made that they are for.
     pub at: Millis,
     /// The message that they are for, if it is another one.
     pub about: Option<(ChannelId, MessageId)>,
-    /// Who gives them.
     pub giver: UserId,
     /// How often each receiver is thanked.
     pub receivers: BTreeMap<UserId, u32>,
     /// What for, raw.
     pub reason: &'a str,
-    /// Who reacted, and with what.
     pub(super) reactions: BTreeSet<(EmojiKey, UserId)>,
 }
 
@@ -91,9 +88,7 @@ pub(super) struct Judged<'a> {
 /// Why a message isn't props.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoProps {
-    /// Its channel was deleted.
     ChannelDeleted,
-    /// It was deleted.
     MessageDeleted,
     /// The giver took them back.
     Withdrawn,
@@ -101,7 +96,6 @@ pub enum NoProps {
     NoPropsChannel,
     /// An integration posted it.
     ByWebhook,
-    /// A bot posted it.
     ByBot,
     /// Nobody wrote it: Discord did, or a command.
     NotWritten,
@@ -116,7 +110,6 @@ pub enum NoProps {
 /// Why somebody who is thanked receives nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReceived {
-    /// They are the giver.
     Giver,
     /// They aren't in the archive.
     Unknown,
@@ -132,11 +125,9 @@ pub enum NotReceived {
 pub enum NoReaction {
     /// It was taken back.
     Removed,
-    /// A bot added it.
     ByBot,
     /// Somebody who isn't in the archive added it.
     ByUnknown,
-    /// Its emoji is unknown.
     NoEmoji,
 }
 
@@ -319,7 +310,6 @@ impl<'a> Rules<'a> {
         self.received(props, thanked)
     }
 
-    /// The props for those of the thanked who receive them.
     fn received<'r>(
         &self,
         mut props: Props<'r>,
@@ -353,7 +343,6 @@ impl<'a> Rules<'a> {
 /// Somebody who is thanked by a message.
 struct Thanked {
     user: UserId,
-    /// How often.
     count: u32,
     /// By a mention, not only by a reply.
     named: bool,
@@ -361,7 +350,6 @@ struct Thanked {
     late: Option<u32>,
 }
 
-/// All props in a snapshot that count, by message.
 pub(super) fn props<'a>(
     snapshot: &'a Snapshot,
     rules: &Rules<'_>,
@@ -418,7 +406,6 @@ fn by_answer(snapshot: &Snapshot) -> BTreeMap<MessageId, &PropsRow> {
     answers
 }
 
-/// The bots whose posts are props.
 pub(super) fn props_bots(snapshot: &Snapshot) -> BTreeSet<(GuildId, UserId)> {
     let mut bots = BTreeSet::new();
     for guild in &snapshot.guilds {

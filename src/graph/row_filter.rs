@@ -16,7 +16,6 @@ pub struct PropsRowFilter {
     /// The channels that have props given by command.
     channels: BTreeSet<ChannelId>,
     answers: HashSet<MessageId>,
-    /// The bots whose posts are props.
     bots: BTreeSet<(GuildId, UserId)>,
     kept: HashSet<MessageId>,
 }

@@ -83,13 +83,11 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// The weight of an emoji.
     pub fn of_emoji(&self, emoji: &EmojiKey) -> Weight {
         let own = self.emojis.get(&*bare(emoji));
         own.copied().unwrap_or(self.reaction)
     }
 
-    /// The weight of a member with these roles.
     pub fn of_roles(&self, roles: impl Iterator<Item = RoleId>) -> Weight {
         let weights = roles.filter_map(|role| self.roles.get(&role).copied());
         weights.fold(

@@ -301,7 +301,6 @@ fn forgotten<S: Rows>(
     Ok(found)
 }
 
-/// Returns the deleted messages that a text links to.
 fn linked<S: Rows>(rows: &S, guild: GuildId, text: &str) -> Result<BTreeSet<MessageId>, S::Error> {
     let mut found = BTreeSet::new();
     for (channel, id) in jump_urls_in(text) {

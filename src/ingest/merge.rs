@@ -193,7 +193,6 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
     Ok(Vec::new())
 }
 
-/// Returns the guild's current session.
 pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<Session, S::Error> {
     let session = rows.get(guild_id)?;
     Ok(session.unwrap_or_else(|| Session::none(guild_id)))

@@ -150,7 +150,6 @@ pub async fn acknowledge(
     Ok(())
 }
 
-/// What to do about a message.
 enum Wish {
     /// It isn't props, or acknowledgements are off.
     Nothing,

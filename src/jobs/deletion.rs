@@ -16,7 +16,6 @@ use propsbot_store::{Store, StoreError};
 pub struct Forgotten {
     pub messages: usize,
     pub reactions: usize,
-    /// Props that they gave.
     pub props: usize,
 }
 

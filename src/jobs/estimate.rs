@@ -61,7 +61,6 @@ pub struct Course {
     pub props: bool,
     /// Whether it is a thread: assumed to be short until known otherwise.
     pub thread: bool,
-    /// Whether any pages are to be read.
     pub reads: bool,
     /// Pages to read, if the store knows that part.
     pub expected: Option<u32>,
@@ -87,7 +86,6 @@ pub struct Finished {
 /// Pages left to read in a channel.
 #[derive(Clone, Copy, Debug, Default)]
 struct PagesLeft {
-    /// Pages already read.
     read: f64,
     /// Pages left according to evidence.
     known: f64,
@@ -96,7 +94,6 @@ struct PagesLeft {
 }
 
 impl Finished {
-    /// Adds a finished channel.
     pub fn add(&mut self, course: &mut Course) {
         let first = course.trace.done.iter().map(|span| span.from).min();
         self.since = self.since.into_iter().chain(first).min();
@@ -320,7 +317,6 @@ fn split(
     (done, rest)
 }
 
-/// Merges pages in pairs.
 fn merged(pages: &[Page]) -> Vec<Page> {
     let pairs = pages.chunks(2).filter_map(|pair| {
         let ((newer, _), (older, _)) = (pair.first()?, pair.last()?);

@@ -12,7 +12,6 @@ use propsbot_model::GuildId;
 pub struct PerGuild<T>(Arc<Mutex<BTreeMap<GuildId, T>>>);
 
 impl<T: Clone + Default> PerGuild<T> {
-    /// The guild's own.
     pub fn of(&self, guild: GuildId) -> T {
         let mut all = self.0.lock().expect("no look panics");
         all.entry(guild).or_default().clone()

@@ -20,7 +20,6 @@ pub struct MirroredGuilds(Arc<Inner>);
 struct Inner {
     is_named: bool,
     operators: Vec<UserId>,
-    /// In order.
     guilds: RwLock<Vec<GuildId>>,
 }
 
@@ -43,7 +42,6 @@ impl MirroredGuilds {
         self.read().clone()
     }
 
-    /// Returns whether the operator named them.
     pub fn is_named(&self) -> bool {
         self.0.is_named
     }

@@ -41,7 +41,6 @@ pub struct Found {
     pub given: Vec<Props>,
     /// Props that they received through commands.
     pub received: Vec<Props>,
-    /// Their actions as an admin.
     pub admin_actions: Vec<AdminAction>,
 }
 

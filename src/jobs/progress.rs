@@ -95,7 +95,6 @@ impl ProgressBoard {
         change(&mut self.lock().now);
     }
 
-    /// Starts fetching these channels.
     pub fn fetch(&self, courses: impl IntoIterator<Item = (ChannelId, Course)>) {
         let mut board = self.lock();
         board.now.phase = Phase::Fetching;
@@ -131,7 +130,6 @@ impl ProgressBoard {
         board.now.channels_done += 1;
     }
 
-    /// Returns the current progress.
     pub fn look(&self) -> Progress {
         let board = &mut *self.lock();
         let mut now = board.now.clone();
@@ -171,7 +169,6 @@ impl ProgressBoard {
 }
 
 impl Progress {
-    /// Describes the time left.
     pub fn time_left(&self) -> String {
         self.left.map_or_else(
             || "time left unknown".to_owned(),

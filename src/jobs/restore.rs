@@ -16,10 +16,10 @@ use propsbot_archive::{
     ArchiveReader, Batch, Covered, DataArchive, Id, Manifest, Query, ReadError, Row, Scope,
     SpaceReader,
 };
-use propsbot_mirror::{Record, RestoreReport};
+use propsbot_mirror::Record;
 use propsbot_model::{
     ChannelId, Class, Coverage, Evidence, GuildId, Interval, Lww, Member, Millis, Presence,
-    Privacy, Scrub, Session, Stamp, Synced, Tally, Tier, Tombstoned,
+    Privacy, Scrub, Session, Stamp, Synced, Tally, Tier, Tombstoned, counted,
 };
 use propsbot_rows::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow,
@@ -41,13 +41,11 @@ pub enum RestoreError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A row that no store would have exported.
     #[error(
         "a row of the {table} of {scope} is inconsistent or belongs elsewhere: was the archive written by \
          another program? `propsbot verify` tells more"
     )]
     Row { table: &'static str, scope: Scope },
-    /// A manifest has an invalid id.
     #[error("the archive has {0:?} where the id of a guild or channel should be")]
     NotAnId(String),
     #[error("the process is ending")]
@@ -55,12 +53,12 @@ pub enum RestoreError {
 }
 
 /// Fills a store opened with [`Store::open_to_restore`].
-/// `told` receives the numbers of rows done and in total.
+/// `told` receives the numbers of rows done and in total. Returns what was restored, for people.
 pub async fn restore(
     store: &Arc<Store>,
     archive: &dyn DataArchive,
     told: &(dyn Fn(u64, u64) + Sync),
-) -> Result<RestoreReport, RestoreError> {
+) -> Result<String, RestoreError> {
     let mut attempt = 1;
     loop {
         match run(store, archive, told).await {
@@ -74,7 +72,7 @@ async fn run(
     store: &Arc<Store>,
     archive: &dyn DataArchive,
     told: &(dyn Fn(u64, u64) + Sync),
-) -> Result<RestoreReport, RestoreError> {
+) -> Result<String, RestoreError> {
     let reader = ArchiveReader::open(archive, &SCHEMA).await?;
     write(store, Store::clear).await?;
     let manifests = reader.manifests();
@@ -88,16 +86,19 @@ async fn run(
         now,
         newest,
         total: rows.copied().fold(0, u64::saturating_add),
-        done: RestoreReport {
-            generation: reader.generation(),
-            ..RestoreReport::default()
-        },
+        channels: 0,
+        rows: 0,
     };
     for space in reader.spaces() {
         restore.guild(space).await?;
     }
     let from = reader.origins();
-    let done = restore.done;
+    let done = format!(
+        "{}, {}. The archive doesn't hold private channels: `propsbot sync` or `propsbot run` fetches those \
+         again and continues from here",
+        counted(restore.channels, "channel"),
+        counted(restore.rows, "row")
+    );
     // The first export reads everything again, and so detects losses.
     write(store, move |store| store.restored(newest, &from)).await?;
     Ok(done)
@@ -120,7 +121,8 @@ struct Restore<'a> {
     /// When the guild was last heard of that was heard of last.
     newest: Stamp,
     total: u64,
-    done: RestoreReport,
+    channels: u64,
+    rows: u64,
 }
 
 /// What the rows of a guild say together.
@@ -246,7 +248,6 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// Writes the records of these rows, and returns them.
     async fn rows<R: Row + Restored>(
         &mut self,
         batch: &Batch,
@@ -263,8 +264,8 @@ impl Restore<'_> {
         let newest = self.newest;
         let put = move |store: &Store| store.restore(&records, newest).map(|()| records);
         let records = write(self.store, put).await?;
-        self.done.rows += count;
-        (self.told)(self.done.rows, self.total);
+        self.rows += count;
+        (self.told)(self.rows, self.total);
         Ok(records)
     }
 
@@ -302,7 +303,7 @@ impl Restore<'_> {
     ) -> Result<(), RestoreError> {
         let mut known = Vec::new();
         for (line, covered) in space.parts().await? {
-            self.done.parts += 1;
+            self.channels += 1;
             let ranges = covered.into_iter().filter_map(|range| {
                 covered_ids(Covered {
                     to: range.to.min(self.now),

@@ -15,7 +15,6 @@ use propsbot_model::{
 };
 use propsbot_store::{Reader, Store, StoreError};
 
-/// The sync status of a guild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GuildStatus {
     pub id: GuildId,
@@ -99,7 +98,6 @@ pub struct IntervalStatus {
     pub since: Millis,
 }
 
-/// The coverage of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum CoverageStatus {
@@ -185,7 +183,6 @@ pub struct ContradictionStatus {
 /// An object that couldn't be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailureStatus {
-    /// The object.
     pub object: String,
     pub reason: String,
     /// How often it failed in a row.

@@ -43,7 +43,6 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The clock's key.
     const KEY: u8 = 20;
 
     pub(crate) fn new(newest: Stamp, heard: Option<Stamp>) -> Self {

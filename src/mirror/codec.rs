@@ -6,14 +6,12 @@ use crate::{Record, RowError};
 /// other change needs a new store schema and an upgrade from the old one.
 const VERSION: u8 = 1;
 
-/// Encodes a row.
 pub(crate) fn encode<R: Record>(row: &R) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     rmp_serde::encode::write(&mut bytes, row).expect("records consist of plain data");
     bytes
 }
 
-/// Decodes a row.
 pub(crate) fn decode<R: Record>(bytes: &[u8]) -> Result<R, RowError> {
     let fail = |reason: String| RowError {
         table: R::TABLE.name,

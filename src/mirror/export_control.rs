@@ -131,7 +131,6 @@ impl ExportRequests {
         waiting
     }
 
-    /// Reports the outcome of an export to those waiting.
     pub(crate) fn done(
         &mut self,
         outcome: Result<Summary, ExportJobError>,

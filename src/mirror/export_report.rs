@@ -72,7 +72,6 @@ impl ExportReport {
 }
 
 impl<D: Domain> Mirror<D> {
-    /// Records an export.
     pub(crate) fn record_export(&self, export: FinishedExport) -> Result<(), StoreError> {
         self.inner.change(|_| {
             let mut report = ExportReport::of(&*self.inner)?;

@@ -68,7 +68,6 @@ pub async fn give_up_after<T>(
     tokio::time::timeout(letting_go, exporting).await.ok()
 }
 
-/// When the last recorded export ended.
 async fn last_ended(provider: &Arc<dyn Exports>) -> Option<Millis> {
     let report = ask(provider, |provider| provider.ledger().report()).await;
     Some(report.ok()?.ok()?.last?.at)

@@ -186,7 +186,6 @@ pub(crate) enum OldLast {
 }
 
 impl OneManifest {
-    /// The key of its row.
     pub(crate) const KEY: &[u8] = &[0, Last::KEY];
 
     /// The stored rows of the ledger.

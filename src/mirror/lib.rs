@@ -58,8 +58,8 @@ pub use mark::{Dirty, Mark};
 pub use mirror::{Mirror, SCHEMA};
 pub use propsbot_archive::Id;
 pub use provider::{
-    DataProvider, ForgetRequest, Gauge, Progress, RestoreReport, SpaceStatus, SyncRequest,
-    SyncedSpace, SyncedState,
+    DataProvider, ForgetRequest, Gauge, Progress, SpaceStatus, SyncRequest, SyncedSpace,
+    SyncedState,
 };
 pub use provider_error::ProviderError;
 pub use record::{PartRecord, Place, Record, Table};

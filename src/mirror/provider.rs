@@ -185,12 +185,12 @@ use crate::{Exports, ProviderError};
 ///         &self,
 ///         archive: &dyn DataArchive,
 ///         _: &(dyn Fn(u64, u64) + Sync),
-///     ) -> Result<RestoreReport, ProviderError> {
+///     ) -> Result<String, ProviderError> {
 ///         let reader = ArchiveReader::open(archive, &SCHEMA).await?;
 ///         let rows = reader.rows::<Bridge>().await?;
 ///         self.store.0.restore(&rows, Stamp(1))?;
 ///         self.store.0.restored(Stamp(1), &reader.origins())?;
-///         Ok(RestoreReport { generation: reader.generation(), parts: 0, rows: rows.len() as u64 })
+///         Ok(format!("{} bridges", rows.len()))
 ///     }
 ///     async fn forget(&mut self, _: &ForgetRequest) -> Result<Vec<String>, ProviderError> {
 ///         Err(ProviderError::Wrong("bridges keep nothing of users".into()))
@@ -268,7 +268,8 @@ pub trait DataProvider: Send + Sync {
 
     /// Fills an empty store from an archive of this provider.
     ///
-    /// `told` is called with the number of restored rows and their total.
+    /// `told` is called with the number of restored rows and their total. Returns a line for people:
+    /// what was restored, and what the archive doesn't hold.
     ///
     /// # Errors
     /// The archive can't be read, or the store isn't empty. A half-filled store is refused by
@@ -277,7 +278,7 @@ pub trait DataProvider: Send + Sync {
         &self,
         archive: &dyn DataArchive,
         told: &(dyn Fn(u64, u64) + Sync),
-    ) -> Result<RestoreReport, ProviderError>;
+    ) -> Result<String, ProviderError>;
 
     /// Deletes data, also from the store's files.
     ///
@@ -356,17 +357,6 @@ pub struct SpaceStatus {
     pub text: String,
     /// For programs.
     pub details: Value,
-}
-
-/// The counts of a restore.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RestoreReport {
-    /// The generation that was restored.
-    pub generation: u64,
-    /// Parts in all spaces.
-    pub parts: u64,
-    /// Rows in all tables.
-    pub rows: u64,
 }
 
 /// Whose data to delete.

@@ -76,7 +76,6 @@ impl Overlay for Option<&OldValues> {
     }
 }
 
-/// The open views.
 pub(crate) struct Views {
     open: Vec<Weak<OldValues>>,
     /// Bytes of old values kept per view.
@@ -119,7 +118,6 @@ impl Views {
 }
 
 impl View {
-    /// The live rows.
     pub(crate) fn live(inner: Arc<Inner>) -> Self {
         Self { inner, old: None }
     }

@@ -30,7 +30,6 @@ pub struct Answer {
     /// In the order they are named.
     pub receivers: Vec<UserId>,
     pub reason: String,
-    /// The thanked-for message.
     pub about: Option<(ChannelId, MessageId)>,
     /// The command's run, and a channel for the link to it. Needed if Discord doesn't link the
     /// message to the run. Written as a message link, which leads to the time of the run.
@@ -91,7 +90,6 @@ pub fn read_answer(content: &str) -> Option<Answer> {
     })
 }
 
-/// Link to a message.
 pub fn jump_url(guild: GuildId, channel: ChannelId, message: MessageId) -> String {
     format!("https://discord.com/channels/{guild}/{channel}/{message}")
 }

@@ -12,7 +12,6 @@ use super::EmojiId;
 pub enum EmojiKey {
     /// A Unicode emoji, exactly as Discord spells it (`#️⃣` keeps its variation selector).
     Unicode(String),
-    /// A custom emoji of any guild.
     Custom(EmojiId),
 }
 
@@ -72,7 +71,6 @@ impl Emoji {
         emojis::get(text).map(|known| Self::unicode(known.as_str()))
     }
 
-    /// A Unicode emoji.
     pub fn unicode(text: impl Into<String>) -> Self {
         Self {
             key: EmojiKey::Unicode(text.into()),

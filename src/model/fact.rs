@@ -27,7 +27,6 @@ pub enum Class {
     Threads = 3,
     Members = 4,
     Messages = 5,
-    /// Reactions to messages.
     Reactions = 6,
 }
 
@@ -42,7 +41,6 @@ impl Class {
         Self::Reactions,
     ];
 
-    /// Its name in manifests.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Guild => "guild",
@@ -97,15 +95,12 @@ pub struct PagedMessage {
 pub struct Slice {
     /// Index, from 0.
     pub part: u64,
-    /// Number of slices.
     pub of: u64,
 }
 
 impl Slice {
-    /// All messages.
     pub const ALL: Self = Self { part: 0, of: 1 };
 
-    /// Whether the message is in this slice.
     pub fn has(self, id: MessageId) -> bool {
         // The upper bits are the time in milliseconds.
         (id.0 >> 22) % self.of.max(1) == self.part
@@ -177,7 +172,6 @@ pub enum Fact {
     ChannelGone(GuildId, ChannelId),
     /// Current state of a role.
     Role(Role),
-    /// A role was deleted.
     RoleGone(GuildId, RoleId),
     /// Current state of an emoji.
     Emoji(GuildEmoji),
@@ -185,11 +179,9 @@ pub enum Fact {
     AllRoles(GuildId, BTreeSet<RoleId>),
     /// The complete list of the guild's own emojis.
     AllEmojis(GuildId, Vec<GuildEmoji>),
-    /// The user is a member, with these roles.
     Member(GuildId, User, Presence),
     /// The user's current name. Says nothing about membership.
     User(GuildId, User),
-    /// The user left the guild.
     MemberGone(GuildId, UserId),
     /// The complete set of members.
     AllMembers(GuildId, BTreeSet<UserId>),
@@ -197,13 +189,11 @@ pub enum Fact {
     Posted(Message),
     /// Current state of a message.
     Message(Message),
-    /// A message was deleted.
     MessageGone(GuildId, ChannelId, MessageId),
     /// A REST page of messages.
     Page(Page),
     Reacted(ReactionEvent),
     Unreacted(ReactionEvent),
-    /// A message's reactions were cleared: all, or those with one emoji.
     ReactionsCleared(GuildId, ChannelId, MessageId, Option<EmojiKey>),
     /// All users who reacted to the message with the emoji.
     Reactors {
@@ -218,7 +208,6 @@ pub enum Fact {
     },
     /// Props given with a command.
     Props(Props),
-    /// All settings of a guild.
     Settings(Settings),
     /// An admin changed one setting.
     SettingsChanged(GuildId, SettingsChange),
@@ -231,7 +220,6 @@ pub enum Fact {
     PropsHushed(GuildId, ChannelId, InteractionId),
     /// One step of deleting a member's data.
     Forget(GuildId, Forget),
-    /// Whether to mirror the guild.
     GuildChosen(GuildChoice),
     /// The commands registered with Discord.
     Registered(Registered),
@@ -243,7 +231,6 @@ pub enum Fact {
     Noted(GuildId, SessionNumber, Option<Stamp>),
     /// The channel may have changed unseen since that time.
     Unseen(GuildId, ChannelId, Stamp),
-    /// The look-back of the channel is done.
     LookedBack(GuildId, ChannelId),
     /// From this message on, this session's gateway delivers the channel's messages.
     Live(GuildId, ChannelId, Live),
@@ -269,9 +256,7 @@ pub enum Fact {
     RecheckEnded(GuildId, Stamp),
     /// The class of data is complete now.
     Synced(GuildId, Class),
-    /// Fetching failed, for this reason.
     Failed(GuildId, FailureObject, Reason),
-    /// Discord refuses this, for this reason.
     Refused(GuildId, FailureObject, Reason),
     /// Fetching succeeded, or the object no longer exists.
     Settled(GuildId, FailureObject),

@@ -32,7 +32,6 @@ impl ChannelKind {
     pub const TEXT: Self = Self(0);
     /// Also has messages.
     pub const VOICE: Self = Self(2);
-    /// A category of channels.
     pub const CATEGORY: Self = Self(4);
     /// Messages of an announcement channel can be followed from other guilds.
     pub const ANNOUNCEMENT: Self = Self(5);
@@ -248,7 +247,6 @@ fields!(Role: Name => name, Position => position, Permissions => permissions, Ma
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GuildEmoji {
     pub id: EmojiId,
-    /// The guild where it was seen.
     pub guild_id: GuildId,
     /// `None` if it was first seen after its deletion.
     pub name: Option<String>,

@@ -27,7 +27,6 @@ pub struct Quota {
     pub period: QuotaPeriod,
 }
 
-/// The period of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaPeriod {

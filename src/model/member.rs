@@ -37,7 +37,6 @@ pub struct Presence {
     pub nick: Option<String>,
     /// Sorted; without `@everyone`.
     pub roles: Vec<RoleId>,
-    /// When the user joined.
     pub joined_at: Option<Millis>,
     /// Fields that couldn't be read when last seen.
     #[serde(default, skip_serializing_if = "Unread::is_empty")]

@@ -43,12 +43,10 @@ impl MessageKind {
     }
 }
 
-/// The kind of author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthorKind {
     User,
-    /// A bot user.
     Bot,
     /// A webhook, which is no user.
     Webhook,
@@ -93,9 +91,7 @@ pub struct Message {
     pub content: String,
     /// Sorted by user.
     pub mentions: Vec<Mention>,
-    /// The message it replies to.
     pub reply_to: Option<MessageId>,
-    /// The command it responds to.
     pub command: Option<Command>,
     /// Time of the last edit.
     pub edited_at: Option<Millis>,
@@ -169,7 +165,6 @@ impl Message {
         }
     }
 
-    /// When this version was written.
     fn written_at(&self) -> Millis {
         self.edited_at.unwrap_or_else(|| self.id.created_at())
     }

@@ -33,7 +33,6 @@ pub struct Permissions<'a> {
 }
 
 impl<'a> Permissions<'a> {
-    /// Takes the guild, all of its roles and all of its channels.
     pub fn new(
         guild: &'a Guild,
         roles: impl IntoIterator<Item = &'a Role>,
@@ -101,7 +100,6 @@ impl<'a> Permissions<'a> {
         }
     }
 
-    /// Whether a member with these roles can read all of the channel.
     pub fn member_reads(&self, user: UserId, roles: &[RoleId], channel: &Channel) -> bool {
         let bits = self.of_member(user, roles, channel);
         can_read(channel, bits)

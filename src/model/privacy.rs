@@ -15,7 +15,6 @@ use super::{
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
-    /// Not at all.
     #[default]
     None,
     /// The text of their messages is neither stored nor exported. Authorship, mentions and
@@ -29,7 +28,6 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// All tiers that opt out.
     pub const OUT: [Self; 3] = [Self::Content, Self::Identity, Self::Everything];
 
     /// Whether the text of their messages is stored.
@@ -37,7 +35,6 @@ impl Tier {
         self < Self::Content
     }
 
-    /// Whether their names are exported.
     pub fn shows_names(self) -> bool {
         self < Self::Identity
     }
@@ -142,7 +139,6 @@ pub enum Forget {
     Tombstone(ChannelId, MessageId),
     /// A reaction of theirs. Its count stays, as [`LeftOut`](super::LeftOut).
     Reaction(Box<Reaction>),
-    /// Props they gave.
     Props(ChannelId, InteractionId),
     /// Mentions of the members or their messages in another user's message.
     InMessage(ChannelId, MessageId, Arc<Named>),
@@ -150,9 +146,7 @@ pub enum Forget {
     InProps(ChannelId, InteractionId, Arc<Named>),
     /// Mentions of them in a channel's or thread's name, and titles of their threads.
     InChannel(ChannelId),
-    /// Their ownership of the guild.
     InGuild,
-    /// Their actions as an admin.
     InActions(UserId),
     /// Their messages at the bounds of the channel's coverage.
     InCoverage(ChannelId),

@@ -35,7 +35,6 @@ pub struct Props {
     /// When the giver took them back.
     #[serde(default)]
     pub withdrawn: Option<Millis>,
-    /// The message that they thank for.
     #[serde(default)]
     pub about: Option<(ChannelId, MessageId)>,
 }

@@ -30,7 +30,6 @@ impl<'a> Pseudonyms<'a> {
         }
     }
 
-    /// The user, or the pseudonym of a hidden one.
     pub fn shown(&mut self, user: UserId) -> UserId {
         if !self.hidden.contains(&user) {
             return user;
@@ -119,7 +118,6 @@ impl Named {
         self.take_from_text(name, &mut pseudonyms);
     }
 
-    /// Removes them from an admin action.
     pub fn take_from_action(&self, action: &mut AdminAction) {
         let mut pseudonyms = Pseudonyms::new(&self.users, [action.by]);
         action.by = pseudonyms.shown(action.by);
@@ -150,7 +148,6 @@ pub fn ids_in(text: &str) -> BTreeSet<u64> {
     found
 }
 
-/// The messages linked in a text, with their channels.
 pub fn jump_urls_in(text: &str) -> Vec<(super::ChannelId, MessageId)> {
     let from = text.match_indices("https://").map(|(at, _)| &text[at..]);
     let url = |text: &str| {

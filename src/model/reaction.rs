@@ -14,7 +14,6 @@ pub enum Evidence {
     Rest,
 }
 
-/// When something was seen, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Seen {
     pub at: Stamp,
@@ -130,7 +129,6 @@ pub struct ReactionMark {
 }
 
 impl ReactionMark {
-    /// Whether it applies to reactions with this emoji.
     pub fn covers(&self, emoji: &EmojiKey) -> bool {
         self.emoji.as_ref().is_none_or(|of| of == emoji)
     }

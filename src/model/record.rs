@@ -59,7 +59,6 @@ pub mod tables {
 pub struct Lww<T> {
     /// When the value held.
     pub at: Stamp,
-    /// The value.
     pub value: T,
 }
 
@@ -133,7 +132,6 @@ impl<T> Tombstoned<T> {
 
 /// A kind of object in a guild that has an id and can be deleted.
 pub trait Entity: Ord + Fields + Serialize + DeserializeOwned {
-    /// The table it belongs to.
     const TABLE: Table;
 }
 

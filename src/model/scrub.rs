@@ -108,7 +108,6 @@ impl Walk {
         }
     }
 
-    /// Moves on to this channel.
     #[must_use]
     pub fn at(self, place: ChannelId) -> Self {
         Self {
@@ -120,7 +119,6 @@ impl Walk {
     }
 }
 
-/// The scrub of a guild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scrub {
     pub guild_id: GuildId,

@@ -86,7 +86,6 @@ pub struct Settings {
     pub age_restricted: bool,
 }
 
-/// The text isn't one of the allowed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the possible words")]
 pub struct UnknownWord;

@@ -3,7 +3,6 @@
 
 use super::{ChannelId, Language, Quota, RoleId, Settings, UserId};
 
-/// A change to one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsChange {
     /// `None`: channels with "props" in their name.
@@ -13,12 +12,10 @@ pub enum SettingsChange {
         channel: ChannelId,
         private: bool,
     },
-    /// Excludes a channel from export.
     Exclude(ChannelId),
     /// Removes all inclusions and exclusions.
     NoExceptions,
     Quota(Option<Quota>),
-    /// In minutes.
     Cooldown(u32),
     /// Roles that may give props; empty: everyone.
     GiverRoles(Vec<RoleId>),

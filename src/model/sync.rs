@@ -95,7 +95,6 @@ pub struct Pending {
     /// Discord's count.
     #[serde(default)]
     pub count: u64,
-    /// When Discord counted.
     #[serde(default)]
     pub counted: Stamp,
     /// Refusals in a row since then.
@@ -115,7 +114,6 @@ pub struct Pending {
 /// A reactor list whose length differs from Discord's count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contradiction {
-    /// Users listed.
     pub listed: u64,
     /// Tells lists with different users apart until settled.
     pub digest: u64,
@@ -238,7 +236,6 @@ impl Pending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     pub guild_id: GuildId,
-    /// The current session.
     pub number: SessionNumber,
     #[serde(default)]
     pub since: Stamp,
@@ -367,7 +364,6 @@ pub struct Failure {
     pub object: FailureObject,
     /// Must not contain tokens or message content.
     pub reason: Reason,
-    /// Failures in a row.
     pub times: u32,
     /// When it last failed.
     pub at: Millis,
@@ -400,11 +396,9 @@ pub struct Tally {
     pub guild_id: GuildId,
     /// The channel or thread.
     pub channel_id: ChannelId,
-    /// Messages that exist.
     pub messages: u64,
     /// Messages known to be deleted.
     pub deleted: u64,
-    /// Reactions that exist.
     pub reactions: u64,
     /// Props given with a command.
     pub props: u64,

@@ -8,7 +8,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Larger than this many bytes.
     #[error("it is larger than {0} bytes")]
     TooLarge(usize),
     /// The connection broke while reading.

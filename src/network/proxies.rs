@@ -72,7 +72,6 @@ impl Proxies {
         self.except.as_deref()
     }
 
-    /// Returns the proxy to use for this URL.
     pub(super) fn of(&self, url: &Uri) -> Option<Intercept> {
         self.matcher.intercept(url)
     }

@@ -104,7 +104,6 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The manifest of a server with these rows and so many channels.
     pub(crate) fn server(name: &str, rows: &[(&str, u64)], channels: usize) -> Manifest {
         Manifest {
             format: 2,

@@ -15,7 +15,6 @@ const TOLD: [(&str, &str); 4] = [
     (MEMBERS, "members seen"),
 ];
 
-/// The README of an archive with these servers.
 pub(super) fn readme(servers: &[&Manifest]) -> String {
     let mut text = String::from("# An archive of Discord servers\n\n");
     text.push_str(FIGURES[0]);

@@ -77,7 +77,6 @@ pub struct RoleRow {
     /// Permission bits, as decimal text in JSON.
     #[serde(with = "wide")]
     pub permissions: u64,
-    /// Whether an integration manages it.
     pub managed: bool,
     pub deleted_at: Option<Millis>,
 }
@@ -85,12 +84,10 @@ pub struct RoleRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmojiRow {
     pub id: EmojiId,
-    /// The guild where it was seen.
     pub guild_id: GuildId,
     /// `None` if never seen.
     pub name: Option<String>,
     pub animated: bool,
-    /// Whether the guild owns it.
     pub own: bool,
     pub deleted_at: Option<Millis>,
 }
@@ -158,9 +155,7 @@ pub struct MessageRow {
     pub content: Option<String>,
     /// Mentioned users and how often, sorted by user.
     pub mentions: Vec<Mention>,
-    /// The message it replies to.
     pub reply_to: Option<MessageId>,
-    /// The command it responds to.
     pub command: Option<Command>,
     /// Time of the last edit.
     pub edited_at: Option<Millis>,
@@ -201,7 +196,6 @@ pub struct ReactionRow {
     /// First sighting.
     pub added_at: Option<Millis>,
     pub added_by: Option<Evidence>,
-    /// When it was found to be removed.
     pub removed_at: Option<Millis>,
     pub removed_by: Option<Evidence>,
 }
@@ -214,7 +208,6 @@ pub struct PropsRow {
     pub guild_id: GuildId,
     /// Where the announcing message is posted.
     pub channel_id: ChannelId,
-    /// The message that announces them.
     pub message_id: Option<MessageId>,
     pub giver_id: UserId,
     /// Sorted, without duplicates.
@@ -227,7 +220,6 @@ pub struct PropsRow {
     /// The channel of the thanked-for message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about_channel_id: Option<ChannelId>,
-    /// The thanked-for message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about_message_id: Option<MessageId>,
 }

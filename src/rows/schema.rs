@@ -89,7 +89,6 @@ pub fn marks(changed: &Mark) -> Vec<archive::Mark> {
     tables.iter().map(mark).collect()
 }
 
-/// The ids created in a time range.
 pub fn ids(times: &RangeInclusive<Millis>) -> RangeInclusive<u64> {
     let after = Millis(times.end().0.saturating_add(1));
     let first_after = MessageId::at(after);

@@ -46,7 +46,6 @@ pub trait RowFilter {
     fn reaction(&mut self, row: &ReactionRow) -> bool;
 }
 
-/// Keeps everything.
 struct Everything;
 
 impl RowFilter for Everything {
@@ -131,7 +130,6 @@ impl Snapshot {
     }
 }
 
-/// The channel of a scope.
 fn channel_of(scope: &Scope) -> Option<ChannelId> {
     scope.part.as_ref()?.as_str().parse().ok()
 }

@@ -32,7 +32,6 @@ pub struct Setup {
 pub enum Destination {
     /// The bot runs without an archive.
     Nowhere,
-    /// To this archive.
     Archive(String),
     /// To an archive that only operators may know.
     Operators,

@@ -67,7 +67,6 @@ pub enum ServiceError {
     /// The member has to change something.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Discord failed, or refused a request.
@@ -81,34 +80,27 @@ pub enum ServiceError {
 /// What a member has to change, or why a command isn't possible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No receiver was named.
     #[error("props need at least one receiver")]
     NoReceivers,
     /// More than [`MOST_RECEIVERS`] receivers were named.
     #[error("props go to at most {MOST_RECEIVERS} members at once, not to {0}")]
     TooManyReceivers(usize),
-    /// The giver is a receiver.
     #[error("the giver is a receiver")]
     ToSelf,
-    /// A receiver is a bot.
     #[error("the receiver {0} is a bot")]
     ToBot(UserId),
-    /// A receiver isn't a member.
     #[error("the receiver {0} is not a member")]
     ToStranger(UserId),
-    /// The reason is empty.
     #[error("the reason is empty")]
     NoReason,
     /// The reason is longer than [`LONGEST_REASON`].
     #[error("the reason has {0} characters; the limit is {LONGEST_REASON}")]
     ReasonTooLong(usize),
-    /// The message would be longer than Discord allows.
     #[error("the message would be too long for Discord")]
     MessageTooLong,
     /// Only members with one of these roles can give props.
     #[error("only members with certain roles can give props")]
     NotAGiver(Vec<RoleId>),
-    /// The giver has too little quota left.
     #[error("the quota allows {left} more until {again:?}")]
     QuotaReached {
         quota: Quota,
@@ -123,7 +115,6 @@ pub enum Refusal {
         /// When props are possible again.
         again: Millis,
     },
-    /// The member reached the limit of commands per minute.
     #[error("only {per_minute} commands a minute are allowed; possible again at {again:?}")]
     TooFast {
         /// The limit of commands in any minute.
@@ -134,10 +125,8 @@ pub enum Refusal {
     /// A user whose posts should be props isn't a bot in this guild, or is this bot.
     #[error("{0} is not a bot in this guild whose posts can be props")]
     NoPropsBot(UserId),
-    /// The cooldown for this recipient isn't over.
     #[error("{to} was thanked a short while ago; possible again at {again:?}")]
     TooSoon {
-        /// The recipient.
         to: UserId,
         /// When props are possible again.
         again: Millis,
@@ -153,7 +142,6 @@ pub enum Refusal {
     /// The giver can't write in any channel where props are posted. No props were given.
     #[error("the giver cannot post in {channel}: they lack {}", missing.join(", "))]
     GiverCannotPost {
-        /// The last of these channels.
         channel: ChannelId,
         /// The missing permissions there, as Discord's settings call them.
         missing: Vec<&'static str>,
@@ -164,28 +152,21 @@ pub enum Refusal {
     /// The channel where props are posted no longer exists. No props were given.
     #[error("the channel {0} no longer exists")]
     ChannelGone(ChannelId),
-    /// Discord refused the props message. No props were given.
     #[error("Discord refused the message in {0}")]
     NotPosted(ChannelId),
-    /// The member has no props to take back.
     #[error("there are no props to take back")]
     NothingToUndo,
-    /// The props were given by another member.
     #[error("these props were given by another member")]
     NotYours,
-    /// The props are older than this many minutes.
     #[error("props can be taken back for {0} minutes only")]
     TooLateToUndo(u16),
     /// The message is unknown, or the member can't read it.
     #[error("the message is unknown or unreadable to the member")]
     NoMessage,
-    /// The guild doesn't have this channel.
     #[error("{0} is not a channel in this guild")]
     NoChannel(ChannelId),
-    /// Plain messages in this channel can't be props.
     #[error("{0} cannot be a props channel")]
     NoPropsChannel(ChannelId),
-    /// The bot can't react with this emoji.
     #[error("the bot cannot react with {0}")]
     UnusableEmoji(String),
     /// The channel can't be included: a channel or category that it's in is excluded.
@@ -196,7 +177,6 @@ pub enum Refusal {
         /// The category or channel that is excluded.
         within: ChannelId,
     },
-    /// The guild doesn't have this role.
     #[error("{0} is not a role in this guild")]
     NoRole(RoleId),
     /// A private channel is included only if the admin repeats its name.
@@ -211,7 +191,6 @@ pub enum Refusal {
     /// Only the bot's operators can do what affects all guilds.
     #[error("only the bot's operators can do this")]
     NotAnOperator,
-    /// The bot runs without an archive.
     #[error("the bot runs without an archive")]
     NoArchive,
 }
@@ -222,11 +201,9 @@ pub struct Admin {
     pub guild_id: GuildId,
     /// The run of the command, or the press of a button.
     pub run: InteractionId,
-    /// The admin.
     pub user_id: UserId,
 }
 
-/// What the service is made of.
 pub struct Deps {
     /// The store, which the service only reads.
     pub store: Arc<Store>,
@@ -234,13 +211,10 @@ pub struct Deps {
     pub writer: Writer,
     /// The clock that stamps facts.
     pub clock: Clock,
-    /// The progress of the backfills.
     pub progress: PerGuild<ProgressBoard>,
     /// The mirrored guilds, and the bot's operators.
     pub guilds: MirroredGuilds,
-    /// Sends messages.
     pub sender: MessageSender,
-    /// The bot's own user.
     pub bot: UserId,
     /// Controls the exports; `None` if there are none.
     pub exports: Option<ExportControl>,
@@ -255,7 +229,6 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service made of these parts.
     pub fn new(parts: Deps) -> Self {
         Self {
             parts: Arc::new(parts),

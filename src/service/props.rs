@@ -36,7 +36,6 @@ pub struct GiveProps {
     pub receivers: Vec<UserId>,
     /// The reason, as typed.
     pub reason: String,
-    /// The message that the props are for.
     pub about: Option<(ChannelId, MessageId)>,
     /// The run of the submitted form, which Discord names in the answer's message.
     pub form: Option<InteractionId>,
@@ -48,7 +47,6 @@ impl GiveProps {
         self.form.unwrap_or(self.id)
     }
 
-    /// When that run was made.
     pub(super) fn at(&self) -> Millis {
         self.run().created_at()
     }
@@ -401,10 +399,11 @@ fn posting_places(
 
 /// The store's verdict on props.
 enum Allowed {
-    /// They have been given already.
     Already,
     /// They can be given; with the channel whose name can be shown beside them.
-    New { shown: ChannelId },
+    New {
+        shown: ChannelId,
+    },
 }
 
 fn allow(

@@ -8,7 +8,6 @@ use propsbot_model::{
 use propsbot_store::Store;
 
 impl Service {
-    /// The guild's settings.
     pub async fn settings(&self, guild: GuildId) -> Result<Settings, ServiceError> {
         self.ask(move |store| Ok(store.settings(guild)?)).await
     }

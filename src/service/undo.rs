@@ -11,9 +11,7 @@ use propsbot_model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis,
 pub enum Which {
     /// The member's latest props.
     Latest,
-    /// The props of this run.
     Run(InteractionId),
-    /// The props of this message.
     Message(ChannelId, MessageId),
 }
 
@@ -22,7 +20,6 @@ pub enum Which {
 pub struct Undone {
     /// The withdrawn props.
     pub props: Props,
-    /// Whether their message is deleted.
     pub message_deleted: bool,
 }
 

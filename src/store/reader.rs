@@ -49,7 +49,6 @@ impl Reader {
         Ok(false)
     }
 
-    /// The recorded exports.
     pub fn export_report(&self) -> Result<ExportReport, StoreError> {
         ExportReport::of(&self.0)
     }
@@ -59,7 +58,6 @@ impl Reader {
         self.0.scan(())
     }
 
-    /// The record of exports.
     pub fn exports(&self) -> Result<ExportLedger, StoreError> {
         ExportLedger::of(&self.0)
     }
@@ -383,7 +381,6 @@ impl Reader {
         Ok(older.map_or(known, |older| older.min(known)))
     }
 
-    /// A message or its tombstone.
     pub fn message(
         &self,
         channel: ChannelId,

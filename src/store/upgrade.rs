@@ -104,7 +104,6 @@ fn mark(row: &OldRow) -> Result<Option<OldRow>, StoreError> {
     Ok(Some(OldRow::of(&Dirty { mark, generation })))
 }
 
-/// The tables that have marks.
 const EXPORTED: [Table; 10] = [
     tables::GUILDS,
     tables::CHANNELS,

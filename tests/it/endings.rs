@@ -306,7 +306,7 @@ async fn empty_stores_export_and_forget_nothing() {
     ended.failed(2, &["has no guild", "to delete", "STORE_PATH"]);
     for arguments in [&["export"][..], &["export", "--replace"]] {
         let ended = mirror.run(arguments).await;
-        ended.failed(1, &["no guild yet", "nothing to export", "propsbot sync"]);
+        ended.failed(1, &["is empty", "nothing to export", "propsbot sync"]);
     }
     assert!(!mirror.archive_path().join("manifest.json").exists());
 

@@ -354,7 +354,9 @@ async fn detects_interrupted_restores() {
         let exported = mirror.run(&["export"]).await;
         let says = match exported.code {
             Some(0) => "nothing changed",
-            Some(1) if exported.stderr.contains("has no guild yet") => "nothing to export",
+            Some(1) if exported.stderr.contains("so there is nothing to export") => {
+                "nothing to export"
+            }
             Some(1) => "another store has exported",
             _ if mirror.store_path().exists() => "only half restored",
             _ => "there is no store",

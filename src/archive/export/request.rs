@@ -132,10 +132,8 @@ pub struct Summary {
     /// Files that are removed.
     pub removed: u64,
     /// Parts exported for the first time.
-    #[serde(rename = "added_channels")]
     pub added: Vec<Id>,
     /// Parts that the archive no longer holds.
-    #[serde(rename = "withdrawn_channels")]
     pub withdrawn: Vec<Id>,
     /// The documents that were put right although no manifest changed.
     pub mended: Vec<String>,

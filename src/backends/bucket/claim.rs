@@ -153,7 +153,6 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Renews the claim.
     pub(super) async fn renew(&mut self) -> Result<(), ArchiveError> {
         let version = Some(self.held().await?);
         let now = now();

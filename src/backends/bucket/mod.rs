@@ -36,7 +36,6 @@ use propsbot_network::Network;
 /// Objects removed between two renewals: as many as one request can name.
 const REMOVE: usize = 1000;
 
-/// An archive in a bucket.
 #[derive(Clone, Debug)]
 pub struct BucketArchive {
     store: Arc<dyn ObjectStore>,

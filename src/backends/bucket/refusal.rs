@@ -9,9 +9,8 @@
 use std::error::Error;
 
 use super::ObjectStoreKind;
-use propsbot_model::one_line;
+use propsbot_archive::one_line;
 
-/// A refusal by an object store.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}{}", .remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default())]
 pub(super) struct Refusal {
@@ -23,7 +22,6 @@ pub(super) struct Refusal {
 #[derive(Debug, thiserror::Error)]
 #[error("the server answered {status}: {body}")]
 pub(super) struct Final {
-    /// The HTTP status.
     pub(super) status: http::StatusCode,
     /// The body; for a redirect, only an element with the region it names.
     pub(super) body: String,
@@ -84,7 +82,6 @@ const S3: [(&[&str], &str); 10] = [
     ),
 ];
 
-/// Errors of Azure.
 const AZURE: [(&[&str], &str); 6] = [
     (
         &["specified time frame"],
@@ -120,7 +117,6 @@ const AZURE: [(&[&str], &str); 6] = [
     ),
 ];
 
-/// Errors of Google.
 const GOOGLE: [(&[&str], &str); 3] = [
     (
         &[

@@ -87,7 +87,6 @@ async fn one_is_put(putting: &mut JoinSet<Result<(), ArchiveError>>) -> Result<b
     }
 }
 
-/// A write in progress.
 pub(super) struct BucketWrite<'a> {
     archive: &'a BucketArchive,
     claim: Claim<'a>,
@@ -148,7 +147,6 @@ impl<'a> BucketWrite<'a> {
         Ok((receipt, is_tidy))
     }
 
-    /// Releases the archive.
     async fn end(mut self, is_tidy: bool) -> Result<(), ArchiveError> {
         let cleaned = if is_tidy {
             self.claim.clean_up().await

@@ -8,7 +8,6 @@ use super::{Files, GithubArchive, GithubError, budget::Tries, client::read};
 /// Keeps git from converting line ends, which would change hashes.
 pub(crate) const ATTRIBUTES: &str = ".gitattributes";
 
-/// The state of the repository and its branch.
 pub(super) struct BranchState {
     /// The repository's node id.
     pub(super) id: String,
@@ -16,7 +15,6 @@ pub(super) struct BranchState {
     pub(super) readers: Readers,
     /// Whether the repository is archived, and so read-only.
     pub(super) is_archived: bool,
-    /// Whether no branch has a commit.
     pub(super) is_empty: bool,
     /// The branch's name, even if it doesn't exist; `None` if the repository has no default branch.
     pub(super) branch: Option<String>,
@@ -44,7 +42,6 @@ pub(super) struct Head {
     pub(super) commit: String,
     /// Its tree's id.
     pub(super) tree: String,
-    /// Whether the commit has a parent.
     pub(super) has_parent: bool,
     /// The manifests and documents, and git's own file.
     files: Files,

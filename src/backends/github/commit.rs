@@ -39,7 +39,6 @@ impl Part {
         files: 50,
     };
 
-    /// Halves the limits.
     pub(super) fn halve(&mut self) {
         self.bytes = (self.bytes / 2).max(Self::LEAST.bytes.min(self.bytes));
         self.files = (self.files / 2).max(Self::LEAST.files.min(self.files));
@@ -51,7 +50,6 @@ impl Changes {
         self.put.is_empty() && self.remove.is_empty()
     }
 
-    /// Whether the changes fit into one commit.
     pub(super) fn fit(&self, part: Part) -> bool {
         let bytes: usize = self.put.values().map(Vec::len).sum();
         let files = self.put.len().max(self.remove.len());
@@ -89,10 +87,8 @@ impl Changes {
     }
 }
 
-/// An existing commit.
 #[derive(Clone, Debug)]
 pub(super) struct Commit {
-    /// Its id.
     pub(super) oid: String,
     /// Its tree's id.
     pub(super) tree: String,

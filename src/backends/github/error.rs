@@ -20,21 +20,17 @@ pub enum GithubError {
     /// 409: the repository has no commits.
     #[error("the repository is empty")]
     NoCommit,
-    /// The token or its owner lacks permission.
     #[error(
         "GITHUB_TOKEN may not do that ({0}): give it \"Contents: read and write\" on this \
          repository, and its owner the right to write there"
     )]
     NoRights(String),
-    /// GitHub names a reason with a specific remedy.
     #[error("GitHub refused ({message}): {remedy}")]
     Remedied {
         /// GitHub's message, on one line.
         message: String,
-        /// What to do.
         remedy: &'static str,
     },
-    /// The request exceeds what GitHub does at once.
     #[error("GitHub says that one request asked for too much ({0})")]
     TooMuch(String),
     /// A rule protects the branch, for example by requiring pull requests.
@@ -43,32 +39,26 @@ pub enum GithubError {
          branch in ARCHIVE (github:OWNER/REPO@BRANCH)"
     )]
     Protected(String),
-    /// A rule forbids the staging branch of a large export.
     #[error(
         "an export that is too large for one commit is put together on a branch of its own, \
          propsbot-staging/…, and a rule of the repository forbids that ({0}): let the rule leave out branches \
          named propsbot-staging/**/* (Settings, Rules, Rulesets), or let the token's owner bypass it"
     )]
     NoStaging(String),
-    /// Another process has taken over the staging branch.
     #[error("another process is writing to the archive")]
     OtherWriter,
-    /// The repository is archived, so it is read-only.
     #[error("the repository was archived on GitHub, so that nobody can write: unarchive it")]
     Archived,
-    /// Everyone can read the repository.
     #[error(
         "the repository is public: everyone could read what is exported, for ever. Make it private, \
          or set GITHUB_ALLOW_PUBLIC=yes if that is what your community wants"
     )]
     Public,
-    /// Everyone in the enterprise can read the repository.
     #[error(
         "the repository is internal: everyone in the enterprise could read what is exported. Make it \
          private, or set GITHUB_ALLOW_PUBLIC=yes if that is what your community wants"
     )]
     Internal,
-    /// The branch was renamed.
     #[error(
         "the branch {from} was renamed to {to}: name that one in ARCHIVE (github:OWNER/REPO@{to}), or begin \
          a new branch {from} with `propsbot export --replace`"
@@ -79,22 +69,18 @@ pub enum GithubError {
         /// Its name now.
         to: String,
     },
-    /// The branch was published to, and no longer exists.
     #[error(
         "the branch {0}, which this store has published to, is gone: restore it on GitHub, or name another in \
          ARCHIVE; `propsbot export --replace` makes it again with all that is to be exported"
     )]
     BranchGone(String),
-    /// A rate limit that lasts longer than we wait.
     #[error("GitHub limits our requests{}", again(*.0))]
     Limited(Option<Duration>),
     /// 5xx.
     #[error("GitHub failed ({0}), several times in a row; try again later")]
     Failing(String),
-    /// No response, or only part of one.
     #[error("no answer ({0}): check the connection, and GITHUB_API_URL")]
     Unreachable(String),
-    /// The response is larger than expected, so reading stopped.
     #[error("the answer of {host} is larger than {} MiB: check GITHUB_API_URL", most >> 20)]
     TooLarge {
         /// The server that responded.
@@ -102,23 +88,14 @@ pub enum GithubError {
         /// The limit, in bytes.
         most: usize,
     },
-    /// The response doesn't match GitHub's documentation.
     #[error("the answer could not be read ({0}): check GITHUB_API_URL")]
     Unreadable(String),
-    /// Another commit to the branch came first.
     #[error("others keep committing to the branch; try again later")]
     Overtaken,
-    /// A file to be removed doesn't exist.
     #[error("a file to be removed is not there: {0}")]
     NoFile(String),
-    /// Anything else.
     #[error("GitHub refused ({status}): {message}")]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// GitHub's message.
-        message: String,
-    },
+    Refused { status: u16, message: String },
 }
 
 fn again(wait: Option<Duration>) -> String {

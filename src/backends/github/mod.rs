@@ -190,7 +190,6 @@ impl GithubArchive {
         }
     }
 
-    /// The hash of this manifest at the head.
     async fn manifest_at(
         &self,
         path: &str,
@@ -226,7 +225,6 @@ impl GithubArchive {
         Ok(found)
     }
 
-    /// Remembers a manifest.
     fn learn(&self, path: &str, manifest: &[u8]) {
         let known = (git_oid(manifest), manifest.to_vec());
         self.seen().manifests.insert(path.to_owned(), known);

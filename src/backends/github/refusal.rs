@@ -42,7 +42,7 @@ const REMEDIES: [(&[&str], &str); 6] = [
     (
         &["secret", "push protection"],
         "GitHub's push protection takes something that a member wrote for a secret, and refuses it each \
-         time. Delete that message in Discord if it is one; else allow it with the link that GitHub \
+         time. Delete that text where it was written if it is one; else allow it with the link that GitHub \
          gives, or switch push protection off for this repository (Settings, \"Advanced Security\")",
     ),
     (
@@ -114,7 +114,7 @@ fn named(status: u16, message: String) -> GithubError {
         .iter()
         .find(|(words, _)| says_one_of(&message, words));
     if let Some((_, remedy)) = remedy {
-        let message = propsbot_model::one_line(&message);
+        let message = propsbot_archive::one_line(&message);
         GithubError::Remedied { message, remedy }
     } else if says_one_of(&message, &PROTECTED) {
         let first = message
@@ -133,7 +133,6 @@ fn named(status: u16, message: String) -> GithubError {
     }
 }
 
-/// An error in a GraphQL response.
 #[derive(Debug, Deserialize)]
 pub(super) struct GraphqlError {
     #[serde(default)]

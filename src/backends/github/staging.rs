@@ -18,7 +18,6 @@ use super::{
 };
 use propsbot_archive::{Bases, Hash};
 
-/// The prefix of all staging branches.
 const PREFIX: &str = "propsbot-staging";
 
 /// What `updateRefs` expects for a missing branch.
@@ -31,13 +30,11 @@ const UPDATE_REFS: &str = "mutation($input: UpdateRefsInput!) {
   updateRefs(input: $input) { clientMutationId }
 }";
 
-/// A staging branch.
 pub(super) struct Staging {
     /// Its name, without `refs/heads/`.
     pub(super) branch: String,
     /// The commit of the archive's branch that it started from.
     pub(super) base: String,
-    /// Its last commit.
     pub(super) head: Commit,
     /// The number of parts committed.
     parts: u32,

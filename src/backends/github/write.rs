@@ -17,7 +17,6 @@ use super::{
 };
 use propsbot_archive::{ArchiveError, ArchiveWrite, Bases, Documents, Object, Publish, Receipt};
 
-/// A write in progress.
 pub(super) struct Write<'a> {
     archive: &'a GithubArchive,
     #[expect(dead_code, reason = "held until the write ends")]
@@ -377,7 +376,6 @@ impl<'a> Write<'a> {
     }
 }
 
-/// The documents that differ from those at the head.
 fn documents(publish: &Publish, head: Option<&Head>) -> Changes {
     let mut changes = Changes::default();
     for (path, document) in &publish.documents {

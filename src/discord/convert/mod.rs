@@ -20,7 +20,6 @@ pub struct Translated {
     pub guild: Option<GuildId>,
     /// Facts that held when the event was received.
     pub observations: Vec<Observation>,
-    /// What the jobs have to do.
     pub signal: Option<Signal>,
 }
 
@@ -61,7 +60,6 @@ pub struct GuildSnapshot {
     pub channels: Items<Listed>,
 }
 
-/// Facts and an optional signal.
 type Translation = (Vec<Fact>, Option<Signal>);
 
 /// Translates one event, received at `at` by the bot with the user id `bot`.

@@ -79,7 +79,6 @@ pub enum GatewayError {
     /// The receiver of the items was dropped without a stop signal.
     #[error("nothing reads the gateway's events any more; please report this")]
     Unheard,
-    /// A bug.
     #[error("the gateway's task panicked; please report this")]
     Panicked,
 }
@@ -108,7 +107,6 @@ pub trait InteractionHandler: Send + Sync {
     fn finish(&self) -> BoxFuture<'_, ()>;
 }
 
-/// A running gateway.
 pub struct Gateway {
     /// Events in Discord's order.
     pub items: mpsc::UnboundedReceiver<GatewayItem>,

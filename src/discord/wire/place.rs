@@ -177,7 +177,6 @@ fn overwrite_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Overwrit
 }
 
 impl Channel {
-    /// Returns the last message id, if known.
     pub(crate) fn last_message_id(&self) -> Option<MessageId> {
         match self.last_message_id {
             Told::As(last) => last,

@@ -22,7 +22,6 @@ pub struct DiscordConfig(Vec<GuildConfig>);
 /// A config that can't be used: where, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// SourceCred can't read it either.
     #[error("this is not a config of SourceCred's Discord plugin: {0}")]
     Json(#[from] serde_json::Error),
     /// It is in the format of SourceCred before 0.9.
@@ -67,14 +66,11 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
-/// The settings of one guild.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GuildConfig {
-    /// The guild.
     #[serde(deserialize_with = "guild")]
     pub guild_id: GuildId,
-    /// The weights of emojis.
     #[serde(rename = "reactionWeightConfig", deserialize_with = "object")]
     pub(super) reactions: ReactionWeights,
     /// The weights of roles, for their members' reactions.
@@ -83,7 +79,6 @@ pub struct GuildConfig {
     /// The weights of channels and categories, for everything in them.
     #[serde(rename = "channelWeightConfig", default)]
     pub(super) channels: ById<ChannelId>,
-    /// The channels where mentions are props.
     #[serde(default)]
     pub(super) props_channels: PropsChannels,
     /// Whether age-restricted channels count.
@@ -97,7 +92,6 @@ pub struct GuildConfig {
     pub(super) beginning: Option<Millis>,
 }
 
-/// The weights of emojis.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReactionWeights {
@@ -133,7 +127,6 @@ impl ReactionWeights {
 pub(super) struct PropsChannels(HashSet<String>);
 
 impl PropsChannels {
-    /// Whether this channel is one of them.
     pub(super) fn has(&self, id: ChannelId) -> bool {
         self.0.contains(&id.to_string())
     }

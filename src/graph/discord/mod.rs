@@ -52,7 +52,6 @@ impl Rules {
     }
 }
 
-/// A guild that the config names is not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the archive holds no guild {0}, which the config names: export it first, or change guildId"
@@ -67,7 +66,6 @@ pub struct DiscordPlugin {
 }
 
 impl DiscordPlugin {
-    /// The plugin with this config.
     pub fn new(config: DiscordConfig, rules: Rules) -> Self {
         Self { config, rules }
     }

@@ -17,11 +17,9 @@ pub struct Described {
     /// When the description was requested.
     pub at: Stamp,
     pub guild: Guild,
-    /// All roles of the guild.
     pub roles: Vec<Role>,
     /// All channels, and every thread that was found.
     pub channels: Vec<Listed>,
-    /// The bot's user id.
     pub bot: UserId,
     pub bot_roles: Vec<RoleId>,
     /// Known threads that weren't listed now; nothing new is expected there.
@@ -57,7 +55,6 @@ pub struct Read {
     pub to: Option<MessageId>,
 }
 
-/// What to do in one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelPlan {
     pub channel_id: ChannelId,

@@ -18,7 +18,6 @@ pub struct Summary {
     pub channels: u64,
     /// Channels and threads that the bot may not read, with their names.
     pub unreadable: Vec<(ChannelId, String)>,
-    /// Messages listed.
     pub messages: u64,
     /// Lists of reactors fetched.
     pub lists: u64,
@@ -187,7 +186,6 @@ fn missing(
         .map(|failure| &failure.object)
 }
 
-/// Returns whether Discord refuses the channel.
 fn is_refused(failures: &[Failure], id: ChannelId) -> bool {
     let object = FailureObject::Channel(id);
     failures

@@ -9,14 +9,11 @@ use super::{
 use propsbot_discord::RestError;
 use propsbot_model::{Class, Fact, FailureObject, Field, GuildId, RoleId, Stamp, User, UserId};
 
-/// Members on a full page.
 const MEMBERS_FULL: usize = 1_000;
 /// Maximum number of members to list if the server doesn't say how many there are.
 const MOST_MEMBERS: u64 = 250_000;
 
-/// A list of all members.
 struct Members {
-    /// When it was requested.
     first: Stamp,
     /// All ids, unreadable members included.
     all: BTreeSet<UserId>,

@@ -73,7 +73,6 @@ pub enum Depth {
 }
 
 impl Depth {
-    /// Returns the greater depth.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         self.max(other)
@@ -87,7 +86,6 @@ pub struct Backfill {
     pub store: Arc<Store>,
     pub writer: Writer,
     pub clock: Clock,
-    /// The bot's own user.
     pub bot: User,
     pub guilds: MirroredGuilds,
     /// Progress of each guild.
@@ -96,7 +94,6 @@ pub struct Backfill {
     pub progress: ProgressBoard,
     /// What pages have shown about which is a channel's last.
     pub page_sizes: Arc<PageSizes>,
-    /// One permit per guild.
     pub turns: PerGuild<Permit>,
     /// The guild's own permit to fetch history: a backfill holds it throughout, the scrub for one
     /// request.

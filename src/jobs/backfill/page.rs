@@ -35,16 +35,13 @@ const LISTS: usize = 3;
 /// Wait before repeating a refused page of an existing channel.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
-/// What a page showed.
 #[derive(Debug)]
 pub(crate) struct PageOutcome {
     /// Number of messages listed.
     pub(super) len: usize,
-    /// When it was requested.
     pub(super) asked: Stamp,
     /// It covers ids greater than this (0: from the channel's first message) …
     pub(crate) after: MessageId,
-    /// … up to this one.
     pub(super) to: MessageId,
     /// Smallest listed id.
     pub(crate) oldest: Option<MessageId>,
@@ -75,7 +72,6 @@ struct Checked {
     listing: Listing,
     after: MessageId,
     to: MessageId,
-    /// Missing messages that are gone.
     gone: BTreeSet<MessageId>,
     /// Whether existing messages are missing.
     lacks_some: bool,
@@ -354,7 +350,6 @@ impl Backfill {
         Ok(())
     }
 
-    /// Converts a page to facts.
     fn facts(&self, mut page: Page, failing: &BTreeSet<MessageId>) -> Vec<Fact> {
         for paged in &mut page.messages {
             // Discord never hides the text of the bot's own messages.

@@ -11,7 +11,6 @@ const SKEW_MS: i64 = 5_000;
 /// messages are missing. Also bounded by twice the usual pause between its messages.
 const START_MS: i64 = 60_000;
 
-/// A page of messages to request.
 #[derive(Clone, Debug)]
 pub(crate) struct PageRequest {
     pub(crate) guild: GuildId,
@@ -35,7 +34,6 @@ pub(crate) struct PageRequest {
     pub(crate) pages_before: Option<PagesBefore>,
 }
 
-/// Returns all ids in a list.
 pub(super) fn ids(listing: &Listing) -> impl Iterator<Item = MessageId> {
     let readable = listing.messages.iter().map(|message| message.message.id);
     readable.chain(listing.unreadable.iter().copied())

@@ -35,7 +35,6 @@ fn retries() -> ExponentialBuilder {
 /// A guild's scheduled retry.
 struct Retry {
     waits: ExponentialBackoff,
-    /// What to retry, and when.
     due: Option<(Depth, Instant)>,
 }
 
@@ -64,7 +63,6 @@ struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
     /// Snapshots from the gateway that are still current.
     told: BTreeMap<GuildId, GuildSnapshot>,
-    /// Whether all guilds are wanted.
     all: bool,
     /// Guilds that the bot is in and may mirror.
     candidates: BTreeSet<GuildId>,
@@ -79,7 +77,6 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Requests a backfill of the guild.
     pub fn guild(&self, guild: GuildId, depth: Depth) {
         self.change(|wanted| {
             want(&mut wanted.guilds, guild, depth);

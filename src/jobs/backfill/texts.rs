@@ -14,7 +14,6 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// How to switch on an intent.
 const SWITCH_ON: &str =
     "in the developer portal (your application, \"Bot\", \"Privileged Gateway Intents\")";
 

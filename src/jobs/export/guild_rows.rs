@@ -14,7 +14,6 @@ use propsbot_model::{ChannelId, GuildId, MessageId, MessageState, Props, Reactio
 use propsbot_rows::{MESSAGES, PROPS, REACTIONS, Redactor, ids};
 use propsbot_store::{Reader, StoreError};
 
-/// What is exported of a guild.
 pub(super) struct GuildRows {
     pub(super) redactor: Redactor,
     /// The exported channels, and whether plain messages in each may be props.
@@ -25,7 +24,6 @@ pub(super) struct GuildRows {
 type Rows<'a> = Box<dyn Iterator<Item = Result<PartRow, StoreError>> + 'a>;
 
 impl GuildRows {
-    /// What is exported of a guild.
     pub(super) fn of(store: &Reader, id: GuildId) -> Result<Self, StoreError> {
         let mut rows = Self {
             redactor: Redactor::new(store.strictest_privacy(id)?),
@@ -213,7 +211,6 @@ impl GuildRows {
         Ok(row.map(|row| part_row(channel, &row)))
     }
 
-    /// Whether a message is exported.
     fn shows(&self, store: &Reader, channel: ChannelId, id: MessageId) -> Result<bool, StoreError> {
         let Some(is_props) = self.channels.get(&channel) else {
             return Ok(false);
@@ -231,7 +228,6 @@ fn part_row<R: Row>(channel: ChannelId, row: &R) -> PartRow {
     }
 }
 
-/// The rows of records, those that are exported.
 fn rows_of<'a, R>(
     records: impl Iterator<Item = Result<R, StoreError>> + 'a,
     row: impl Fn(R) -> Result<Option<PartRow>, StoreError> + 'a,

@@ -19,7 +19,6 @@ use propsbot_store::Store;
 
 pub use withdrawn::describe;
 
-/// What the store exports.
 pub fn exports(store: &Arc<Store>) -> Arc<dyn Exports> {
     Arc::new(StoreExports(Arc::clone(store)))
 }

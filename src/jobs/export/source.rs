@@ -21,7 +21,6 @@ use propsbot_rows::{
 };
 use propsbot_store::{Dirty, Reader, Store, StoreError};
 
-/// What the store exports.
 pub(crate) struct StoreExports(pub(crate) Arc<Store>);
 
 impl Exports for StoreExports {
@@ -207,7 +206,6 @@ fn no_table(scope: &Scope, table: &str) -> SourceError {
     format!("{table} is no table of {scope}").into()
 }
 
-/// Passes these rows on.
 fn all<R: Row>(
     rows: impl IntoIterator<Item = R>,
     each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,

@@ -6,7 +6,6 @@ use crate::{
 use propsbot_discord::RestError;
 use propsbot_mirror::{ProviderError, kinds};
 
-/// Discord couldn't be reached, or refused the bot.
 #[derive(Debug, thiserror::Error)]
 #[error("could not log in {place}")]
 pub(super) struct LogInError {

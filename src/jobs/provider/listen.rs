@@ -64,11 +64,9 @@ pub struct Connected {
     pub clock: Clock,
     /// The current work on each guild.
     pub progress: PerGuild<ProgressBoard>,
-    /// The mirrored guilds.
     pub guilds: MirroredGuilds,
     pub rest: Rest,
     pub token: Token,
-    /// The bot's user.
     pub bot: User,
 }
 

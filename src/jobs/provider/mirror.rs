@@ -24,7 +24,6 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
-    /// Starts the writer.
     pub(super) async fn start(store: &Arc<Store>) -> Result<Self, ProviderError> {
         let newest = read(store, |store| store.newest()).await?;
         let (writer, stopped) = writer::start(Arc::clone(store));
@@ -75,7 +74,6 @@ pub(super) async fn open_purged(path: &Path) -> Result<Arc<Store>, ProviderError
     open(path).await
 }
 
-/// Opens a store that already exists.
 pub(super) async fn open_existing(path: &Path) -> Result<Arc<Store>, ProviderError> {
     if !path.exists() {
         let missing = format!(

@@ -32,8 +32,8 @@ use super::{
 use propsbot_archive::{DataArchive, Schema};
 use propsbot_discord::{DiscordApi, Rest, Token};
 use propsbot_mirror::{
-    DataProvider, Exports, ForgetRequest, Progress, ProviderError, RestoreReport, SpaceStatus,
-    SyncRequest, SyncedSpace,
+    DataProvider, Exports, ForgetRequest, Progress, ProviderError, SpaceStatus, SyncRequest,
+    SyncedSpace,
 };
 use propsbot_model::{GuildId, User, UserId};
 use propsbot_network::Network;
@@ -54,7 +54,6 @@ pub struct Login {
 /// The configuration of a Discord provider.
 #[derive(Clone, Debug)]
 pub struct DiscordOptions {
-    /// The store's folder.
     pub store_path: PathBuf,
     /// How to reach Discord; `None` if only the store is needed.
     pub login: Option<Login>,
@@ -206,7 +205,7 @@ impl DataProvider for DiscordProvider {
         &self,
         archive: &dyn DataArchive,
         told: &(dyn Fn(u64, u64) + Sync),
-    ) -> Result<RestoreReport, ProviderError> {
+    ) -> Result<String, ProviderError> {
         let store = Arc::new(mirror::open_to_restore(&self.options.store_path).await?);
         Ok(restore::restore(&store, archive, told).await?)
     }

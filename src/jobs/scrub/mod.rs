@@ -54,7 +54,6 @@ const HOUR_MS: i64 = 3_600_000;
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
-/// Returns mirrored guilds with scrubbing on, and their settings.
 pub fn scrubbed(
     store: &Reader,
     is_mirrored: &dyn Fn(GuildId) -> bool,

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Contents, DataProvider, Dirty, Domain, ExportOptions, ExportTarget, ExportView, Exports,
     ForgetRequest, Ledger, Mirror, Observed, Place, Progress, ProviderError, ReadRows, Record,
-    RestoreReport, Rows, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, SyncedState,
-    Table, View, export, export_control, export_regularly,
+    Rows, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, SyncedState, Table, View,
+    export, export_control, export_regularly,
 };
 
 static SCHEMA: Schema = Schema {
@@ -334,7 +334,7 @@ impl DataProvider for Provider {
         &self,
         archive: &dyn DataArchive,
         told: &(dyn Fn(u64, u64) + Sync),
-    ) -> Result<RestoreReport, ProviderError> {
+    ) -> Result<String, ProviderError> {
         let reader = ArchiveReader::open(archive, &SCHEMA).await?;
         let posts = reader.rows::<Post>().await?;
         let store = &self.store.0;
@@ -342,11 +342,7 @@ impl DataProvider for Provider {
         store.restored(Stamp(0), &reader.origins())?;
         let rows = posts.len() as u64;
         told(rows, rows);
-        Ok(RestoreReport {
-            generation: reader.generation(),
-            parts: 0,
-            rows,
-        })
+        Ok(format!("{rows} posts"))
     }
 
     async fn forget(&mut self, request: &ForgetRequest) -> Result<Vec<String>, ProviderError> {

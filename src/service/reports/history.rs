@@ -41,10 +41,8 @@ impl Side {
     }
 }
 
-/// A page of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryPage {
-    /// The newest props.
     Newest,
     /// The newest props given before this id.
     Before(u64),
@@ -52,7 +50,6 @@ pub enum HistoryPage {
     After(u64),
 }
 
-/// A query of the history.
 #[derive(Clone, Debug)]
 pub struct HistoryQuery {
     /// The member who asks.
@@ -64,7 +61,6 @@ pub struct HistoryQuery {
     pub page: HistoryPage,
 }
 
-/// A page of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryReport {
     /// The member's name, unescaped.
@@ -80,14 +76,11 @@ pub struct HistoryReport {
 /// Props as a history shows them. All texts are unescaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thanked {
-    /// When they were given.
     pub at: Millis,
     /// The giver's name.
     pub giver: String,
-    /// The receivers' names.
     pub receivers: Vec<String>,
     pub reason: String,
-    /// The message with the props.
     pub message: (ChannelId, MessageId),
 }
 

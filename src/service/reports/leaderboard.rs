@@ -17,7 +17,6 @@ const PAGE: usize = 10;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The period of a leaderboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
     /// 7 days.
@@ -26,12 +25,10 @@ pub enum Period {
     Month,
     /// 365 days.
     Year,
-    /// All time.
     Always,
 }
 
 impl Period {
-    /// The start of the period.
     fn since(self, now: Millis) -> Millis {
         let days = match self {
             Self::Week => 7,
@@ -43,7 +40,6 @@ impl Period {
     }
 }
 
-/// A query of the leaderboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaderboardQuery {
     pub guild_id: GuildId,
@@ -51,7 +47,6 @@ pub struct LeaderboardQuery {
     pub channel_id: ChannelId,
     /// The end of the period.
     pub now: Millis,
-    /// The period of a leaderboard.
     pub period: Period,
     /// Whether to count props given or received.
     pub side: Side,
@@ -59,7 +54,6 @@ pub struct LeaderboardQuery {
     pub page: usize,
 }
 
-/// A page of the leaderboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaderboard {
     /// The members of this page, by rank.
@@ -68,7 +62,6 @@ pub struct Leaderboard {
     pub most: u64,
     /// The page, from 0; the last one if the query's page doesn't exist.
     pub page: usize,
-    /// How many pages there are.
     pub pages: usize,
     /// The format of numbers.
     pub language: Language,

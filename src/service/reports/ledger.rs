@@ -93,7 +93,6 @@ pub(super) struct Entry {
     pub(super) given: Option<PropsRow>,
 }
 
-/// The order of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     NewestFirst,

@@ -26,7 +26,6 @@ static REPORTS: Semaphore = Semaphore::const_new(4);
 pub struct Reader {
     pub guild_id: GuildId,
     pub user_id: UserId,
-    /// Their current roles.
     pub roles: Vec<RoleId>,
 }
 

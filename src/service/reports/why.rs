@@ -21,7 +21,6 @@ pub struct Why {
     /// What SourceCred's graph has of it, or would have if it were exported; `None` if its author opted out
     /// of everything.
     pub explanation: Option<Explanation>,
-    /// Whether its channel is exported.
     pub exported: bool,
     /// The oldest messages that give props for this one, and whether there are more.
     pub thanked_in: (Vec<(ChannelId, MessageId)>, bool),
