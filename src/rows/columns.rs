@@ -1,345 +1,118 @@
-//! The columns of Discord's tables: what is in each row, in its order, and what it means.
-//!
-//! `rows.rs` has the same fields in the same order; a test holds them to it.
+//! The columns of Discord's tables, made from the rows' fields, their types and their comments.
 
 use propsbot_archive::{
-    Column,
-    Kind::{self, Bits, Bool, Id, Integer, List, Map, OneOf, Text, Time, User},
+    Column, Kind,
     Presence::{self, Nullable, Optional, Required},
 };
+use propsbot_model::{
+    AuthorKind, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, Evidence, GuildId,
+    InteractionId, Limits, Mention, MessageId, MessageKind, Millis, Overwrite, PropsOrigin, RoleId,
+    Tier, UserId,
+};
 
-const fn column(name: &'static str, kind: Kind, presence: Presence, doc: &'static str) -> Column {
+use super::RoleSpanRow;
+
+/// Defines rows with their `COLUMNS`. A field's comment is what the archive's page says of the column.
+macro_rules! rows {
+    ($($(#[doc = $about:literal])* pub struct $row:ident {$(
+        $(#[doc = $doc:literal])* $(#[serde($($serde:tt)*)])? pub $field:ident: $cell:ty,
+    )*})*) => {$(
+        $(#[doc = $about])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct $row {$(
+            $(#[doc = $doc])* $(#[serde($($serde)*)])? pub $field: $cell,
+        )*}
+
+        impl $row {
+            /// The columns of its table.
+            pub const COLUMNS: &[propsbot_archive::Column] = &[$(
+                $crate::columns::column::<$cell>(
+                    stringify!($field),
+                    concat!($($(stringify!($serde)),*)?),
+                    concat!($($doc),*),
+                ),
+            )*];
+        }
+    )*};
+}
+
+pub(crate) use rows;
+
+/// A field's column. `serde` is what is told to serde of it, as text.
+pub(crate) const fn column<C: Cell>(name: &'static str, serde: &str, doc: &'static str) -> Column {
     Column {
         name,
-        kind,
-        presence,
-        doc,
+        kind: C::KIND,
+        presence: match serde.as_bytes() {
+            [b'd', b'e', b'f', ..] => Optional,
+            _ => C::PRESENCE,
+        },
+        doc: doc.trim_ascii_start(),
     }
 }
 
-const ID: Column = column("id", Id, Required, "");
-const GUILD_ID: Column = column("guild_id", Id, Required, "");
-const CHANNEL_ID: Column = column("channel_id", Id, Required, "");
-const DELETED_AT: Column = column("deleted_at", Time, Nullable, "found");
-const IDS: Kind = List(&Id);
-const USERS: Kind = List(&User);
-const EVIDENCE: Kind = OneOf(&["gateway", "rest"]);
+/// A type that fields have.
+pub(crate) trait Cell {
+    const KIND: Kind;
+    /// Whether it is there, if serde is told nothing of it.
+    const PRESENCE: Presence = Required;
+}
 
-pub(crate) const GUILDS: &[Column] = &[
-    ID,
-    column("name", Text, Required, ""),
-    column("owner_id", User, Required, ""),
-    column(
-        "props_channels",
-        IDS,
-        Nullable,
-        "the props channels that an admin chose; a category stands for its channels; nil if no admin chose any",
-    ),
-    column(
-        "left_at",
-        Time,
-        Nullable,
-        "found: the bot is no longer in the guild",
-    ),
-    column(
-        "keep_deleted_props",
-        Bool,
-        Optional,
-        "props still count after the message that announces them was deleted",
-    ),
-    column(
-        "excluded_channels",
-        IDS,
-        Optional,
-        "what an admin keeps out; a category stands for its channels",
-    ),
-    column(
-        "included_channels",
-        IDS,
-        Optional,
-        "what an admin put in although not everyone can read it; a category stands for its channels",
-    ),
-    column(
-        "limits",
-        List(&Map(LIMITS)),
-        Optional,
-        "what limits the giving of props, by `since`; each applies until the next",
-    ),
-    column(
-        "props_bots",
-        USERS,
-        Optional,
-        "the bots whose posts in props channels are props",
-    ),
-    column(
-        "age_restricted",
-        Bool,
-        Optional,
-        "age-restricted channels are in the archive; otherwise only those that are included",
-    ),
-];
+impl<C: Cell> Cell for Option<C> {
+    const KIND: Kind = C::KIND;
+    const PRESENCE: Presence = Nullable;
+}
 
-const LIMITS: &[Column] = &[
-    column("since", Time, Required, ""),
-    column("quota", Map(QUOTA), Nullable, ""),
-    column("commands_only", Bool, Required, ""),
-    column("edit_minutes", Integer, Required, ""),
-];
+impl<C: Cell> Cell for Vec<C> {
+    const KIND: Kind = Kind::List(&C::KIND);
+}
 
-const QUOTA: &[Column] = &[
-    column("count", Integer, Required, ""),
-    column("period", OneOf(&["day", "week", "month"]), Required, ""),
-];
+macro_rules! cells {
+    ($($kind:expr => $($cell:ty),*;)*) => {$($(
+        impl Cell for $cell {
+            const KIND: Kind = $kind;
+        }
+    )*)*};
+}
 
-pub(crate) const CHANNELS: &[Column] = &[
-    ID,
-    GUILD_ID,
-    column("kind", Integer, Required, "Discord's channel type"),
-    column(
-        "name",
-        Text,
-        Required,
-        "empty for a thread opened by a member whose text is not shown",
-    ),
-    column(
-        "parent_id",
-        Id,
-        Nullable,
-        "the category, or a thread's channel; it may not be in the archive",
-    ),
-    column("position", Integer, Required, ""),
-    column("nsfw", Bool, Required, "age-restricted"),
-    column(
-        "props_channel",
-        Bool,
-        Required,
-        "plain messages here that mention someone are props",
-    ),
-    column(
-        "overwrites",
-        List(&Map(OVERWRITE)),
-        Required,
-        "permissions of roles and members here, without those of members who hide everything",
-    ),
-    column(
-        "owner_id",
-        User,
-        Nullable,
-        "who opened the thread; nil if they hide everything",
-    ),
-    column("archived", Bool, Nullable, "nil if this is not a thread"),
-    column(
-        "archive_timestamp",
-        Time,
-        Nullable,
-        "when the thread was last archived or unarchived",
-    ),
-    DELETED_AT,
-];
+cells! {
+    Kind::Id => ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId;
+    Kind::User => UserId;
+    Kind::Bits => u64;
+    Kind::Text => String;
+    Kind::Time => Millis;
+    Kind::Integer => i64, u16, u32, ChannelKind, MessageKind;
+    Kind::Bool => bool;
+    Kind::OneOf(&["user", "bot", "webhook"]) => AuthorKind;
+    Kind::OneOf(&["gateway", "rest"]) => Evidence;
+    Kind::OneOf(&["command", "answer"]) => PropsOrigin;
+    Kind::OneOf(&["content", "identity", "everything"]) => Tier;
+    Kind::Map(RoleSpanRow::COLUMNS) => RoleSpanRow;
+    Kind::Map(&[
+        field::<Millis>("since"),
+        Column {
+            kind: Kind::Map(&[
+                field::<u32>("count"),
+                Column { kind: Kind::OneOf(&["day", "week", "month"]), ..field::<String>("period") },
+            ]),
+            presence: Nullable,
+            ..field::<String>("quota")
+        },
+        field::<bool>("commands_only"),
+        field::<u32>("edit_minutes"),
+    ]) => Limits;
+    Kind::Map(&[
+        Column { kind: Kind::OneOf(&["role", "member"]), ..field::<String>("kind") },
+        field::<RoleId>("id"),
+        field::<u64>("allow"),
+        field::<u64>("deny"),
+    ]) => Overwrite;
+    Kind::Map(&[field::<UserId>("user_id"), field::<u32>("count")]) => Mention;
+    Kind::Map(&[field::<InteractionId>("id"), field::<UserId>("user_id"), field::<Option<String>>("name")]) => Command;
+    Kind::Map(&[field::<UserId>("user_id"), field::<Millis>("at")]) => EarlierMention;
+}
 
-const OVERWRITE: &[Column] = &[
-    column("kind", OneOf(&["role", "member"]), Required, ""),
-    column("id", User, Required, "the member's, or the role's"),
-    column("allow", Bits, Required, ""),
-    column("deny", Bits, Required, ""),
-];
-
-pub(crate) const ROLES: &[Column] = &[
-    column("id", Id, Required, "for @everyone, the guild's own"),
-    GUILD_ID,
-    column("name", Text, Required, ""),
-    column("position", Integer, Required, ""),
-    column("permissions", Bits, Required, ""),
-    column("managed", Bool, Required, "it belongs to an integration"),
-    DELETED_AT,
-];
-
-pub(crate) const EMOJIS: &[Column] = &[
-    ID,
-    GUILD_ID,
-    column("name", Text, Nullable, "nil if it was never seen"),
-    column("animated", Bool, Required, ""),
-    column("own", Bool, Required, "it belongs to this guild"),
-    DELETED_AT,
-];
-
-pub const MEMBERS: &[Column] = &[
-    GUILD_ID,
-    column("user_id", User, Required, ""),
-    column("username", Text, Required, "empty if unknown or hidden"),
-    column("global_name", Text, Nullable, ""),
-    column(
-        "discriminator",
-        Integer,
-        Nullable,
-        "the four digits that bots still have",
-    ),
-    column("bot", Bool, Required, ""),
-    column("system", Bool, Optional, "Discord's own account"),
-    column("member", Bool, Required, "is a member now"),
-    column("nick", Text, Nullable, ""),
-    column("roles", IDS, Required, "now, or when they left"),
-    column("joined_at", Time, Nullable, "as Discord says"),
-    column("left_at", Time, Nullable, "found"),
-    column(
-        "privacy",
-        OneOf(&["content", "identity", "everything"]),
-        Optional,
-        "how far they opted out (\"everything\": then the row says no more than that)",
-    ),
-    column(
-        "forgotten_at",
-        Time,
-        Optional,
-        "what they did until then was deleted on their request",
-    ),
-    column(
-        "texts_since",
-        Time,
-        Optional,
-        "when they opted in again; what they wrote until then has no text",
-    ),
-    column(
-        "role_history",
-        List(&Map(ROLE_SPAN)),
-        Optional,
-        "by `since`, found: which roles they had from then until the next entry; nil while not a member",
-    ),
-];
-
-const ROLE_SPAN: &[Column] = &[
-    column("since", Time, Required, ""),
-    column("roles", IDS, Nullable, ""),
-];
-
-pub(crate) const MESSAGES: &[Column] = &[
-    GUILD_ID,
-    CHANNEL_ID,
-    ID,
-    column(
-        "deleted_at",
-        Time,
-        Nullable,
-        "found; if set, everything below is nil or empty; if not, the author, both kinds and `content` are not nil",
-    ),
-    column("author_id", User, Nullable, "a user's or webhook's"),
-    column(
-        "author_kind",
-        OneOf(&["user", "bot", "webhook"]),
-        Nullable,
-        "",
-    ),
-    column("kind", Integer, Nullable, "Discord's message type"),
-    column(
-        "content",
-        Text,
-        Nullable,
-        "as Discord has it: mentions are `<@id>`; empty if it has none, or if its author hides it",
-    ),
-    column(
-        "mentions",
-        List(&Map(MENTION)),
-        Required,
-        "by user; `count` is how often the text names them, 0 if only a reply's ping does",
-    ),
-    column("reply_to", Id, Nullable, "the message it replies to"),
-    column(
-        "command",
-        Map(COMMAND),
-        Nullable,
-        "the slash command that it answers, and who ran it",
-    ),
-    column("edited_at", Time, Nullable, "the last edit"),
-    column(
-        "by_webhook",
-        Bool,
-        Optional,
-        "for answers to commands: it came through the application's webhook, as answers do",
-    ),
-    column(
-        "earlier_mentions",
-        List(&Map(EARLIER_MENTION)),
-        Optional,
-        "by user: those of `mentions` that an earlier version is known to have had, and when the first such \
-         version was written (the message's own time, or an edit's)",
-    ),
-];
-
-const MENTION: &[Column] = &[
-    column("user_id", User, Required, ""),
-    column("count", Integer, Required, ""),
-];
-
-const COMMAND: &[Column] = &[
-    ID,
-    column("user_id", User, Required, ""),
-    column("name", Text, Nullable, ""),
-];
-
-const EARLIER_MENTION: &[Column] = &[
-    column("user_id", User, Required, ""),
-    column("at", Time, Required, ""),
-];
-
-pub(crate) const REACTIONS: &[Column] = &[
-    GUILD_ID,
-    CHANNEL_ID,
-    column("message_id", Id, Required, ""),
-    column("user_id", User, Required, ""),
-    column("emoji_id", Id, Nullable, "a custom emoji"),
-    column(
-        "emoji",
-        Text,
-        Nullable,
-        "a Unicode emoji; exactly one of the two is set",
-    ),
-    column("burst", Bool, Required, ""),
-    column(
-        "added_at",
-        Time,
-        Nullable,
-        "when it was first seen; nil if only its removal was",
-    ),
-    column(
-        "added_by",
-        EVIDENCE,
-        Nullable,
-        "\"gateway\": seen as it happened; \"rest\": seen in a list, so it happened at that time or before",
-    ),
-    column("removed_at", Time, Nullable, "nil while it exists"),
-    column("removed_by", EVIDENCE, Nullable, "as `added_by`"),
-];
-
-pub(crate) const PROPS: &[Column] = &[
-    column("id", Id, Required, "the interaction's, which tells when"),
-    GUILD_ID,
-    CHANNEL_ID,
-    column(
-        "message_id",
-        Id,
-        Nullable,
-        "the message that announces them; nil if it wasn't seen, or isn't in the archive",
-    ),
-    column("giver_id", User, Required, ""),
-    column("receiver_ids", USERS, Required, "each once"),
-    column("reason", Text, Required, ""),
-    column(
-        "origin",
-        OneOf(&["command", "answer"]),
-        Required,
-        "\"command\": recorded as given; \"answer\": read back from the bot's message",
-    ),
-    column(
-        "withdrawn_at",
-        Time,
-        Optional,
-        "when the giver took them back",
-    ),
-    column(
-        "about_channel_id",
-        Id,
-        Optional,
-        "where the message is that they thank for, perhaps in a channel that is not in the archive",
-    ),
-    column("about_message_id", Id, Optional, "that message"),
-];
+/// A field of a map in a row.
+const fn field<C: Cell>(name: &'static str) -> Column {
+    column::<C>(name, "", "")
+}

@@ -16,7 +16,6 @@ mod rows;
 mod schema;
 mod snapshot;
 
-pub use columns::MEMBERS as MEMBER_COLUMNS;
 pub use coverage::{covered_ids, covered_times, without_unseen};
 pub use records::Restored;
 pub use redactor::{RULES, Redactor};

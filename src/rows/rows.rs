@@ -1,11 +1,12 @@
 //! The rows of the archive's tables: the exported form of the records.
 //!
-//! `columns.rs` says what each field means, for the page that archives carry. New fields must be optional,
+//! A field's comment says what it means, also on the page that archives carry. New fields must be optional,
 //! and existing ones must never be renamed or removed. Rows omit when something was learned, so that reading
 //! it again changes no bytes.
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::rows;
 use propsbot_model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, EmojiKey,
     Evidence, Guild, GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Limits, Member,
@@ -13,159 +14,205 @@ use propsbot_model::{
     Reaction, Role, RoleId, Settings, Stamp, Tier, Tombstoned, UserId, wide,
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GuildRow {
-    pub id: GuildId,
-    pub name: String,
-    pub owner_id: UserId,
-    /// `None` if no admin has chosen any.
-    pub props_channels: Option<Vec<ChannelId>>,
-    /// When the bot was found to have left.
-    pub left_at: Option<Millis>,
-    /// Whether props outlive the bot's message that announces them; `None` means no.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keep_deleted_props: Option<bool>,
-    /// Channels that an admin excluded from the archive.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub excluded_channels: Vec<ChannelId>,
-    /// Channels that an admin included although not everyone can read them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub included_channels: Vec<ChannelId>,
-    /// All limits on giving, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub limits: Vec<Limits>,
-    /// Bots whose posts in props channels are props.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub props_bots: Vec<UserId>,
-    /// Whether age-restricted channels are exported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub age_restricted: Option<bool>,
-}
+rows! {
+    pub struct GuildRow {
+        pub id: GuildId,
+        pub name: String,
+        pub owner_id: UserId,
+        /// the props channels that an admin chose; a category stands for its channels; nil if no admin chose any
+        pub props_channels: Option<Vec<ChannelId>>,
+        /// found: the bot is no longer in the guild
+        pub left_at: Option<Millis>,
+        /// props still count after the message that announces them was deleted
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub keep_deleted_props: Option<bool>,
+        /// what an admin keeps out; a category stands for its channels
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub excluded_channels: Vec<ChannelId>,
+        /// what an admin put in although not everyone can read it; a category stands for its channels
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub included_channels: Vec<ChannelId>,
+        /// what limits the giving of props, by `since`; each applies until the next
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub limits: Vec<Limits>,
+        /// the bots whose posts in props channels are props
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub props_bots: Vec<UserId>,
+        /// age-restricted channels are in the archive; otherwise only those that are included
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub age_restricted: Option<bool>,
+    }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelRow {
-    pub id: ChannelId,
-    pub guild_id: GuildId,
-    /// Discord's number of its type.
-    pub kind: ChannelKind,
-    pub name: String,
-    /// Its category; for a thread, its channel.
-    pub parent_id: Option<ChannelId>,
-    /// Sort position among its siblings.
-    pub position: i64,
-    pub nsfw: bool,
-    /// Whether plain messages here that mention someone are props.
-    pub props_channel: bool,
-    /// Permission overwrites, sorted.
-    pub overwrites: Vec<Overwrite>,
-    /// The creator of a thread.
-    pub owner_id: Option<UserId>,
-    /// Whether the thread is archived; `None` for other channels.
-    pub archived: Option<bool>,
-    /// When the thread was last archived or unarchived.
-    pub archive_timestamp: Option<Millis>,
-    pub deleted_at: Option<Millis>,
-}
+    pub struct ChannelRow {
+        pub id: ChannelId,
+        pub guild_id: GuildId,
+        /// Discord's channel type
+        pub kind: ChannelKind,
+        /// empty for a thread opened by a member whose text is not shown
+        pub name: String,
+        /// the category, or a thread's channel; it may not be in the archive
+        pub parent_id: Option<ChannelId>,
+        pub position: i64,
+        /// age-restricted
+        pub nsfw: bool,
+        /// plain messages here that mention someone are props
+        pub props_channel: bool,
+        /// permissions of roles and members here, without those of members who hide everything
+        pub overwrites: Vec<Overwrite>,
+        /// who opened the thread; nil if they hide everything
+        pub owner_id: Option<UserId>,
+        /// nil if this is not a thread
+        pub archived: Option<bool>,
+        /// when the thread was last archived or unarchived
+        pub archive_timestamp: Option<Millis>,
+        /// found
+        pub deleted_at: Option<Millis>,
+    }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleRow {
-    pub id: RoleId,
-    pub guild_id: GuildId,
-    pub name: String,
-    /// Sort position among the roles.
-    pub position: i64,
-    /// Permission bits, as decimal text in JSON.
-    #[serde(with = "wide")]
-    pub permissions: u64,
-    pub managed: bool,
-    pub deleted_at: Option<Millis>,
-}
+    pub struct RoleRow {
+        /// for @everyone, the guild's own
+        pub id: RoleId,
+        pub guild_id: GuildId,
+        pub name: String,
+        pub position: i64,
+        #[serde(with = "wide")]
+        pub permissions: u64,
+        /// it belongs to an integration
+        pub managed: bool,
+        /// found
+        pub deleted_at: Option<Millis>,
+    }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EmojiRow {
-    pub id: EmojiId,
-    pub guild_id: GuildId,
-    /// `None` if never seen.
-    pub name: Option<String>,
-    pub animated: bool,
-    pub own: bool,
-    pub deleted_at: Option<Millis>,
-}
+    pub struct EmojiRow {
+        pub id: EmojiId,
+        pub guild_id: GuildId,
+        /// nil if it was never seen
+        pub name: Option<String>,
+        pub animated: bool,
+        /// it belongs to this guild
+        pub own: bool,
+        /// found
+        pub deleted_at: Option<Millis>,
+    }
 
-/// A user seen in a guild.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemberRow {
-    pub guild_id: GuildId,
-    pub user_id: UserId,
-    /// Empty if the names were never seen.
-    pub username: String,
-    /// The display name.
-    pub global_name: Option<String>,
-    /// The four digits that bots still have.
-    pub discriminator: Option<u16>,
-    pub bot: bool,
-    /// Whether it belongs to Discord itself; `None` means no.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub system: Option<bool>,
-    /// Whether the user is a member now.
-    pub member: bool,
-    /// The name in this guild.
-    pub nick: Option<String>,
-    /// The current roles, or those when the user left; sorted.
-    pub roles: Vec<RoleId>,
-    pub joined_at: Option<Millis>,
-    /// When the user was found to have left; `None` if never seen as a member.
-    pub left_at: Option<Millis>,
-    /// How far the user opted out; `None` means not at all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub privacy: Option<Tier>,
-    /// Everything the user did up to this time was deleted on request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub forgotten_at: Option<Millis>,
-    /// They opted in again at that time; earlier texts aren't stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub texts_since: Option<Millis>,
-    /// Roles over time, oldest first; `None` if only the current ones are known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role_history: Option<Vec<RoleSpanRow>>,
-}
+    /// A user seen in a guild.
+    pub struct MemberRow {
+        pub guild_id: GuildId,
+        pub user_id: UserId,
+        /// empty if unknown or hidden
+        pub username: String,
+        pub global_name: Option<String>,
+        /// the four digits that bots still have
+        pub discriminator: Option<u16>,
+        pub bot: bool,
+        /// Discord's own account
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub system: Option<bool>,
+        /// is a member now
+        pub member: bool,
+        pub nick: Option<String>,
+        /// now, or when they left
+        pub roles: Vec<RoleId>,
+        /// as Discord says
+        pub joined_at: Option<Millis>,
+        /// found
+        pub left_at: Option<Millis>,
+        /// how far they opted out ("everything": then the row says no more than that)
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub privacy: Option<Tier>,
+        /// what they did until then was deleted on their request
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub forgotten_at: Option<Millis>,
+        /// when they opted in again; what they wrote until then has no text
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub texts_since: Option<Millis>,
+        /// by `since`, found: which roles they had from then until the next entry; nil while not a member
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub role_history: Option<Vec<RoleSpanRow>>,
+    }
 
-/// Roles as seen from a time on, until the next row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleSpanRow {
-    /// First sighting.
-    pub since: Millis,
-    /// Sorted; `None` while the user wasn't a member. A deleted role counts until its deletion.
-    pub roles: Option<Vec<RoleId>>,
-}
+    /// Roles as seen from a time on, until the next row.
+    pub struct RoleSpanRow {
+        pub since: Millis,
+        pub roles: Option<Vec<RoleId>>,
+    }
 
-/// A message, or its tombstone, which has only the ids and `deleted_at`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageRow {
-    pub guild_id: GuildId,
-    /// The channel or thread.
-    pub channel_id: ChannelId,
-    pub id: MessageId,
-    /// When the deletion was first known.
-    pub deleted_at: Option<Millis>,
-    /// The user's id, or the webhook's.
-    pub author_id: Option<UserId>,
-    pub author_kind: Option<AuthorKind>,
-    pub kind: Option<MessageKind>,
-    pub content: Option<String>,
-    /// Mentioned users and how often, sorted by user.
-    pub mentions: Vec<Mention>,
-    pub reply_to: Option<MessageId>,
-    pub command: Option<Command>,
-    /// Time of the last edit.
-    pub edited_at: Option<Millis>,
-    /// Whether it has a `webhook_id` although its author isn't a webhook; `None` if it isn't a
-    /// command response, or if unknown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_webhook: Option<bool>,
-    /// Users already mentioned before the latest edit, sorted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier_mentions: Vec<EarlierMention>,
+    /// A message, or its tombstone, which has only the ids and `deleted_at`.
+    pub struct MessageRow {
+        pub guild_id: GuildId,
+        pub channel_id: ChannelId,
+        pub id: MessageId,
+        /// found; if set, everything below is nil or empty; if not, the author, both kinds and `content` are not nil
+        pub deleted_at: Option<Millis>,
+        /// a user's or webhook's
+        pub author_id: Option<UserId>,
+        pub author_kind: Option<AuthorKind>,
+        /// Discord's message type
+        pub kind: Option<MessageKind>,
+        /// as Discord has it: mentions are `<@id>`; empty if it has none, or if its author hides it
+        pub content: Option<String>,
+        /// by user; `count` is how often the text names them, 0 if only a reply's ping does
+        pub mentions: Vec<Mention>,
+        /// the message it replies to
+        pub reply_to: Option<MessageId>,
+        /// the slash command that it answers, and who ran it
+        pub command: Option<Command>,
+        /// the last edit
+        pub edited_at: Option<Millis>,
+        /// for answers to commands: it came through the application's webhook, as answers do
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub by_webhook: Option<bool>,
+        /// by user: those of `mentions` that an earlier version is known to have had, and when the first such
+        /// version was written (the message's own time, or an edit's)
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub earlier_mentions: Vec<EarlierMention>,
+    }
+
+    /// A reaction, current or removed.
+    pub struct ReactionRow {
+        pub guild_id: GuildId,
+        pub channel_id: ChannelId,
+        pub message_id: MessageId,
+        pub user_id: UserId,
+        /// a custom emoji
+        pub emoji_id: Option<EmojiId>,
+        /// a Unicode emoji; exactly one of the two is set
+        pub emoji: Option<String>,
+        pub burst: bool,
+        /// when it was first seen; nil if only its removal was
+        pub added_at: Option<Millis>,
+        /// "gateway": seen as it happened; "rest": seen in a list, so it happened at that time or before
+        pub added_by: Option<Evidence>,
+        /// nil while it exists
+        pub removed_at: Option<Millis>,
+        /// as `added_by`
+        pub removed_by: Option<Evidence>,
+    }
+
+    /// Props given with a command.
+    pub struct PropsRow {
+        /// the interaction's, which tells when
+        pub id: InteractionId,
+        pub guild_id: GuildId,
+        pub channel_id: ChannelId,
+        /// the message that announces them; nil if it wasn't seen, or isn't in the archive
+        pub message_id: Option<MessageId>,
+        pub giver_id: UserId,
+        /// each once
+        pub receiver_ids: Vec<UserId>,
+        pub reason: String,
+        /// "command": recorded as given; "answer": read back from the bot's message
+        pub origin: PropsOrigin,
+        /// when the giver took them back
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub withdrawn_at: Option<Millis>,
+        /// where the message is that they thank for, perhaps in a channel that is not in the archive
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub about_channel_id: Option<ChannelId>,
+        /// that message
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub about_message_id: Option<MessageId>,
+    }
 }
 
 impl MessageRow {
@@ -178,50 +225,6 @@ impl MessageRow {
         let written = || self.edited_at.unwrap_or_else(|| self.id.created_at());
         earlier.unwrap_or_else(written)
     }
-}
-
-/// A reaction, current or removed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReactionRow {
-    pub guild_id: GuildId,
-    /// The message's channel or thread.
-    pub channel_id: ChannelId,
-    pub message_id: MessageId,
-    pub user_id: UserId,
-    /// `None` for a Unicode emoji.
-    pub emoji_id: Option<EmojiId>,
-    /// `None` for a custom emoji.
-    pub emoji: Option<String>,
-    pub burst: bool,
-    /// First sighting.
-    pub added_at: Option<Millis>,
-    pub added_by: Option<Evidence>,
-    pub removed_at: Option<Millis>,
-    pub removed_by: Option<Evidence>,
-}
-
-/// Props given with a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PropsRow {
-    /// The command's run.
-    pub id: InteractionId,
-    pub guild_id: GuildId,
-    /// Where the announcing message is posted.
-    pub channel_id: ChannelId,
-    pub message_id: Option<MessageId>,
-    pub giver_id: UserId,
-    /// Sorted, without duplicates.
-    pub receiver_ids: Vec<UserId>,
-    pub reason: String,
-    pub origin: PropsOrigin,
-    /// When the giver took them back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub withdrawn_at: Option<Millis>,
-    /// The channel of the thanked-for message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub about_channel_id: Option<ChannelId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub about_message_id: Option<MessageId>,
 }
 
 fn gone<T>(state: &Tombstoned<T>) -> Option<Millis> {

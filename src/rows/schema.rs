@@ -10,7 +10,7 @@ use propsbot_model::{
 
 use super::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
-    RoleRow, columns, commit_message::commit_message, readme::readme,
+    RoleRow, commit_message::commit_message, readme::readme,
 };
 
 pub const GUILDS: &str = "guilds";
@@ -27,16 +27,16 @@ pub static SCHEMA: Schema = Schema {
     provider: "discord",
     version: 1,
     tables: &[
-        Table::of::<GuildRow>(Level::Space).with("One row.", columns::GUILDS),
-        Table::of::<ChannelRow>(Level::Space).with("Including threads and categories. By `id`.", columns::CHANNELS),
-        Table::of::<RoleRow>(Level::Space).with("By `id`.", columns::ROLES),
-        Table::of::<EmojiRow>(Level::Space).with("Custom emojis that were seen. By `id`.", columns::EMOJIS),
-        Table::of::<MemberRow>(Level::Space).with("Everyone who was seen in the guild. By `user_id`.", columns::MEMBERS),
-        Table::of::<MessageRow>(Level::Part).with("By `id`.", columns::MESSAGES),
+        Table::of::<GuildRow>(Level::Space).with("One row.", GuildRow::COLUMNS),
+        Table::of::<ChannelRow>(Level::Space).with("Including threads and categories. By `id`.", ChannelRow::COLUMNS),
+        Table::of::<RoleRow>(Level::Space).with("By `id`.", RoleRow::COLUMNS),
+        Table::of::<EmojiRow>(Level::Space).with("Custom emojis that were seen. By `id`.", EmojiRow::COLUMNS),
+        Table::of::<MemberRow>(Level::Space).with("Everyone who was seen in the guild. By `user_id`.", MemberRow::COLUMNS),
+        Table::of::<MessageRow>(Level::Part).with("By `id`.", MessageRow::COLUMNS),
         Table::of::<ReactionRow>(Level::Part).with("Present and past, to messages that are here. By `message_id`, then the emoji (Unicode first, by UTF-8 bytes; then custom ones by \
              id), then `burst` (false first), then `user_id`. A row's time is `added_at` if `added_by` is \
-             \"gateway\" and that isn't before its message, and else its message's.", columns::REACTIONS).belonging_to(MESSAGES),
-        Table::of::<PropsRow>(Level::Part).with("Props given with a command. By `id`.", columns::PROPS),
+             \"gateway\" and that isn't before its message, and else its message's.", ReactionRow::COLUMNS).belonging_to(MESSAGES),
+        Table::of::<PropsRow>(Level::Part).with("Props given with a command. By `id`.", PropsRow::COLUMNS),
     ],
     spaces: GUILDS,
     parts: CHANNELS,

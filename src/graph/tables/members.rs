@@ -11,7 +11,7 @@ use propsbot_archive::{
     ReadError, RowSource,
 };
 use propsbot_model::Tier;
-use propsbot_rows::{MEMBER_COLUMNS, MemberRow};
+use propsbot_rows::MemberRow;
 
 const MORE: [Column; 2] = [
     column(
@@ -32,12 +32,12 @@ const MORE: [Column; 2] = [
 /// The columns of [`NamedMemberRow`]: those of the archive's `members`, and two more.
 pub const MEMBERS: &[Column] = &JOINED;
 
-const JOINED: [Column; MEMBER_COLUMNS.len() + MORE.len()] = {
-    let mut all = [MORE[0]; MEMBER_COLUMNS.len() + MORE.len()];
+const JOINED: [Column; MemberRow::COLUMNS.len() + MORE.len()] = {
+    let mut all = [MORE[0]; MemberRow::COLUMNS.len() + MORE.len()];
     let mut at = 0;
     while at < all.len() {
-        all[at] = match at.checked_sub(MEMBER_COLUMNS.len()) {
-            None => MEMBER_COLUMNS[at],
+        all[at] = match at.checked_sub(MemberRow::COLUMNS.len()) {
+            None => MemberRow::COLUMNS[at],
             Some(at) => MORE[at],
         };
         at += 1;
