@@ -11,8 +11,7 @@ use super::{
     wording,
 };
 use propsbot_model::{
-    COOLDOWN_MINUTES, EDIT_MINUTES, Emoji, LOOK_BACK_DAYS, Language, PER_MINUTE, QUOTA, Quota,
-    QuotaPeriod, SCRUB_REST_HOURS, SCRUB_SHARE, SETTINGS, Settings, SettingsChange, UNDO_MINUTES,
+    Emoji, Language, QUOTA, Quota, QuotaPeriod, SETTINGS, Settings, SettingsChange,
 };
 use propsbot_service::ServiceError;
 
@@ -144,10 +143,7 @@ async fn set(
             before,
         )?));
     }
-    if let Some(minutes) = cooldown_minutes {
-        within(minutes.into(), COOLDOWN_MINUTES, "cooldown_minutes")?;
-        changes.push(SettingsChange::Cooldown(minutes));
-    }
+    changes.extend(cooldown_minutes.map(SettingsChange::Cooldown));
     if let Some(text) = giver_roles {
         let everyone = text.trim().trim_start_matches('@');
         let roles = if everyone.eq_ignore_ascii_case("everyone") {
@@ -171,38 +167,27 @@ async fn set(
         changes.push(SettingsChange::Acknowledge(emoji));
     }
     changes.extend(keep_deleted_props.map(SettingsChange::KeepDeletedProps));
-    if let Some(minutes) = undo_minutes {
-        within(minutes.into(), UNDO_MINUTES, "undo_minutes")?;
-        changes.push(SettingsChange::UndoMinutes(minutes));
-    }
-    if let Some(days) = look_back_days {
-        within(days.into(), LOOK_BACK_DAYS, "look_back_days")?;
-        changes.push(SettingsChange::LookBackDays(days));
-    }
-    if let Some(share) = scrub_share {
-        within(share.into(), SCRUB_SHARE, "scrub_share")?;
-        changes.push(SettingsChange::ScrubShare(share));
-    }
-    if let Some(hours) = scrub_rest_hours {
-        within(hours.into(), SCRUB_REST_HOURS, "scrub_rest_hours")?;
-        changes.push(SettingsChange::ScrubRestHours(hours));
-    }
+    changes.extend(undo_minutes.map(SettingsChange::UndoMinutes));
+    changes.extend(look_back_days.map(SettingsChange::LookBackDays));
+    changes.extend(scrub_share.map(SettingsChange::ScrubShare));
+    changes.extend(scrub_rest_hours.map(SettingsChange::ScrubRestHours));
     changes.extend(language.map(|language| SettingsChange::Language(language.into())));
     changes.extend(age_restricted.map(SettingsChange::AgeRestricted));
-    if let Some(times) = per_minute {
-        within(times.into(), PER_MINUTE, "per_minute")?;
-        changes.push(SettingsChange::PerMinute(times));
-    }
+    changes.extend(per_minute.map(SettingsChange::PerMinute));
     changes.extend(commands_only.map(SettingsChange::CommandsOnly));
-    if let Some(minutes) = edit_minutes {
-        within(minutes.into(), EDIT_MINUTES, "edit_minutes")?;
-        changes.push(SettingsChange::EditMinutes(minutes));
-    }
+    changes.extend(edit_minutes.map(SettingsChange::EditMinutes));
     if let Some(text) = props_bots {
         changes.push(SettingsChange::PropsBots(read_props_bots(&text)?));
     }
     if changes.is_empty() {
         return Err(Error::Mistake(wording::nothing_to_change()));
+    }
+    // Discord checks the numbers, too, but not every client is Discord's.
+    for change in &changes {
+        if let Some((value, most)) = change.beyond() {
+            let mistake = wording::out_of_range(change.name(), value, 0, most);
+            return Err(Error::Mistake(mistake));
+        }
     }
     change(ctx, changes).await
 }
@@ -251,7 +236,7 @@ async fn reset(
     };
     let changes: Option<Vec<SettingsChange>> = names
         .into_iter()
-        .map(|name| SettingsChange::reset(name, &default))
+        .map(|name| SettingsChange::reset(name, default.clone()))
         .collect();
     let changes = changes.ok_or_else(|| Error::Mistake(wording::no_setting(&setting)))?;
     change(ctx, changes).await
@@ -321,28 +306,16 @@ fn read_quota(
     if count == 0 {
         return Ok(None);
     }
-    within(count.into(), QUOTA, "quota")?;
+    if !QUOTA.contains(&count) {
+        let (least, most) = (*QUOTA.start(), *QUOTA.end());
+        let mistake = wording::out_of_range("quota", count.into(), least.into(), most.into());
+        return Err(Error::Mistake(mistake));
+    }
     let period = period.or(before.map(|quota| quota.period));
     Ok(Some(Quota {
         count,
         period: period.unwrap_or(QuotaPeriod::Day),
     }))
-}
-
-/// Checks the range again: Discord does, but not every client is Discord's.
-fn within<T: Copy + Into<u64>>(
-    value: u64,
-    range: std::ops::RangeInclusive<T>,
-    name: &str,
-) -> Result<(), Error> {
-    let (least, most) = ((*range.start()).into(), (*range.end()).into());
-    if (least..=most).contains(&value) {
-        Ok(())
-    } else {
-        Err(Error::Mistake(wording::out_of_range(
-            name, value, least, most,
-        )))
-    }
 }
 
 impl From<LanguageChoice> for Language {

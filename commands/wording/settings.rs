@@ -13,37 +13,29 @@ use propsbot_service::{Destination, Setup};
 /// How many channels, roles or bots a list names.
 const NAMED: usize = 12;
 
-/// A channel couldn't be read.
-pub(crate) fn unclear_channels(unclear: &Unclear, typed: &str) -> String {
+/// A channel, role or bot couldn't be read. `pick` is how to name one.
+fn unclear(what: &str, pick: &str, setting: &str, unclear: &Unclear, typed: &str) -> String {
     let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
     format!(
-        "I don't know the channel “{}”. Type # and pick it from the list, or enter \
-         `default`. Nothing was changed. You typed:\n{}",
+        "I don't know the {what} “{}”. Type {pick}. Nothing was changed. You typed:\n{}",
         escape(word),
-        code(&format!("/settings set props_channels:{typed}"))
+        code(&format!("/settings set {setting}:{typed}"))
     )
 }
 
-/// A role couldn't be read.
-pub(crate) fn unclear_roles(unclear: &Unclear, typed: &str) -> String {
-    let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
-    format!(
-        "I don't know the role “{}”. Type @ and pick it from the list, or enter \
-         `everyone`. Nothing was changed. You typed:\n{}",
-        escape(word),
-        code(&format!("/settings set giver_roles:{typed}"))
-    )
+pub(crate) fn unclear_channels(word: &Unclear, typed: &str) -> String {
+    let pick = "# and pick it from the list, or enter `default`";
+    unclear("channel", pick, "props_channels", word, typed)
 }
 
-/// A bot couldn't be read.
-pub(crate) fn unclear_bots(unclear: &Unclear, typed: &str) -> String {
-    let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
-    format!(
-        "I don't know the bot “{}”. Type @ and pick it from the list, or enter `none`. \
-         Nothing was changed. You typed:\n{}",
-        escape(word),
-        code(&format!("/settings set props_bots:{typed}"))
-    )
+pub(crate) fn unclear_roles(word: &Unclear, typed: &str) -> String {
+    let pick = "@ and pick it from the list, or enter `everyone`";
+    unclear("role", pick, "giver_roles", word, typed)
+}
+
+pub(crate) fn unclear_bots(word: &Unclear, typed: &str) -> String {
+    let pick = "@ and pick it from the list, or enter `none`";
+    unclear("bot", pick, "props_bots", word, typed)
 }
 
 /// The input isn't an emoji that the bot can react with.
@@ -78,63 +70,63 @@ pub(crate) fn no_setting(typed: &str) -> String {
 }
 
 pub(crate) fn settings(settings: &Settings) -> String {
-    let mut lines = vec![
-        (
-            "Props channels",
-            props_channels(settings.props_channels.as_deref()),
-        ),
-        (
-            "Excluded from exports",
-            channels(&settings.excluded_channels),
-        ),
-        (
-            "Exported although private or age-restricted",
-            channels(&settings.included_channels),
-        ),
-        (
-            "Other age-restricted channels",
-            age_restricted(settings.age_restricted),
-        ),
-        ("Props quota", quota(settings.quota)),
-        ("Props commands per member", per_minute(settings.per_minute)),
-        (
-            "Cooldown per recipient",
-            cooldown(settings.cooldown_minutes),
-        ),
-        ("Plain messages", plain(settings.commands_only)),
-        ("Mentions added by an edit", edits(settings.edit_minutes)),
-        (
-            "Bots whose posts count as props",
-            bots(&settings.props_bots),
-        ),
-        (
-            "Who can give props with commands",
-            givers(&settings.giver_roles),
-        ),
-        (
-            "My reaction to plain props",
-            acknowledge(settings.acknowledge.as_deref()),
-        ),
-        (
-            "If my props message is deleted",
-            keep(settings.keep_deleted_props),
-        ),
-        ("Taking props back", undo(settings.undo_minutes)),
-        (
-            "Look-back after an outage",
-            look_back(settings.look_back_days),
-        ),
-        (
-            "Check of older history",
-            scrub(settings.scrub_share, settings.scrub_rest_hours),
-        ),
-        ("Numbers and dates", language(settings)),
-    ];
-    let lines: Vec<String> = lines
-        .drain(..)
-        .map(|(name, value)| format!("**{name}**: {value}"))
+    let first = ["props_channels", "exceptions"];
+    // The hours are in the line of the share.
+    let is_told = |name: &&str| first.contains(name) || *name == "scrub_rest_hours";
+    let rest = SETTINGS.into_iter().filter(|name| !is_told(name));
+    let lines: Vec<String> = first
+        .into_iter()
+        .chain(rest)
+        .map(|name| format!("**{}**: {}", label(name), value(name, settings)))
         .collect();
     fitting(lines.join("\n"))
+}
+
+/// What a setting is called.
+fn label(setting: &str) -> &'static str {
+    match setting {
+        "props_channels" => "Props channels",
+        "age_restricted" => "Other age-restricted channels",
+        "quota" => "Props quota",
+        "per_minute" => "Props commands per member",
+        "cooldown_minutes" => "Cooldown per recipient",
+        "commands_only" => "Plain messages",
+        "edit_minutes" => "Mentions added by an edit",
+        "props_bots" => "Bots whose posts count as props",
+        "giver_roles" => "Who can give props with commands",
+        "acknowledge" => "My reaction to plain props",
+        "keep_deleted_props" => "If my props message is deleted",
+        "undo_minutes" => "Taking props back",
+        "look_back_days" => "Look-back after an outage",
+        "language" => "Numbers and dates",
+        "exceptions" => "Excluded from exports",
+        _ => "Check of older history",
+    }
+}
+
+fn value(setting: &str, of: &Settings) -> String {
+    match setting {
+        "props_channels" => props_channels(of.props_channels.as_deref()),
+        "age_restricted" => age_restricted(of.age_restricted),
+        "quota" => quota(of.quota),
+        "per_minute" => per_minute(of.per_minute),
+        "cooldown_minutes" => cooldown(of.cooldown_minutes),
+        "commands_only" => plain(of.commands_only),
+        "edit_minutes" => edits(of.edit_minutes),
+        "props_bots" => bots(&of.props_bots),
+        "giver_roles" => givers(&of.giver_roles),
+        "acknowledge" => of.acknowledge.as_deref().unwrap_or("none").to_owned(),
+        "keep_deleted_props" => keep(of.keep_deleted_props),
+        "undo_minutes" => undo(of.undo_minutes),
+        "look_back_days" => look_back(of.look_back_days),
+        "language" => language(of),
+        "exceptions" => format!(
+            "{}\n**Exported although private or age-restricted**: {}",
+            channels(&of.excluded_channels),
+            channels(&of.included_channels)
+        ),
+        _ => scrub(of.scrub_share, of.scrub_rest_hours),
+    }
 }
 
 pub(crate) fn settings_changed(changed: &Settings) -> String {
@@ -156,58 +148,27 @@ pub(crate) fn changes(changes: &[SettingsChange]) -> String {
 
 fn change(change: &SettingsChange) -> String {
     match change {
-        SettingsChange::PropsChannels(list) => {
-            format!("props channels: {}", props_channels(list.as_deref()))
-        }
         SettingsChange::Include { channel, .. } => action_include(*channel),
         SettingsChange::Exclude(channel) => format!("<#{channel}> excluded from exports"),
         SettingsChange::NoExceptions => "all export exceptions removed".to_owned(),
-        SettingsChange::Quota(None) => "props quota: none".to_owned(),
         SettingsChange::Quota(Some(Quota { count, period })) => {
             format!(
                 "props quota: {} a {period} (UTC)",
                 counted(*count, "member")
             )
         }
-        SettingsChange::Cooldown(minutes) => {
-            format!("cooldown per recipient: {}", cooldown(*minutes))
-        }
-        SettingsChange::GiverRoles(roles) => {
-            format!("who can give props with commands: {}", givers(roles))
-        }
-        SettingsChange::Acknowledge(emoji) => {
-            format!(
-                "my reaction to plain props: {}",
-                acknowledge(emoji.as_deref())
-            )
-        }
-        SettingsChange::KeepDeletedProps(kept) => {
-            format!("if my props message is deleted: {}", keep(*kept))
-        }
-        SettingsChange::UndoMinutes(minutes) => format!("taking props back: {}", undo(*minutes)),
-        SettingsChange::LookBackDays(days) => {
-            format!("look-back after an outage: {}", look_back(*days))
-        }
-        SettingsChange::ScrubShare(0) => "check of older history: off".to_owned(),
-        SettingsChange::ScrubShare(share) => {
+        SettingsChange::ScrubShare(share @ 1..) => {
             format!("check of older history: {share}‰ of my requests")
         }
         SettingsChange::ScrubRestHours(hours) => {
             format!("check of older history: {}", rounds(*hours))
         }
-        SettingsChange::Language(language) => format!("numbers and dates: {language}"),
-        SettingsChange::AgeRestricted(export) => {
-            format!("age-restricted channels: {}", age_restricted(*export))
-        }
-        SettingsChange::PerMinute(times) => {
-            format!("props commands per member: {}", per_minute(*times))
-        }
-        SettingsChange::CommandsOnly(only) => format!("plain messages: {}", plain(*only)),
-        SettingsChange::EditMinutes(minutes) => {
-            format!("mentions added by an edit: {}", edits(*minutes))
-        }
-        SettingsChange::PropsBots(list) => {
-            format!("bots whose posts count as props: {}", bots(list))
+        other => {
+            let mut changed = Settings::default();
+            other.clone().apply(&mut changed);
+            let (first, rest) = label(other.name()).split_at(1);
+            let value = value(other.name(), &changed);
+            format!("{}{rest}: {value}", first.to_lowercase())
         }
     }
 }
@@ -249,7 +210,6 @@ pub(crate) fn admin_actions(actions: &[AdminAction]) -> String {
     text
 }
 
-/// The placeholder of the list of channels.
 pub(crate) fn choose_props_channels() -> &'static str {
     "Choose the props channels"
 }
@@ -429,10 +389,6 @@ fn givers(roles: &[RoleId]) -> String {
         .map(|id| format!("<@&{id}>"))
         .collect();
     roles.join(", ")
-}
-
-fn acknowledge(emoji: Option<&str>) -> String {
-    emoji.unwrap_or("none").to_owned()
 }
 
 fn keep(keep: bool) -> String {

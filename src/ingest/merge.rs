@@ -89,7 +89,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Settings(it) => rows.put(it)?,
         Fact::SettingsChanged(guild_id, change) => {
             rows.update(Settings::default_for(*guild_id), |settings| {
-                change.apply(settings);
+                change.clone().apply(settings);
                 settings.note_limits(at.millis());
             })?;
         }

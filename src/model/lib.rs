@@ -59,10 +59,7 @@ pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, See
 pub use record::{Entity, GuildEntity, Lww, Tombstoned, tables};
 pub use role_history::{RoleHistory, RoleSpan};
 pub use scrub::{Drift, Recheck, Reread, Scrub, Walk};
-pub use settings::{
-    COOLDOWN_MINUTES, EDIT_MINUTES, LOOK_BACK_DAYS, Language, PER_MINUTE, SCRUB_REST_HOURS,
-    SCRUB_SHARE, Settings, UNDO_MINUTES, UnknownWord,
-};
+pub use settings::{Language, Settings};
 pub use settings_change::{SETTINGS, SettingsChange};
 pub use sync::{
     CONTRADICTED_FOR, Contradiction, Coverage, Failure, FailureObject, IdRange, Interval, Live,

@@ -4,12 +4,12 @@
 //! in message order. A props message counts if the quota has room for all its recipients; otherwise
 //! it doesn't count at all.
 
-use std::{fmt, ops::RangeInclusive, str::FromStr};
+use std::{fmt, ops::RangeInclusive};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, UnknownWord};
+use super::Millis;
 
 /// Allowed values of [`Quota::count`].
 pub const QUOTA: RangeInclusive<u32> = 1..=1_000;
@@ -53,7 +53,6 @@ impl QuotaPeriod {
         Millis(first * DAY_MS)
     }
 
-    /// Start of the next period.
     pub fn end(self, time: Millis) -> Millis {
         let start = self.start(time);
         let days = match self {
@@ -78,17 +77,6 @@ impl fmt::Display for QuotaPeriod {
             Self::Week => "week",
             Self::Month => "month",
         })
-    }
-}
-
-impl FromStr for QuotaPeriod {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let text = text.trim();
-        let mut all = Self::ALL.into_iter();
-        all.find(|period| period.to_string().eq_ignore_ascii_case(text))
-            .ok_or(UnknownWord)
     }
 }
 
@@ -182,7 +170,6 @@ mod tests {
         ] {
             assert_eq!(period.start(at), time(start), "{period}");
             assert_eq!(period.end(at), time(end), "{period}");
-            assert_eq!(period.to_string().parse(), Ok(period));
         }
         assert_eq!(
             QuotaPeriod::Month.end(time("2024-02-01T00:00:00Z")),

@@ -1,12 +1,11 @@
 //! Members' privacy choices.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, FailureObject, GuildId, InteractionId, MessageId, Millis, Named, Reaction,
-    UnknownWord, UserId,
+    ChannelId, FailureObject, GuildId, InteractionId, MessageId, Millis, Named, Reaction, UserId,
 };
 
 /// How far a member opted out. Each tier includes those before it.
@@ -48,15 +47,6 @@ impl fmt::Display for Tier {
             Self::Identity => "identity",
             Self::Everything => "everything",
         })
-    }
-}
-
-impl FromStr for Tier {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let mut all = [Self::None].into_iter().chain(Self::OUT);
-        all.find(|tier| tier.to_string() == text).ok_or(UnknownWord)
     }
 }
 

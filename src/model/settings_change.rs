@@ -3,133 +3,110 @@
 
 use super::{ChannelId, Language, Quota, RoleId, Settings, UserId};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SettingsChange {
-    /// `None`: channels with "props" in their name.
-    PropsChannels(Option<Vec<ChannelId>>),
-    /// Exports a channel; `private` if not everyone can read it.
-    Include {
-        channel: ChannelId,
-        private: bool,
-    },
-    Exclude(ChannelId),
-    /// Removes all inclusions and exclusions.
-    NoExceptions,
-    Quota(Option<Quota>),
-    Cooldown(u32),
-    /// Roles that may give props; empty: everyone.
-    GiverRoles(Vec<RoleId>),
-    /// The emoji that acknowledges plain props.
-    Acknowledge(Option<String>),
-    /// Whether props outlive the bot's message.
-    KeepDeletedProps(bool),
-    /// How long props can be taken back, in minutes.
-    UndoMinutes(u16),
-    /// Days to read again after an outage.
-    LookBackDays(u16),
-    /// The scrub's share of all requests, per mille.
-    ScrubShare(u16),
-    /// The time between scrub rounds, in hours.
-    ScrubRestHours(u16),
-    /// Format of numbers and dates.
-    Language(Language),
-    AgeRestricted(bool),
-    /// Props commands per member and minute.
-    PerMinute(u32),
-    /// Whether plain messages don't count as props.
-    CommandsOnly(bool),
-    /// Minutes within which an edit can add recipients.
-    EditMinutes(u32),
-    /// Bots whose posts count as props.
-    PropsBots(Vec<UserId>),
-}
+/// Defines the changes of single settings, named as in [`Settings`], and the numbers each can have.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])* $change:ident($value:ty): $name:ident $(in 0..=$most:literal)?;)*) => {
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum SettingsChange {
+            $($(#[doc = $doc])* $change($value),)*
+            /// Exports a channel; `private` if not everyone can read it.
+            Include {
+                channel: ChannelId,
+                private: bool,
+            },
+            Exclude(ChannelId),
+            /// Removes all inclusions and exclusions.
+            NoExceptions,
+        }
 
-/// Settings that can be reset, by name.
-pub const SETTINGS: [&str; 17] = [
-    "props_channels",
-    "exceptions",
-    "quota",
-    "cooldown_minutes",
-    "giver_roles",
-    "acknowledge",
-    "keep_deleted_props",
-    "undo_minutes",
-    "look_back_days",
-    "scrub_share",
-    "scrub_rest_hours",
-    "language",
-    "per_minute",
-    "commands_only",
-    "edit_minutes",
-    "props_bots",
-    "age_restricted",
-];
+        /// Settings that can be reset, by name.
+        pub const SETTINGS: [&str; 17] = [$(stringify!($name),)* EXCEPTIONS];
 
-impl SettingsChange {
-    /// The change that resets a setting; `None` for a name not in [`SETTINGS`].
-    pub fn reset(name: &str, default: &Settings) -> Option<Self> {
-        Some(match name {
-            "props_channels" => Self::PropsChannels(default.props_channels.clone()),
-            "exceptions" => Self::NoExceptions,
-            "quota" => Self::Quota(default.quota),
-            "cooldown_minutes" => Self::Cooldown(default.cooldown_minutes),
-            "giver_roles" => Self::GiverRoles(default.giver_roles.clone()),
-            "acknowledge" => Self::Acknowledge(default.acknowledge.clone()),
-            "keep_deleted_props" => Self::KeepDeletedProps(default.keep_deleted_props),
-            "undo_minutes" => Self::UndoMinutes(default.undo_minutes),
-            "look_back_days" => Self::LookBackDays(default.look_back_days),
-            "scrub_share" => Self::ScrubShare(default.scrub_share),
-            "scrub_rest_hours" => Self::ScrubRestHours(default.scrub_rest_hours),
-            "language" => Self::Language(default.language),
-            "age_restricted" => Self::AgeRestricted(default.age_restricted),
-            "per_minute" => Self::PerMinute(default.per_minute),
-            "commands_only" => Self::CommandsOnly(default.commands_only),
-            "edit_minutes" => Self::EditMinutes(default.edit_minutes),
-            "props_bots" => Self::PropsBots(default.props_bots.clone()),
-            _ => return None,
-        })
-    }
-
-    pub fn apply(&self, to: &mut Settings) {
-        match self {
-            Self::PropsChannels(channels) => to.props_channels.clone_from(channels),
-            Self::Include { channel, private } => {
-                to.excluded_channels
-                    .retain(|excluded_channel| excluded_channel != channel);
-                if *private {
-                    insert(&mut to.included_channels, *channel);
+        impl SettingsChange {
+            /// The change that resets a setting; `None` for a name not in [`SETTINGS`].
+            pub fn reset(name: &str, default: Settings) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(Self::$change(default.$name)),)*
+                    EXCEPTIONS => Some(Self::NoExceptions),
+                    _ => None,
                 }
             }
-            Self::Exclude(channel) => {
-                to.included_channels
-                    .retain(|included_channel| included_channel != channel);
-                insert(&mut to.excluded_channels, *channel);
+
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$change(_) => stringify!($name),)*
+                    Self::Include { .. } | Self::Exclude(_) | Self::NoExceptions => EXCEPTIONS,
+                }
             }
-            Self::NoExceptions => {
-                to.included_channels.clear();
-                to.excluded_channels.clear();
+
+            /// The number that the setting is changed to, if it is larger than allowed, and what is allowed.
+            pub fn beyond(&self) -> Option<(u64, u64)> {
+                match self {
+                    $($(Self::$change(value) if *value > $most => Some((u64::from(*value), $most)),)?)*
+                    _ => None,
+                }
             }
-            Self::Quota(quota) => to.quota = *quota,
-            Self::Cooldown(minutes) => to.cooldown_minutes = *minutes,
-            // The guild's own id is the `@everyone` role.
-            Self::GiverRoles(roles) if roles.contains(&RoleId(to.guild_id.0)) => {
-                to.giver_roles.clear();
+
+            pub fn apply(self, to: &mut Settings) {
+                match self {
+                    $(Self::$change(value) => to.$name = value,)*
+                    Self::Include { channel, private } => {
+                        to.excluded_channels.retain(|excluded| *excluded != channel);
+                        if private {
+                            insert(&mut to.included_channels, channel);
+                        }
+                    }
+                    Self::Exclude(channel) => {
+                        to.included_channels.retain(|included| *included != channel);
+                        insert(&mut to.excluded_channels, channel);
+                    }
+                    Self::NoExceptions => {
+                        to.included_channels.clear();
+                        to.excluded_channels.clear();
+                    }
+                }
+                // The guild's own id is the `@everyone` role.
+                if to.giver_roles.contains(&RoleId(to.guild_id.0)) {
+                    to.giver_roles.clear();
+                }
             }
-            Self::GiverRoles(roles) => to.giver_roles.clone_from(roles),
-            Self::Acknowledge(emoji) => to.acknowledge.clone_from(emoji),
-            Self::KeepDeletedProps(keep) => to.keep_deleted_props = *keep,
-            Self::UndoMinutes(minutes) => to.undo_minutes = *minutes,
-            Self::LookBackDays(days) => to.look_back_days = *days,
-            Self::ScrubShare(share) => to.scrub_share = *share,
-            Self::ScrubRestHours(hours) => to.scrub_rest_hours = *hours,
-            Self::Language(language) => to.language = *language,
-            Self::AgeRestricted(export) => to.age_restricted = *export,
-            Self::PerMinute(times) => to.per_minute = *times,
-            Self::CommandsOnly(only) => to.commands_only = *only,
-            Self::EditMinutes(minutes) => to.edit_minutes = *minutes,
-            Self::PropsBots(bots) => to.props_bots.clone_from(bots),
         }
-    }
+    };
+}
+
+const EXCEPTIONS: &str = "exceptions";
+
+settings! {
+    /// `None`: channels with "props" in their name.
+    PropsChannels(Option<Vec<ChannelId>>): props_channels;
+    AgeRestricted(bool): age_restricted;
+    Quota(Option<Quota>): quota;
+    /// Props commands per member and minute.
+    PerMinute(u32): per_minute in 0..=60;
+    /// Up to 30 days.
+    Cooldown(u32): cooldown_minutes in 0..=43_200;
+    /// Whether plain messages don't count as props.
+    CommandsOnly(bool): commands_only;
+    /// Minutes within which an edit can add recipients: up to a year.
+    EditMinutes(u32): edit_minutes in 0..=525_600;
+    /// Bots whose posts count as props.
+    PropsBots(Vec<UserId>): props_bots;
+    /// Roles that may give props; empty: everyone.
+    GiverRoles(Vec<RoleId>): giver_roles;
+    /// The emoji that acknowledges plain props.
+    Acknowledge(Option<String>): acknowledge;
+    /// Whether props outlive the bot's message.
+    KeepDeletedProps(bool): keep_deleted_props;
+    /// How long props can be taken back: up to a day.
+    UndoMinutes(u16): undo_minutes in 0..=1_440;
+    /// Days to read again after an outage.
+    LookBackDays(u16): look_back_days in 0..=365;
+    /// The scrub's share of all requests, per mille.
+    ScrubShare(u16): scrub_share in 0..=1_000;
+    /// The time between scrub rounds.
+    ScrubRestHours(u16): scrub_rest_hours in 0..=720;
+    /// Format of numbers and dates.
+    Language(Language): language;
 }
 
 fn insert(list: &mut Vec<ChannelId>, channel: ChannelId) {
@@ -171,13 +148,16 @@ mod tests {
             ..default.clone()
         };
         for name in SETTINGS {
-            let change = SettingsChange::reset(name, &default).unwrap();
+            let change = SettingsChange::reset(name, default.clone()).unwrap();
+            assert_eq!(change.name(), name);
             let before = changed.clone();
             change.apply(&mut changed);
             assert_ne!(changed, before, "{name}");
         }
         assert_eq!(changed, default);
-        assert_eq!(SettingsChange::reset("guild_id", &default), None);
+        let beyond = |minutes| SettingsChange::UndoMinutes(minutes).beyond();
+        assert_eq!((beyond(1_440), beyond(1_441)), (None, Some((1_441, 1_440))));
+        assert_eq!(SettingsChange::reset("guild_id", default), None);
     }
 
     #[test]

@@ -281,7 +281,7 @@ fn lists_admin_actions_within_the_limit() {
     let chosen = chosen_settings();
     let mut all: Vec<SettingsChange> = SETTINGS
         .iter()
-        .map(|name| SettingsChange::reset(name, &chosen).unwrap())
+        .map(|name| SettingsChange::reset(name, chosen.clone()).unwrap())
         .collect();
     all.push(SettingsChange::Exclude(ChannelId(7)));
     let texts: Vec<String> = all.chunks(1).map(changes).collect();
