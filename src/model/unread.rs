@@ -6,112 +6,65 @@ use serde::{Deserialize, Serialize};
 
 use super::Stamp;
 
-/// A field of a record. The numbers are stored: never change or reuse one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Field {
+/// Defines the fields of records, each with its number and what people call it.
+macro_rules! all_fields {
+    ($($(#[doc = $doc:literal])* $field:ident = $number:literal, $shown:literal;)*) => {
+        /// A field of a record. The numbers are stored: never change or reuse one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Field {
+            $($(#[doc = $doc])* $field = $number,)*
+        }
+
+        impl Field {
+            const ALL: [Self; 27] = [$(Self::$field,)*];
+        }
+
+        impl fmt::Display for Field {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$field => $shown,)*
+                })
+            }
+        }
+    };
+}
+
+all_fields! {
     /// The name of anything, including usernames.
-    Name = 1,
-    Owner = 2,
+    Name = 1, "name";
+    Owner = 2, "owner";
     /// The type of a channel or message.
-    Kind = 3,
+    Kind = 3, "type";
     /// A channel's category or a thread's channel.
-    Parent = 4,
-    Position = 5,
-    Nsfw = 6,
-    Overwrites = 7,
-    Archived = 8,
-    ArchiveTimestamp = 9,
-    Permissions = 10,
-    /// Whether an integration manages a role.
-    Managed = 11,
-    Animated = 12,
+    Parent = 4, "parent";
+    Position = 5, "position";
+    Nsfw = 6, "age restriction";
+    Overwrites = 7, "permission overwrites";
+    Archived = 8, "archived flag";
+    ArchiveTimestamp = 9, "archive timestamp";
+    Permissions = 10, "permissions";
+    Managed = 11, "managed flag";
+    Animated = 12, "animated flag";
     /// A user's display name.
-    GlobalName = 13,
-    Discriminator = 14,
-    Bot = 15,
+    GlobalName = 13, "display name";
+    Discriminator = 14, "discriminator";
+    Bot = 15, "bot flag";
     /// Whether a user belongs to Discord itself.
-    System = 16,
-    Nick = 17,
-    Roles = 18,
-    JoinedAt = 19,
-    Author = 20,
-    Content = 21,
-    Mentions = 22,
-    ReplyTo = 23,
-    /// The command that a message responds to.
-    Command = 24,
-    EditedAt = 25,
+    System = 16, "system flag";
+    Nick = 17, "nickname";
+    Roles = 18, "roles";
+    JoinedAt = 19, "joining time";
+    Author = 20, "author";
+    Content = 21, "text";
+    Mentions = 22, "mentions";
+    ReplyTo = 23, "reply";
+    Command = 24, "command";
+    EditedAt = 25, "editing time";
     /// Discord's reaction counts.
-    Reactions = 26,
+    Reactions = 26, "reaction counts";
     /// A channel's last message.
-    LastMessage = 27,
-}
-
-impl Field {
-    const ALL: [Self; 27] = [
-        Self::Name,
-        Self::Owner,
-        Self::Kind,
-        Self::Parent,
-        Self::Position,
-        Self::Nsfw,
-        Self::Overwrites,
-        Self::Archived,
-        Self::ArchiveTimestamp,
-        Self::Permissions,
-        Self::Managed,
-        Self::Animated,
-        Self::GlobalName,
-        Self::Discriminator,
-        Self::Bot,
-        Self::System,
-        Self::Nick,
-        Self::Roles,
-        Self::JoinedAt,
-        Self::Author,
-        Self::Content,
-        Self::Mentions,
-        Self::ReplyTo,
-        Self::Command,
-        Self::EditedAt,
-        Self::Reactions,
-        Self::LastMessage,
-    ];
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "name",
-            Self::Owner => "owner",
-            Self::Kind => "type",
-            Self::Parent => "parent",
-            Self::Position => "position",
-            Self::Nsfw => "age restriction",
-            Self::Overwrites => "permission overwrites",
-            Self::Archived => "archived flag",
-            Self::ArchiveTimestamp => "archive timestamp",
-            Self::Permissions => "permissions",
-            Self::Managed => "managed flag",
-            Self::Animated => "animated flag",
-            Self::GlobalName => "display name",
-            Self::Discriminator => "discriminator",
-            Self::Bot => "bot flag",
-            Self::System => "system flag",
-            Self::Nick => "nickname",
-            Self::Roles => "roles",
-            Self::JoinedAt => "joining time",
-            Self::Author => "author",
-            Self::Content => "text",
-            Self::Mentions => "mentions",
-            Self::ReplyTo => "reply",
-            Self::Command => "command",
-            Self::EditedAt => "editing time",
-            Self::Reactions => "reaction counts",
-            Self::LastMessage => "last message",
-        })
-    }
+    LastMessage = 27, "last message";
 }
 
 /// Marks a field that was never read because every value was malformed.
@@ -147,7 +100,6 @@ impl Unread {
         Self(odd.map(|(field, seen)| (*field, *seen)).collect())
     }
 
-    /// Whether all fields were read.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -171,7 +123,6 @@ impl Unread {
         self.0.insert(field as u8, seen);
     }
 
-    /// Marks a field as read.
     pub(super) fn forget(&mut self, field: Field) {
         self.0.remove(&(field as u8));
     }
