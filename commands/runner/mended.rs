@@ -8,7 +8,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use propsbot_discord::json;
+use propsbot_discord::{json, low_bits};
 
 /// The result of mending an interaction.
 #[derive(Debug)]
@@ -384,19 +384,10 @@ fn written(value: &Value) -> Option<String> {
     }
 }
 
-/// The low 64 permission bits; 0 if they can't be read. Discord writes them as decimal numbers of any
-/// length.
+/// The low 64 permission bits; 0 if they can't be read.
 fn bits(value: &Value) -> Value {
-    let digits = match value {
-        Value::String(digits) => digits.clone(),
-        number => number.as_u64().unwrap_or(0).to_string(),
-    };
-    let low = digits.bytes().try_fold(0_u64, |low, digit| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        // Arithmetic modulo 2^64 keeps the low bits.
-        Some(low.wrapping_mul(10).wrapping_add(digit))
-    });
-    low.unwrap_or(0).to_string().into()
+    let bits = value.as_u64().or_else(|| low_bits(value.as_str()?));
+    bits.unwrap_or(0).to_string().into()
 }
 
 #[cfg(test)]

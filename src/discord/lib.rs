@@ -42,6 +42,7 @@ pub use rest::{Forwarder, Rest};
 pub use rest_error::RestError;
 pub use route::Route;
 pub use token::{MalformedToken, Token};
+pub use wire::low_bits;
 
 use propsbot_model::UserId;
 

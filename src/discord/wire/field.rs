@@ -5,11 +5,11 @@ use std::ops::{Deref, DerefMut};
 use jiff::Timestamp;
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeOwned, IgnoredAny},
+    de::{self, DeserializeOwned},
 };
 use serde_json::Value;
 
-use propsbot_model::{Field, Millis, Unread};
+use propsbot_model::{Field, Millis, Unread, wide};
 
 /// Reads a field; an odd value counts as absent.
 pub(crate) fn lenient<'de, D: Deserializer<'de>, T: Default + DeserializeOwned>(
@@ -213,32 +213,20 @@ pub(crate) struct Bits(pub(crate) u64);
 
 impl<'de> Deserialize<'de> for Bits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl de::Visitor<'_> for Visitor {
-            type Value = Bits;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("permission bits as decimal text")
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Bits, E> {
-                Ok(Bits(number))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Bits, E> {
-                if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return Err(E::invalid_value(de::Unexpected::Str(text), &self));
-                }
-                let digits = text.bytes().map(|byte| u64::from(byte - b'0'));
-                // Higher bits overflow and are dropped.
-                let add = |bits: u64, digit| bits.wrapping_mul(10).wrapping_add(digit);
-                Ok(Bits(digits.fold(0, add)))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
+        let value = Value::deserialize(deserializer)?;
+        let bits = value.as_u64().or_else(|| low_bits(value.as_str()?));
+        bits.map(Self)
+            .ok_or_else(|| de::Error::custom("permission bits are decimal text"))
     }
+}
+
+/// The lowest 64 bits of a decimal number of any length; `None` if the text isn't one.
+pub fn low_bits(digits: &str) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let digits = digits.bytes().map(|digit| u64::from(digit - b'0'));
+    // Higher bits overflow and are dropped.
+    let add = |bits: u64, digit| bits.wrapping_mul(10).wrapping_add(digit);
+    is_number.then(|| digits.fold(0, add))
 }
 
 /// Whether a field has any content; nothing else is read.
@@ -247,91 +235,19 @@ pub(crate) struct Filled(pub(crate) bool);
 
 impl<'de> Deserialize<'de> for Filled {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Filled;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("anything")
-            }
-
-            fn visit_unit<E>(self) -> Result<Filled, E> {
-                Ok(Filled(false))
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Filled, A::Error> {
-                let mut filled = false;
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    filled = true;
-                }
-                Ok(Filled(filled))
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Filled, A::Error> {
-                let mut filled = false;
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-                    filled = true;
-                }
-                Ok(Filled(filled))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Filled, E> {
-                Ok(Filled(true))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Filled, E> {
-                Ok(Filled(true))
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Filled, E> {
-                Ok(Filled(true))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Filled, E> {
-                Ok(Filled(true))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Filled, E> {
-                Ok(Filled(!text.is_empty()))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
+        Ok(Self(match Value::deserialize(deserializer)? {
+            Value::Null => false,
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            Value::String(text) => !text.is_empty(),
+            Value::Bool(_) | Value::Number(_) => true,
+        }))
     }
 }
 
 /// A non-negative integer, or its text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Number(pub(crate) u64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl de::Visitor<'_> for Visitor {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a non-negative integer, or its text")
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number, E> {
-                Ok(Number(number))
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
-                u64::try_from(number).map(Number).map_err(E::custom)
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
-                text.parse().map(Number).map_err(E::custom)
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Number(#[serde(deserialize_with = "wide::deserialize")] pub(crate) u64);
 
 #[cfg(test)]
 mod tests {

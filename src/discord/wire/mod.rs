@@ -12,6 +12,7 @@ mod message;
 mod person;
 mod place;
 
+pub use field::low_bits;
 pub(super) use field::{Number, Told, lenient};
 pub(super) use message::Message;
 pub(super) use person::{Member, Membership, User};

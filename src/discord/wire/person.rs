@@ -67,7 +67,6 @@ impl From<Membership> for Presence {
     }
 }
 
-/// A membership with its user.
 #[derive(Deserialize)]
 pub(crate) struct Member {
     pub(crate) user: User,
