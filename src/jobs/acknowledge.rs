@@ -9,13 +9,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    ask,
-    clock::Clock,
-    quota,
-    writer::{Stopped, Writer},
-};
+use super::{clock::Clock, quota, writer::Writer};
 use propsbot_discord::{MessageSender, RestError};
+use propsbot_mirror::{Ending, ask};
 use propsbot_model::{
     AuthorKind, ChannelId, Emoji, Evidence, Fact, FailureObject, GuildId, Message, MessageId,
     Observation, UserId,
@@ -70,7 +66,6 @@ pub struct Acknowledgements(mpsc::Sender<Posted>);
 /// The receiving end for [`acknowledge`].
 pub struct Thanks(mpsc::Receiver<Posted>);
 
-/// Creates both ends.
 pub fn acknowledgements() -> (Acknowledgements, Thanks) {
     let (sender, receiver) = mpsc::channel(WAITING);
     (Acknowledgements(sender), Thanks(receiver))
@@ -94,7 +89,7 @@ pub async fn acknowledge(
     clock: Clock,
     bot: UserId,
     stop: CancellationToken,
-) -> Result<(), Stopped> {
+) -> Result<(), Ending> {
     // The last failure in each channel; `None` after a success.
     let mut known: BTreeMap<ChannelId, Option<&'static str>> = BTreeMap::new();
     while let Some(Some(posted)) = stop.run_until_cancelled(thanks.0.recv()).await {

@@ -5,14 +5,13 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures::{Stream, StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
-use crate::ask;
 use propsbot_discord::Rest;
+use propsbot_mirror::ask;
 use propsbot_model::Millis;
 use propsbot_store::{Store, StoreError};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// The numbers of a daily line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     guilds: usize,

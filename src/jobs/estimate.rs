@@ -83,11 +83,9 @@ pub struct Finished {
     since: Option<u64>,
 }
 
-/// Pages left to read in a channel.
 #[derive(Clone, Copy, Debug, Default)]
 struct PagesLeft {
     read: f64,
-    /// Pages left according to evidence.
     known: f64,
     /// Pages extrapolated from the channel's own density, back to its creation.
     guessed: f64,
@@ -143,7 +141,6 @@ impl Course {
         }
     }
 
-    /// Returns whether all requested messages are read.
     pub fn is_read(&self) -> bool {
         self.pages > 0 && length(&self.trace.rest) == 0
     }

@@ -17,7 +17,6 @@ impl<T: Clone + Default> PerGuild<T> {
         all.entry(guild).or_default().clone()
     }
 
-    /// All that were ever asked for, by guild.
     pub fn all(&self) -> Vec<(GuildId, T)> {
         let all = self.0.lock().expect("no look panics");
         all.iter().map(|(id, state)| (*id, state.clone())).collect()

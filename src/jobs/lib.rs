@@ -4,7 +4,6 @@
 //! history, the listener merges gateway events, and the export timer keeps the archive current.
 
 pub mod acknowledge;
-mod ask;
 pub mod backfill;
 pub mod clock;
 pub mod daily;
@@ -22,5 +21,3 @@ pub mod restore;
 pub mod scrub;
 pub mod status;
 pub mod writer;
-
-pub use ask::ask;

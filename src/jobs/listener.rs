@@ -9,9 +9,10 @@ use super::{
     acknowledge::{Acknowledgements, Posted},
     backfill::{Depth, Requests},
     mirrored::MirroredGuilds,
-    writer::{Stopped, Writer},
+    writer::Writer,
 };
 use propsbot_discord::{GatewayItem, GuildSnapshot, Signal, invitation, translate};
+use propsbot_mirror::Ending;
 use propsbot_model::{
     Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId,
 };
@@ -26,7 +27,7 @@ pub async fn listen(
     writer: Writer,
     requests: Requests,
     acknowledgements: Acknowledgements,
-) -> Result<(), Stopped> {
+) -> Result<(), Ending> {
     let mut listener = Listener::new(bot, heard, guilds);
     while let Some(item) = items.recv().await {
         let (at, heard) = match item {
@@ -181,7 +182,6 @@ impl Listener {
         heard
     }
 
-    /// Returns the mirrored guilds of this session.
     fn own_guilds(&self) -> impl Iterator<Item = GuildId> + '_ {
         let guilds = self.guilds.iter().copied();
         guilds.filter(|guild| self.mirrored.has(*guild))

@@ -69,7 +69,6 @@ impl MirroredGuilds {
 /// What the store knows about guilds.
 struct Known {
     choices: Vec<GuildChoice>,
-    /// Each guild, and when the bot joined it.
     guilds: Vec<(GuildId, Option<Millis>)>,
 }
 
@@ -118,7 +117,6 @@ impl Known {
         guilds
     }
 
-    /// Returns the choices to remember for these guilds.
     fn changes(&self, guilds: &[GuildId]) -> Vec<Fact> {
         let choices = guilds.iter().zip(0..).map(|(guild_id, place)| GuildChoice {
             guild_id: *guild_id,

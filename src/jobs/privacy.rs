@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 
 use super::{
     deletion::{self, opened_by},
-    writer::{Stopped, Writer},
+    writer::Writer,
 };
-use crate::{ask, clock::Clock};
+use crate::clock::Clock;
+use propsbot_mirror::{Ending, ask};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildEntity, GuildId,
     Member, Message, Millis, Observation, Privacy, Props, Reaction, Tier, UserId,
@@ -37,9 +38,7 @@ pub struct Found {
     /// Messages that contain their words.
     pub messages: Vec<Message>,
     pub reactions: Vec<Reaction>,
-    /// Props that they gave with commands.
     pub given: Vec<Props>,
-    /// Props that they received through commands.
     pub received: Vec<Props>,
     pub admin_actions: Vec<AdminAction>,
 }
@@ -50,7 +49,7 @@ pub enum PrivacyError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Ending(#[from] Ending),
 }
 
 /// Finds everything stored about a member; reads all messages and reactions of the guild.
@@ -264,7 +263,6 @@ async fn reading<T: Send + 'static>(
     Ok(ask(store, question).await??)
 }
 
-/// Writes facts durably, in groups.
 async fn write(writer: &Writer, clock: &Clock, facts: Vec<Fact>) -> Result<(), PrivacyError> {
     let mut facts = facts.into_iter().peekable();
     while facts.peek().is_some() {

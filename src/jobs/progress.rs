@@ -16,7 +16,6 @@ pub enum Phase {
     Idle,
     /// Finding channels, threads and members.
     Discovering,
-    /// Fetching messages and reactions.
     Fetching,
     /// Waiting before a retry.
     Waiting,
@@ -32,12 +31,10 @@ pub struct Progress {
     pub channels_done: u64,
     /// Channels and threads that the bot may not read.
     pub unreadable: u64,
-    /// Messages listed so far.
     pub messages: u64,
     /// Lists of reactors found missing so far.
     pub lists: u64,
     pub lists_done: u64,
-    /// Requests sent so far.
     pub requests: u64,
     /// Minimum time left; `None` if unknown.
     pub left: Option<Duration>,
@@ -59,7 +56,6 @@ pub struct ProgressBoard(Arc<Mutex<Board>>);
 #[derive(Debug, Default)]
 struct Board {
     now: Progress,
-    /// Channels being read.
     courses: BTreeMap<ChannelId, Course>,
     finished: Finished,
     client: Option<Client>,
@@ -104,7 +100,6 @@ impl ProgressBoard {
         board.fetching = Some((Instant::now(), sent));
     }
 
-    /// Updates a channel's progress.
     pub fn advance(&self, channel: ChannelId, change: impl FnOnce(&mut Course)) {
         let board = &mut *self.lock();
         if let Some(course) = board.courses.get_mut(&channel) {
@@ -153,7 +148,6 @@ impl ProgressBoard {
         now
     }
 
-    /// Marks the backfill as ended.
     pub fn end(&self) {
         let requests = self.look().requests;
         let mut board = self.lock();

@@ -11,12 +11,12 @@ use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
 use futures::TryStreamExt;
 
-use super::{ask, clock::Clock, writer::Stopped};
+use super::clock::Clock;
 use propsbot_archive::{
     ArchiveReader, Batch, Covered, DataArchive, Id, Manifest, Query, ReadError, Row, Scope,
     SpaceReader,
 };
-use propsbot_mirror::Record;
+use propsbot_mirror::{Ending, Record, ask};
 use propsbot_model::{
     ChannelId, Class, Coverage, Evidence, GuildId, Interval, Lww, Member, Millis, Presence,
     Privacy, Scrub, Session, Stamp, Synced, Tally, Tier, Tombstoned, counted,
@@ -48,8 +48,8 @@ pub enum RestoreError {
     Row { table: &'static str, scope: Scope },
     #[error("the archive has {0:?} where the id of a guild or channel should be")]
     NotAnId(String),
-    #[error("the process is ending")]
-    Ending,
+    #[error(transparent)]
+    Ending(#[from] Ending),
 }
 
 /// Fills a store opened with [`Store::open_to_restore`].
@@ -189,7 +189,6 @@ impl Restore<'_> {
         .await
     }
 
-    /// Writes the rows of a batch.
     async fn batch(
         &mut self,
         batch: &Batch,
@@ -344,5 +343,5 @@ async fn write<T: Send + 'static>(
     change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, RestoreError> {
     let changed = ask(store, change).await;
-    Ok(changed.map_err(|Stopped| RestoreError::Ending)??)
+    Ok(changed??)
 }

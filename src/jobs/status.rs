@@ -32,9 +32,7 @@ pub struct GuildStatus {
     pub pending_lists: u64,
     /// Reaction lists whose length differs from Discord's count even when fetched again.
     pub contradictions: Vec<ContradictionStatus>,
-    /// Up to when changes to history are known.
     pub history: HistoryStatus,
-    /// The scrub of older history.
     pub scrub: ScrubStatus,
     /// The last export, of all guilds together; `None` if there was none.
     pub export: Option<FinishedExport>,
@@ -44,7 +42,6 @@ pub struct GuildStatus {
     pub doing: String,
 }
 
-/// Counts of what the store has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Messages that aren't deleted.

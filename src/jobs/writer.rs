@@ -13,6 +13,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use propsbot_mirror::Ending;
 use propsbot_model::{Fact, GuildEmoji, Message, Observation, Pending, Reason, User};
 use propsbot_store::{Store, StoreError};
 
@@ -26,12 +27,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const MOST_BYTES: usize = 8 << 20;
 /// Bytes that may be queued. Senders wait for room.
 const QUEUE: u32 = 32 << 20;
-
-/// The writer has stopped: the process is shutting down, or the store failed, which the writer's
-/// own result reports.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the store's writer has stopped")]
-pub struct Stopped;
 
 struct Group {
     observations: Vec<Observation>,
@@ -57,18 +52,20 @@ impl std::fmt::Debug for Group {
     }
 }
 
+/// Fails once the writer has stopped: the process is ending, or the store failed, which the writer's own
+/// result reports.
 impl Writer {
     /// Queues observations. They are durable once a later [`Self::write`] returns.
-    pub async fn send(&self, observations: Vec<Observation>) -> Result<(), Stopped> {
+    pub async fn send(&self, observations: Vec<Observation>) -> Result<(), Ending> {
         self.hand_over(observations, None).await
     }
 
     /// Queues observations and waits until they and everything queued before are durable. Returns
     /// the reactor lists that they found to be missing.
-    pub async fn write(&self, observations: Vec<Observation>) -> Result<Vec<Pending>, Stopped> {
+    pub async fn write(&self, observations: Vec<Observation>) -> Result<Vec<Pending>, Ending> {
         let (written, done) = oneshot::channel();
         self.hand_over(observations, Some(written)).await?;
-        done.await.map_err(|_| Stopped)
+        done.await.map_err(|_| Ending)
     }
 
     /// Waits for room, in order.
@@ -76,7 +73,7 @@ impl Writer {
         &self,
         observations: Vec<Observation>,
         written: Option<oneshot::Sender<Vec<Pending>>>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), Ending> {
         let bytes = observations.iter().map(size).sum();
         // A group larger than the queue takes all of it.
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(QUEUE);
@@ -84,10 +81,10 @@ impl Writer {
         let group = Group {
             observations,
             bytes,
-            room: room.map_err(|_| Stopped)?,
+            room: room.map_err(|_| Ending)?,
             written,
         };
-        self.queue.send(group).map_err(|_| Stopped)
+        self.queue.send(group).map_err(|_| Ending)
     }
 }
 
@@ -163,7 +160,6 @@ fn fill(batch: &mut Vec<Group>, groups: &mut mpsc::UnboundedReceiver<Group>) {
 
 /// Approximate bytes of memory that an observation takes.
 fn size(of: &Observation) -> usize {
-    /// Size of an id in a set.
     const ID: usize = 16;
     let more = match &of.fact {
         Fact::Posted(message) | Fact::Message(message) => message_size(message),

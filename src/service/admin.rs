@@ -4,7 +4,6 @@ use tokio::sync::Semaphore;
 
 use super::{Admin, Refusal, Service, ServiceError, props};
 use propsbot_archive::{ExportProgress, Verification};
-use propsbot_jobs::writer::Stopped;
 use propsbot_mirror::{ExportBoard, ExportOutcome, ExportReport};
 use propsbot_model::{
     Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId, Withheld,
@@ -48,7 +47,6 @@ pub struct ChannelNeeds {
 /// What `/archive status` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchiveStatus {
-    /// Where exports go.
     pub destination: String,
     /// The running export, and when the next one is due.
     pub board: ExportBoard,
@@ -176,7 +174,7 @@ impl Service {
         self.as_operator(admin.guild_id, admin.user_id)?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
         self.record(vec![admin.did(what)]).await?;
-        Ok(exports.export_now().await.map_err(|_| Stopped)?)
+        Ok(exports.export_now().await?)
     }
 
     /// Checks every hash, count and reference in the archive, or returns why it couldn't be read.

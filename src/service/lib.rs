@@ -20,16 +20,15 @@ use tokio::sync::Semaphore;
 
 use propsbot_discord::{MessageSender, RestError};
 use propsbot_jobs::{
-    ask,
     clock::Clock,
     estimate,
     guilds::PerGuild,
     mirrored::MirroredGuilds,
     progress::ProgressBoard,
     status::{self, GuildStatus},
-    writer::{Stopped, Writer},
+    writer::Writer,
 };
-use propsbot_mirror::ExportControl;
+use propsbot_mirror::{Ending, ExportControl, ask};
 use propsbot_model::{
     AdminAction, ChannelId, Evidence, Fact, GuildId, InteractionId, Millis, Observation, Quota,
     RoleId, UserId,
@@ -50,7 +49,6 @@ pub use undo::{Undone, Which};
 use limits::InFlight;
 use one_at_a_time::OneAtATime;
 
-/// The longest reason for props, in characters.
 pub const LONGEST_REASON: usize = 500;
 /// The most receivers of one `/props`.
 pub const MOST_RECEIVERS: usize = 20;
@@ -61,7 +59,6 @@ pub const LONGEST_MESSAGE: usize = 2_000;
 /// How long a command waits for a rate limit, or for its turn in a channel.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The member has to change something.
@@ -69,12 +66,11 @@ pub enum ServiceError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Discord failed, or refused a request.
     #[error(transparent)]
     Discord(#[from] RestError),
     /// The bot is shutting down.
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Ending(#[from] Ending),
 }
 
 /// What a member has to change, or why a command isn't possible.
@@ -117,7 +113,6 @@ pub enum Refusal {
     },
     #[error("only {per_minute} commands a minute are allowed; possible again at {again:?}")]
     TooFast {
-        /// The limit of commands in any minute.
         per_minute: u32,
         /// When props are possible again.
         again: Millis,
@@ -183,7 +178,6 @@ pub enum Refusal {
     #[error("including {channel} has to be confirmed by its name")]
     Unconfirmed {
         channel: ChannelId,
-        /// The channel's name.
         name: String,
         /// Whether it's a category, which stands for all its channels.
         category: bool,
@@ -195,7 +189,6 @@ pub enum Refusal {
     NoArchive,
 }
 
-/// The admin who runs a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Admin {
     pub guild_id: GuildId,
@@ -209,7 +202,6 @@ pub struct Deps {
     pub store: Arc<Store>,
     /// The only way to change the store.
     pub writer: Writer,
-    /// The clock that stamps facts.
     pub clock: Clock,
     pub progress: PerGuild<ProgressBoard>,
     /// The mirrored guilds, and the bot's operators.

@@ -35,7 +35,7 @@ impl From<PrivacyError> for ServiceError {
     fn from(error: PrivacyError) -> Self {
         match error {
             PrivacyError::Store(error) => error.into(),
-            PrivacyError::Stopped(error) => error.into(),
+            PrivacyError::Ending(error) => error.into(),
         }
     }
 }

@@ -19,7 +19,6 @@ pub struct Summary {
     /// Channels and threads that the bot may not read, with their names.
     pub unreadable: Vec<(ChannelId, String)>,
     pub messages: u64,
-    /// Lists of reactors fetched.
     pub lists: u64,
     /// Objects that failed but may succeed later.
     pub failures: u64,
@@ -33,7 +32,6 @@ pub struct Summary {
     pub contradicted: u64,
     /// Missed changes found in what was thought to be known.
     pub found: Drift,
-    /// What to retry later.
     pub again: Option<Depth>,
 }
 

@@ -38,7 +38,6 @@ impl Known {
 }
 
 impl Backfill {
-    /// Reads what is known of the guild's lists.
     pub(super) async fn known_lists(&self, guild: GuildId) -> Result<Known, BackfillError> {
         self.writer.write(Vec::new()).await?;
         self.read(move |store| {

@@ -28,17 +28,14 @@ pub(crate) use texts::findings;
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::Mutex;
 
 use super::{
-    ask,
-    clock::Clock,
-    guilds::PerGuild,
-    mirrored::MirroredGuilds,
-    progress::ProgressBoard,
-    writer::{Stopped, Writer},
+    clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, progress::ProgressBoard,
+    writer::Writer,
 };
 use propsbot_discord::{DiscordApi, GuildSnapshot, RestError};
+use propsbot_mirror::{Ending, ask};
 use propsbot_model::{
     Drift, Evidence, Fact, FailureObject, GuildId, Observation, Pending, Stamp, User,
 };
@@ -58,7 +55,7 @@ pub enum BackfillError {
     Store(#[from] StoreError),
     /// The store can't be written, or the bot is shutting down.
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Ending(#[from] Ending),
 }
 
 /// How much of a guild to look at.
@@ -100,14 +97,8 @@ pub struct Backfill {
     pub turn: Permit,
 }
 
-#[derive(Clone, Debug)]
-pub struct Permit(pub Arc<Semaphore>);
-
-impl Default for Permit {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
-    }
-}
+/// A permit for one at a time.
+pub type Permit = Arc<Mutex<()>>;
 
 impl Backfill {
     /// Returns a copy for this guild, with its own progress and permit.
@@ -134,7 +125,7 @@ impl Backfill {
     ) -> Result<Summary, BackfillError> {
         let own = self.of(guild);
         own.progress.begin(guild, name, own.history.rest());
-        let _turn = own.turn.0.acquire().await.expect("it is never closed");
+        let _turn = own.turn.lock().await;
         let drift =
             move |store: &Store| -> Result<Drift, StoreError> { Ok(store.scrub(guild)?.drift) };
         let before = own.read(drift).await?;
@@ -149,7 +140,7 @@ impl Backfill {
     }
 
     /// Sends facts that held at `at` to the writer.
-    pub(crate) async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Stopped> {
+    pub(crate) async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Ending> {
         if facts.is_empty() {
             return Ok(());
         }
@@ -158,7 +149,7 @@ impl Backfill {
 
     /// Writes facts that held at `at` and waits until they are durable.
     /// Returns the lists of reactors found missing.
-    pub(crate) async fn write(&self, at: Stamp, facts: Vec<Fact>) -> Result<Vec<Pending>, Stopped> {
+    pub(crate) async fn write(&self, at: Stamp, facts: Vec<Fact>) -> Result<Vec<Pending>, Ending> {
         self.writer.write(observed(at, facts)).await
     }
 

@@ -66,7 +66,6 @@ impl PageOutcome {
     }
 }
 
-/// A checked list of messages.
 struct Checked {
     asked: Stamp,
     listing: Listing,

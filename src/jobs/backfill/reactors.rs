@@ -26,11 +26,9 @@ const UNKNOWN_MESSAGE: u64 = 10008;
 /// Discord's code for "Unknown Emoji".
 const UNKNOWN_EMOJI: u64 = 10014;
 
-/// The outcome of fetching a list.
 enum Listed {
     /// The users, the time of the request, and whether all were readable.
     Users(Vec<User>, Stamp, bool),
-    /// The server says that the message is gone.
     Gone(RestError),
     /// It failed; `false` if it may succeed later.
     Failed(bool),

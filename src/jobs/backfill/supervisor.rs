@@ -258,7 +258,6 @@ impl Backfill {
         Ok(known.union(&listed).copied().collect())
     }
 
-    /// Backfills a guild; returns what to retry later.
     async fn done(
         &self,
         guild: GuildId,

@@ -10,7 +10,6 @@ use propsbot_model::{
 };
 use propsbot_store::{Reader, StoreError};
 
-/// A channel, and whether it is exported.
 pub(super) struct Decision {
     guild: String,
     pub(super) id: ChannelId,
@@ -36,7 +35,6 @@ pub(super) fn lines(store: &Reader) -> Result<Vec<String>, StoreError> {
     Ok(lines)
 }
 
-/// The decisions on all channels of all guilds.
 pub(super) fn decisions(store: &Reader) -> Result<Vec<Decision>, StoreError> {
     let mut all = Vec::new();
     for part in store.guilds()? {

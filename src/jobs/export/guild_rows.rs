@@ -72,7 +72,8 @@ impl GuildRows {
                 rows: self,
                 store,
                 times,
-                waiting: BinaryHeap::new(),
+                waiting: BTreeMap::new(),
+                read: 0,
                 message: None,
             }),
             _ => return None,
@@ -149,28 +150,28 @@ impl GuildRows {
         &'a self,
         store: &'a Reader,
         times: &RangeInclusive<Millis>,
-    ) -> Result<impl Iterator<Item = Result<PartRow, StoreError>> + 'a, StoreError> {
-        let mut sources: Vec<Rows<'a>> = Vec::new();
-        let mut heads: BinaryHeap<Reverse<Head>> = BinaryHeap::new();
+    ) -> impl Iterator<Item = Result<PartRow, StoreError>> + 'a {
+        /// The time of the next row; an error comes first of all.
+        fn next(rows: &mut Peekable<Rows<'_>>) -> Option<Millis> {
+            let next = rows.peek()?.as_ref();
+            Some(next.map_or(Millis(i64::MIN), |next| next.row.key.time))
+        }
+        let mut sources: Vec<Peekable<Rows<'a>>> = Vec::new();
+        let mut heads: BinaryHeap<Reverse<(Millis, usize)>> = BinaryHeap::new();
         for channel in self.channels.keys() {
             for table in [MESSAGES, REACTIONS, PROPS] {
                 let rows = self.of_table(store, *channel, table, times);
-                let mut rows = rows.expect("it is a table of channels");
-                if let Some(first) = rows.next().transpose()? {
-                    heads.push(Reverse(Head(first, sources.len())));
-                    sources.push(rows);
-                }
+                let mut rows = rows.expect("it is a table of channels").peekable();
+                heads.extend(next(&mut rows).map(|time| Reverse((time, sources.len()))));
+                sources.push(rows);
             }
         }
-        Ok(iter::from_fn(move || {
-            let Reverse(Head(row, source)) = heads.pop()?;
-            match sources[source].next() {
-                Some(Ok(next)) => heads.push(Reverse(Head(next, source))),
-                Some(Err(error)) => return Some(Err(error)),
-                None => {}
-            }
-            Some(Ok(row))
-        }))
+        iter::from_fn(move || {
+            let Reverse((_, source)) = heads.pop()?;
+            let row = sources[source].next();
+            heads.extend(next(&mut sources[source]).map(|time| Reverse((time, source))));
+            row
+        })
     }
 
     fn message(&self, state: &MessageState) -> Option<PartRow> {
@@ -241,8 +242,9 @@ struct ReactionsByTime<'a, I: Iterator> {
     rows: &'a GuildRows,
     store: &'a Reader,
     times: RangeInclusive<Millis>,
-    /// Rows that are later than the message that is read.
-    waiting: BinaryHeap<Reverse<Head>>,
+    /// Rows that are later than the message that is read, by time and in the order of reading.
+    waiting: BTreeMap<(Millis, usize), PartRow>,
+    read: usize,
     /// The last message, and whether it is exported.
     message: Option<(MessageId, bool)>,
 }
@@ -255,10 +257,10 @@ impl<I: Iterator<Item = Result<Reaction, StoreError>>> Iterator for ReactionsByT
             // All that is still to come is as late as the next message, or later.
             let next = self.reactions.peek().and_then(|next| next.as_ref().ok());
             let reached = next.map(|next| next.message_id.created_at());
-            if let Some(Reverse(Head(first, _))) = self.waiting.peek()
-                && reached.is_none_or(|reached| first.row.key.time <= reached)
+            if let Some(first) = self.waiting.first_entry()
+                && reached.is_none_or(|reached| first.key().0 <= reached)
             {
-                return self.waiting.pop().map(|Reverse(Head(row, _))| Ok(row));
+                return Some(Ok(first.remove()));
             }
             let read = self.reactions.next()?.and_then(|reaction| {
                 if !self.times.contains(&reaction.row_time()) {
@@ -267,38 +269,13 @@ impl<I: Iterator<Item = Result<Reaction, StoreError>>> Iterator for ReactionsByT
                 self.rows.reaction(self.store, &reaction, &mut self.message)
             });
             match read {
-                Ok(row) => self.waiting.extend(row.map(|row| Reverse(Head(row, 0)))),
+                Ok(row) => {
+                    self.read += 1;
+                    let row = row.map(|row| ((row.row.key.time, self.read), row));
+                    self.waiting.extend(row);
+                }
                 Err(error) => return Some(Err(error)),
             }
         }
-    }
-}
-
-/// The next row of one of several sources. The earliest comes first.
-struct Head(PartRow, usize);
-
-impl Head {
-    fn order(&self) -> (Millis, usize) {
-        (self.0.row.key.time, self.1)
-    }
-}
-
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for Head {}
-
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Head {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order().cmp(&other.order())
     }
 }

@@ -186,7 +186,7 @@ impl Source for StoreSource {
         // Before that time, the index of recent rows lacks some.
         if start < recent_from {
             let older = start..=end.min(Millis(recent_from.0 - 1));
-            rows.merged(&self.store, &older)?
+            rows.merged(&self.store, &older)
                 .try_for_each(|row| each(row?))?;
         }
         let recent = start.max(recent_from)..=end;

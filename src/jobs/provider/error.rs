@@ -1,8 +1,6 @@
 //! Converts the errors of jobs to the provider's.
 
-use crate::{
-    backfill::BackfillError, privacy::PrivacyError, restore::RestoreError, writer::Stopped,
-};
+use crate::{backfill::BackfillError, privacy::PrivacyError, restore::RestoreError};
 use propsbot_discord::RestError;
 use propsbot_mirror::{ProviderError, kinds};
 
@@ -21,5 +19,4 @@ kinds! {
     BackfillError: |error| matches!(error, BackfillError::Rest(RestError::BadToken));
     PrivacyError: |_| false;
     RestoreError: |_| false;
-    Stopped: |_| false;
 }

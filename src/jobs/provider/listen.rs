@@ -70,7 +70,6 @@ pub struct Connected {
     pub bot: User,
 }
 
-/// The connection, and the backfill that uses it.
 struct Connection {
     backfill: Backfill,
     gateway: Gateway,
@@ -204,7 +203,6 @@ impl DiscordProvider {
     }
 }
 
-/// Answers no commands.
 struct Unanswered;
 
 impl InteractionHandler for Unanswered {

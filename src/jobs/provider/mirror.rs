@@ -6,16 +6,14 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::{
-    ask,
     clock::Clock,
     privacy,
     writer::{self, Writer},
 };
-use propsbot_mirror::{ProviderError, spool_of};
+use propsbot_mirror::{ProviderError, ask, spool_of};
 use propsbot_model::{Evidence, Fact, Observation};
 use propsbot_store::{Rewrite, Store, StoreError};
 
-/// The store with its writer.
 pub(super) struct Mirror {
     pub(super) store: Arc<Store>,
     pub(super) writer: Writer,

@@ -45,13 +45,11 @@ pub use listen::{Answering, Connected};
 /// How a bot reaches Discord.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// The bot's token.
     pub token: Token,
     /// The origin of a Discord-compatible server, without a path; `None` for Discord.
     pub api_url: Option<String>,
 }
 
-/// The configuration of a Discord provider.
 #[derive(Clone, Debug)]
 pub struct DiscordOptions {
     pub store_path: PathBuf,
@@ -118,7 +116,6 @@ impl DiscordProvider {
         DiscordApi::new(Rest::new(api_url.as_deref(), token, &self.options.network))
     }
 
-    /// Requests the bot's user.
     async fn bot(&self, discord: &DiscordApi) -> Result<User, ProviderError> {
         let bot = discord.me().await.map_err(|error| LogInError {
             place: match &self.login().api_url {

@@ -55,7 +55,6 @@ struct End<'a> {
     contradicted: u64,
     /// Missed changes to history that was already fetched.
     found: Drift,
-    /// What the mirror lacks.
     missing: &'a [String],
     /// Channels that the bot has no permission to read; they don't count as missing.
     unreadable: Vec<Unreadable<'a>>,

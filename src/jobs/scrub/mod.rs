@@ -21,7 +21,7 @@ use governor::{
     middleware::NoOpMiddleware,
     state::{InMemoryState, NotKeyed},
 };
-use tokio::{sync::OwnedSemaphorePermit, task::JoinSet, time};
+use tokio::{sync::OwnedMutexGuard, task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -107,7 +107,6 @@ pub async fn scrub(
     stop.run_until_cancelled(scrubbed).await.unwrap_or(Ok(()))
 }
 
-/// Scrubs one guild.
 struct Scrubber {
     backfill: Backfill,
     requests: Requests,
@@ -240,7 +239,7 @@ impl Scrubber {
 
     /// Waits until the pace allows a request and no backfill is running.
     /// None starts while the permit is held.
-    async fn turn(&mut self) -> Result<OwnedSemaphorePermit, BackfillError> {
+    async fn turn(&mut self) -> Result<OwnedMutexGuard<()>, BackfillError> {
         let interval = self.interval().await?;
         let limiter = match self.limiter.take() {
             Some((of, limiter)) if of == interval => limiter,
@@ -251,8 +250,7 @@ impl Scrubber {
         };
         limiter.until_ready().await;
         self.limiter = Some((interval, limiter));
-        let turn = Arc::clone(&self.backfill.turn.0).acquire_owned().await;
-        Ok(turn.expect("it is never closed"))
+        Ok(Arc::clone(&self.backfill.turn).lock_owned().await)
     }
 
     /// Returns the first readable place with this id or a greater one.

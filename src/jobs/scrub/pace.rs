@@ -20,7 +20,6 @@ pub struct Pace {
     rest: Duration,
     /// Requests per round, without lists of reactors.
     pub pages: u64,
-    /// Number of lists of reactors.
     lists: u64,
     /// Number of slices they are divided into; each round reads one again.
     pub slices: u64,
