@@ -19,10 +19,7 @@ use propsbot_archive::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::{
-    Dirty, Domain, Ending, ExportLedger, ExportReport, FinishedExport, Mirror, ReadRows as _,
-    StoreError, WithdrawnPart, ask,
-};
+use crate::{Dirty, Ending, ExportLedger, Ledger, StoreError, WithdrawnPart, ask};
 
 /// How many times an export is planned if its basis keeps changing.
 const ATTEMPTS: u32 = 5;
@@ -94,86 +91,6 @@ pub struct Contents {
     pub carries_out_choices: bool,
     /// Whether any user ever made such a choice.
     pub has_choices: bool,
-}
-
-/// The mirror's record of exports. All methods block.
-pub trait Ledger {
-    /// Reads the whole ledger.
-    fn read(&self) -> Result<ExportLedger, StoreError>;
-
-    /// Records the manifests that are about to be published in this archive, by path.
-    fn publishing(
-        &self,
-        archive: &str,
-        manifests: &BTreeMap<String, Hash>,
-    ) -> Result<(), StoreError>;
-
-    /// Records what an export left in this archive: by path, each manifest that it published or
-    /// found up to date, and `None` for each that it removed. Manifests that it didn't reach are
-    /// left out.
-    ///
-    /// Clears these marks unless they were set again since; they must be of spaces whose manifests
-    /// are recorded.
-    fn published(
-        &self,
-        archive: &str,
-        manifests: &Bases,
-        rules: u8,
-        settled: &[Dirty],
-    ) -> Result<(), StoreError>;
-
-    /// Whether an export may have anything to write.
-    fn is_due(&self) -> Result<bool, StoreError>;
-
-    /// The claim names of this store's earlier processes. Adds `own` to them.
-    fn claims(&self, own: &str) -> Result<Vec<String>, StoreError>;
-
-    /// The recorded exports.
-    fn report(&self) -> Result<ExportReport, StoreError>;
-
-    /// Records an export.
-    fn record(&self, export: FinishedExport) -> Result<(), StoreError>;
-}
-
-impl<D: Domain> Ledger for Mirror<D> {
-    fn read(&self) -> Result<ExportLedger, StoreError> {
-        ExportLedger::of(&*self.inner)
-    }
-
-    fn publishing(
-        &self,
-        archive: &str,
-        manifests: &BTreeMap<String, Hash>,
-    ) -> Result<(), StoreError> {
-        Self::publishing(self, archive, manifests)
-    }
-
-    fn published(
-        &self,
-        archive: &str,
-        manifests: &Bases,
-        rules: u8,
-        settled: &[Dirty],
-    ) -> Result<(), StoreError> {
-        self.exported(archive, manifests, rules, settled)
-    }
-
-    fn is_due(&self) -> Result<bool, StoreError> {
-        let is_first = self.read()?.last.is_empty();
-        Ok(is_first || self.inner.last::<Dirty>(())?.is_some())
-    }
-
-    fn claims(&self, own: &str) -> Result<Vec<String>, StoreError> {
-        Self::claims(self, own)
-    }
-
-    fn report(&self) -> Result<ExportReport, StoreError> {
-        ExportReport::of(&*self.inner)
-    }
-
-    fn record(&self, export: FinishedExport) -> Result<(), StoreError> {
-        self.record_export(export)
-    }
 }
 
 /// Why nothing was exported.

@@ -7,12 +7,8 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::{
-    Domain, ExportJobError, ExportOptions, ExportTarget, Exports, Mirror, ReadRows, StoreError,
-    ask, engine::Op, export,
+    ExportJobError, ExportOptions, ExportTarget, Exports, ReadRows, StoreError, ask, export,
 };
-
-/// The report's key.
-const KEY: &[u8] = &[0, 5];
 
 /// What an export wrote, or why it failed.
 pub type ExportOutcome = Result<Summary, String>;
@@ -63,25 +59,22 @@ impl WithdrawnPart {
 }
 
 impl ExportReport {
+    pub(crate) const KEY: &[u8] = &[0, 5];
+
     /// The report of a mirror, or of a view of it; empty if another version wrote it.
     pub fn of<R: ReadRows>(rows: &R) -> Result<Self, R::Error> {
-        let bytes = rows.value(KEY)?;
+        let bytes = rows.value(Self::KEY)?;
         let report = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(report.unwrap_or_default())
     }
-}
 
-impl<D: Domain> Mirror<D> {
-    pub(crate) fn record_export(&self, export: FinishedExport) -> Result<(), StoreError> {
-        self.inner.change(|_| {
-            let mut report = ExportReport::of(&*self.inner)?;
-            if export.outcome.as_ref().is_ok_and(|outcome| outcome.changed) {
-                report.written = Some(export.clone());
-            }
-            report.last = Some(export);
-            let json = serde_json::to_vec(&report).expect("a report is JSON");
-            Ok((vec![Op::Put(KEY.to_vec(), json)], ()))
-        })
+    /// The report with one more export.
+    pub(crate) fn with(mut self, export: FinishedExport) -> Self {
+        if export.outcome.as_ref().is_ok_and(|outcome| outcome.changed) {
+            self.written = Some(export.clone());
+        }
+        self.last = Some(export);
+        self
     }
 }
 

@@ -6,7 +6,8 @@ use propsbot_archive::{Bases, Hash, ROOT, Stamps};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Dirty, Domain, Mirror, ReadRows, Record, StoreError, Table, codec,
+    Dirty, Domain, ExportReport, FinishedExport, Mirror, ReadRows, Record, StoreError, Table,
+    codec,
     engine::{Entry, Op},
     mirror::AT_ONCE,
     record::stored_key,
@@ -272,18 +273,68 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
+    /// Records the manifests that the store was restored from.
+    pub(crate) fn start_from(
+        &self,
+        manifests: BTreeMap<String, LastExport>,
+    ) -> Result<(), StoreError> {
+        self.enter(|ledger| {
+            ledger.last = manifests;
+            Ok((Vec::new(), ()))
+        })
+    }
+}
+
+/// The mirror's record of exports. All methods block.
+pub trait Ledger {
+    /// Reads the whole ledger.
+    fn read(&self) -> Result<ExportLedger, StoreError>;
+
+    /// Records the manifests that are about to be published in this archive, by path.
+    fn publishing(
+        &self,
+        archive: &str,
+        manifests: &BTreeMap<String, Hash>,
+    ) -> Result<(), StoreError>;
+
     /// Records what an export left in this archive: by path, each manifest that it published or
     /// found up to date, and `None` for each that it removed. Other manifests keep what was
     /// recorded of them, so an export that published only some of its manifests can say so.
     ///
     /// Clears these marks unless they were set again since; they must be of spaces whose manifests
     /// are recorded. Also removes what is no longer recent from the index of recent rows.
-    pub fn exported(
+    fn published(
         &self,
         archive: &str,
         manifests: &Bases,
         rules: u8,
-        done: &[Dirty],
+        settled: &[Dirty],
+    ) -> Result<(), StoreError>;
+
+    /// Whether an export may have anything to write.
+    fn is_due(&self) -> Result<bool, StoreError>;
+
+    /// The claim names of this store's earlier processes. Adds `own` to them.
+    fn claims(&self, own: &str) -> Result<Vec<String>, StoreError>;
+
+    /// The recorded exports.
+    fn report(&self) -> Result<ExportReport, StoreError>;
+
+    /// Records an export.
+    fn record(&self, export: FinishedExport) -> Result<(), StoreError>;
+}
+
+impl<D: Domain> Ledger for Mirror<D> {
+    fn read(&self) -> Result<ExportLedger, StoreError> {
+        ExportLedger::of(&*self.inner)
+    }
+
+    fn published(
+        &self,
+        archive: &str,
+        manifests: &Bases,
+        rules: u8,
+        settled: &[Dirty],
     ) -> Result<(), StoreError> {
         self.enter(|ledger| {
             for (path, manifest) in manifests {
@@ -298,7 +349,7 @@ impl<D: Domain> Mirror<D> {
             Ok((Vec::new(), ()))
         })?;
         // After the ledger: what is marked needlessly is only read again.
-        for some in done.chunks(AT_ONCE) {
+        for some in settled.chunks(AT_ONCE) {
             self.inner.change(|_| {
                 let mut ops = Vec::new();
                 for dirty in some {
@@ -312,8 +363,7 @@ impl<D: Domain> Mirror<D> {
         self.prune_recent()
     }
 
-    /// Records the manifests that are about to be published in this archive, by path.
-    pub fn publishing(
+    fn publishing(
         &self,
         archive: &str,
         manifests: &BTreeMap<String, Hash>,
@@ -333,8 +383,7 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// The claim names of this store's earlier processes. Adds `own` to them.
-    pub fn claims(&self, own: &str) -> Result<Vec<String>, StoreError> {
+    fn claims(&self, own: &str) -> Result<Vec<String>, StoreError> {
         self.enter(|ledger| {
             let names = &mut ledger.claims;
             if names.iter().all(|name| name != own) {
@@ -345,14 +394,20 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// Records the manifests that the store was restored from.
-    pub(crate) fn start_from(
-        &self,
-        manifests: BTreeMap<String, LastExport>,
-    ) -> Result<(), StoreError> {
-        self.enter(|ledger| {
-            ledger.last = manifests;
-            Ok((Vec::new(), ()))
+    fn is_due(&self) -> Result<bool, StoreError> {
+        let is_first = self.read()?.last.is_empty();
+        Ok(is_first || self.inner.last::<Dirty>(())?.is_some())
+    }
+
+    fn report(&self) -> Result<ExportReport, StoreError> {
+        ExportReport::of(&*self.inner)
+    }
+
+    fn record(&self, export: FinishedExport) -> Result<(), StoreError> {
+        self.inner.change(|_| {
+            let report = self.report()?.with(export);
+            let json = serde_json::to_vec(&report).expect("a report is JSON");
+            Ok((vec![Op::Put(ExportReport::KEY.to_vec(), json)], ()))
         })
     }
 }

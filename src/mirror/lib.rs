@@ -3,8 +3,8 @@
 //! Owns the interface between a provider and the rest of the program ([`DataProvider`]), and the
 //! mirror on disk: what [`Mirror::merge`] acknowledged survives a power cut. A provider defines its
 //! [`Record`]s and its [`Domain`], the rules for merging observations into them. Exports run by a
-//! timer and on request, and are recorded. Only `engine` knows sled; nothing here knows a platform. Every call to a mirror blocks; make it off the async
-//! threads.
+//! timer and on request, and are recorded. Only `engine` knows sled; nothing here knows a platform.
+//! Every call to a mirror blocks; make it off the async threads.
 
 #![warn(missing_docs)]
 
@@ -43,7 +43,7 @@ pub use clock::{Clock, Stamp};
 pub use domain::{Domain, Observed};
 pub use error::{RowError, StoreError};
 pub use export::{
-    Contents, DropCopies, ExportJobError, ExportOptions, ExportTarget, ExportView, Exports, Ledger,
+    Contents, DropCopies, ExportJobError, ExportOptions, ExportTarget, ExportView, Exports,
     dry_run, export, look, spool_of,
 };
 pub use export_control::{ExportBoard, ExportControl, ExportRequests, export_control};
@@ -53,7 +53,7 @@ pub use export_report::{
 pub use export_timer::{Failing, LETTING_GO, export_and_log, export_regularly, give_up_after};
 pub use index::IndexedRow;
 pub use key::{KeyPart, PrefixOf, RecordKey};
-pub use ledger::{ExportLedger, LastExport, Published};
+pub use ledger::{ExportLedger, LastExport, Ledger, Published};
 pub use mark::{Dirty, Mark};
 pub use mirror::{Mirror, SCHEMA};
 pub use propsbot_archive::Id;

@@ -103,7 +103,7 @@ cells! {
     ]) => Limits;
     Kind::Map(&[
         Column { kind: Kind::OneOf(&["role", "member"]), ..field::<String>("kind") },
-        field::<RoleId>("id"),
+        Column { kind: Kind::User, doc: "the member's, or the role's", ..field::<RoleId>("id") },
         field::<u64>("allow"),
         field::<u64>("deny"),
     ]) => Overwrite;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use propsbot_archive::{Hash, base};
+use propsbot_mirror::Ledger as _;
 use propsbot_model::{
     Author, AuthorKind, ChannelId, Evidence, Fact, Forget, GuildId, Message, MessageId,
     MessageKind, Observation, RoleId, Stamp, UserId, permissions::Permissions,
@@ -202,7 +203,9 @@ fn later_changes_stay_marked_after_an_export() {
     assert_eq!(second[0].mark, first[0].mark);
     assert!(second[0].generation > first[0].generation);
     // An export that read only the first batch.
-    store.exported("dir:archive", &manifest, 1, &first).unwrap();
+    store
+        .published("dir:archive", &manifest, 1, &first)
+        .unwrap();
     assert_eq!(store.dirty().unwrap(), second);
     drop(store);
     let store = open(folder.path()).unwrap();
@@ -212,11 +215,11 @@ fn later_changes_stay_marked_after_an_export() {
         "generations go on after a restart"
     );
     store
-        .exported("dir:archive", &manifest, 1, &second)
+        .published("dir:archive", &manifest, 1, &second)
         .unwrap();
     assert_eq!(store.dirty().unwrap().len(), 1);
     store
-        .exported("dir:archive", &manifest, 1, &store.dirty().unwrap())
+        .published("dir:archive", &manifest, 1, &store.dirty().unwrap())
         .unwrap();
     assert_eq!(store.dirty().unwrap(), []);
     // Repeating known facts is no change.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Dirty, Observed, PartRecord, Rewrite, Rows, Stamp, View,
+    Dirty, Ledger as _, Observed, PartRecord, Rewrite, Rows, Stamp, View,
     engine::{Engine, Op},
     mirror::SCHEMA_KEY,
     record::stored_key,
@@ -321,7 +321,7 @@ proptest! {
                 Step::Publish => {
                     let marks: Vec<Dirty> = mirror.0.scan(()).unwrap();
                     let none = propsbot_archive::Bases::new();
-                    mirror.exported("archive", &none, 1, &marks).unwrap();
+                    mirror.published("archive", &none, 1, &marks).unwrap();
                     exported.clone_from(&model.notes);
                     let recent_from = Clock::of(&mirror.0).unwrap().recent_from();
                     for entry in entries(&mirror.0, Table::RECENT) {

@@ -43,7 +43,7 @@ fn exports_may_reach_only_some_manifests() {
     assert_eq!(restored.stamps("root"), None);
 
     let reached = bases([("a", Some(3))]);
-    mirror.exported(ARCHIVE, &reached, 1, &[]).unwrap();
+    mirror.published(ARCHIVE, &reached, 1, &[]).unwrap();
     let partial = ledger(&mirror);
     assert_eq!(partial.since("a", 1), Some(hash(3)));
     assert_eq!(partial.since("a", 2), None, "under other rules");
@@ -56,7 +56,7 @@ fn exports_may_reach_only_some_manifests() {
 
     // Under new rules, too, only what was reached is up to date with them.
     let reached = bases([("b", Some(4))]);
-    mirror.exported(ARCHIVE, &reached, 2, &[]).unwrap();
+    mirror.published(ARCHIVE, &reached, 2, &[]).unwrap();
     let both = ledger(&mirror);
     assert_eq!(
         (both.since("a", 2), both.since("b", 2)),
@@ -65,7 +65,7 @@ fn exports_may_reach_only_some_manifests() {
 
     // A space that was withdrawn starts anew when it returns.
     let removed = bases([("a", None), ("root", Some(5))]);
-    mirror.exported(ARCHIVE, &removed, 1, &[]).unwrap();
+    mirror.published(ARCHIVE, &removed, 1, &[]).unwrap();
     let rest = ledger(&mirror);
     assert!(rest.last.keys().eq(["b", "root"]));
     assert!(rest.has_published(ARCHIVE) && !rest.has_published("elsewhere"));
@@ -76,7 +76,7 @@ fn remembers_the_latest_manifests_of_each_path() {
     let folder = TempDir::new().unwrap();
     let mirror = Mirror::<Wiki>::open(folder.path()).unwrap();
     let quiet = bases([("quiet", Some(0))]);
-    mirror.exported(ARCHIVE, &quiet, 1, &[]).unwrap();
+    mirror.published(ARCHIVE, &quiet, 1, &[]).unwrap();
     for number in 1..=100 {
         let manifests = BTreeMap::from([("busy".to_owned(), hash(number))]);
         mirror.publishing(ARCHIVE, &manifests).unwrap();
@@ -87,7 +87,7 @@ fn remembers_the_latest_manifests_of_each_path() {
         };
         assert_eq!(unconfirmed.last(), Some(&last));
         let busy = bases([("busy", Some(number))]);
-        mirror.exported(ARCHIVE, &busy, 1, &[]).unwrap();
+        mirror.published(ARCHIVE, &busy, 1, &[]).unwrap();
     }
     drop(mirror);
     let mirror = Mirror::<Wiki>::open(folder.path()).unwrap();
