@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     num::NonZeroU32,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -64,31 +64,8 @@ pub struct Permit {
     pub(super) given: Instant,
 }
 
-/// A waiter, ordered by urgency, then by arrival.
-struct Waiting {
-    rank: (Urgency, Reverse<u64>),
-    turn: oneshot::Sender<Permit>,
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.rank == other.rank
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.rank.cmp(&other.rank)
-    }
-}
+/// A waiter's rank, by urgency, then by arrival; the last one goes first.
+type Rank = (Urgency, Reverse<u64>);
 
 /// The budget across all routes.
 ///
@@ -103,7 +80,7 @@ pub(super) struct Budget {
 struct Shared {
     limiter: Limiter,
     places: Arc<Semaphore>,
-    waiting: Mutex<BinaryHeap<Waiting>>,
+    waiting: Mutex<BTreeMap<Rank, oneshot::Sender<Permit>>>,
     came: Notify,
     number: AtomicU64,
     /// Limits are known to exist.
@@ -147,8 +124,7 @@ impl Budget {
     pub(super) async fn turn(&self, urgency: Urgency) -> Permit {
         let (turn, given) = oneshot::channel();
         let number = self.shared.number.fetch_add(1, Ordering::Relaxed);
-        let rank = (urgency, Reverse(number));
-        lock(&self.shared.waiting).push(Waiting { rank, turn });
+        lock(&self.shared.waiting).insert((urgency, Reverse(number)), turn);
         self.shared.came.notify_one();
         given
             .await
@@ -236,10 +212,10 @@ impl Shared {
     /// Gives the permit to the most urgent request still waiting.
     fn give(&self, mut turn: Permit) {
         loop {
-            let Some(first) = lock(&self.waiting).pop() else {
+            let Some((_, first)) = lock(&self.waiting).pop_last() else {
                 return;
             };
-            match first.turn.send(turn) {
+            match first.send(turn) {
                 Ok(()) => return,
                 Err(back) => turn = back,
             }
