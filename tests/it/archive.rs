@@ -1,7 +1,7 @@
 //! Archives: the contract of every backend, readers during crashed exports, reports of damage, and
 //! the documents beside them.
 
-pub(crate) mod bucket;
+mod bucket;
 pub(crate) mod community;
 mod contract;
 mod crash;
@@ -10,6 +10,7 @@ mod documents;
 mod export;
 pub(crate) mod git;
 mod github;
+pub(crate) mod object_store;
 
 use propsbot_archive::{
     ArchiveError, DataArchive, Depth, Hash, Object, Verification, base, verify,

@@ -16,7 +16,7 @@ use axum::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    archive::bucket::ObjectStore,
+    archive::object_store::ObjectStore,
     cli::run,
     live::SOON,
     mirror::{Mirror, Running},

@@ -2,6 +2,7 @@
 //! on loopback.
 
 mod abuse;
+mod acknowledging;
 mod admins;
 mod answers;
 mod bots;
@@ -14,6 +15,7 @@ mod privacy;
 mod refused;
 mod reports;
 mod taking_back;
+mod traces;
 mod why;
 
 use std::time::{Duration, Instant};

@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod contradictions;
 mod crash;
+mod damaged;
 mod discord;
 mod endings;
 mod env_file;

@@ -14,7 +14,7 @@ use simulator::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
-    archive::bucket::ObjectStore,
+    archive::object_store::ObjectStore,
     live::{SOON, settled},
     mirror::{Ended, Mirror, Running, propsbot, start},
 };

@@ -22,7 +22,7 @@ use serde_json::Value;
 use simulator::discord::{Discord, Fault, Request, TruthChannel, kind};
 
 use crate::{
-    archive::bucket::ObjectStore,
+    archive::object_store::ObjectStore,
     mirror::{Mirror, open, whole},
 };
 

@@ -52,7 +52,7 @@ pub async fn write_car(
     out: &Path,
     replace: bool,
 ) -> Result<Car, ReadError> {
-    retry(archive, schema, |reader| async move {
+    retry(archive, schema, None, |reader| async move {
         check(&reader, now).await?;
         write_once(archive, schema, reader, out, replace).await
     })
