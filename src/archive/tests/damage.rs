@@ -83,7 +83,7 @@ impl Damage {
     }
 }
 
-fn kind(path: &str) -> Option<Kind> {
+pub(super) fn kind(path: &str) -> Option<Kind> {
     let (folder, name) = path.split_once('/')?;
     match folder {
         "rows" => Some(Kind::Rows),
