@@ -38,7 +38,6 @@ const ALREADY_ANSWERED: isize = 40_060;
 /// interaction", "Invalid Webhook Token".
 const TOO_LATE: [isize; 3] = [10_015, 10_062, 50_027];
 
-/// Who sees an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Visibility {
     /// Everyone in the channel.
@@ -116,7 +115,6 @@ impl Used<'_> {
         Ok(())
     }
 
-    /// Changes the message of the button or list.
     async fn change_message(self, reply: CreateReply) -> Result<(), serenity::Error> {
         let message = reply.to_slash_initial_response(CreateInteractionResponseMessage::new());
         self.respond(CreateInteractionResponse::UpdateMessage(message))

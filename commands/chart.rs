@@ -169,7 +169,6 @@ fn joins(letter: char) -> bool {
     matches!(letter, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// Escapes text for SVG.
 fn text(plain: &str) -> String {
     plain
         .replace('&', "&amp;")

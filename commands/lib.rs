@@ -45,7 +45,6 @@ use event::on_event;
 
 type Context<'a> = poise::Context<'a, Service, Error>;
 
-/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The member has to change something. The text tells them what, and is never logged.
@@ -63,7 +62,6 @@ impl From<serenity::Error> for Error {
     }
 }
 
-/// All commands, as they are registered and run.
 fn all() -> Vec<Command<Service, Error>> {
     vec![
         props::props(),
@@ -84,12 +82,10 @@ fn all() -> Vec<Command<Service, Error>> {
     ]
 }
 
-/// The guild in which a command was run.
 fn guild(ctx: Context<'_>) -> Result<GuildId, Error> {
     known(ctx.guild_id())
 }
 
-/// The guild that an interaction names.
 fn known(guild: Option<serenity::model::id::GuildId>) -> Result<GuildId, Error> {
     let guild = guild.map(IntoModel::into_model);
     guild.ok_or_else(|| Error::Mistake(wording::only_in_servers()))
@@ -132,7 +128,6 @@ fn allowed<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
     }
 }
 
-/// The admin who runs a command.
 fn admin(ctx: Context<'_>) -> Result<Admin, Error> {
     Ok(Admin {
         guild_id: guild(ctx)?,

@@ -15,7 +15,6 @@ use propsbot_discord::IntoModel as _;
 use propsbot_model::{InteractionId, Tier};
 use propsbot_service::Service;
 
-/// The command's name.
 pub(super) const COMMAND: &str = "privacy";
 
 /// The id of the button that deletes data.

@@ -45,7 +45,6 @@ pub(crate) fn privacy(kept: &Kept) -> String {
     )
 }
 
-/// A member opted out or in.
 pub(crate) fn chosen(tier: Tier) -> String {
     let what = match tier {
         Tier::None => {

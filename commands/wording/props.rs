@@ -249,7 +249,6 @@ pub(crate) fn already_given() -> String {
     "You've already given these props; once is enough.".to_owned()
 }
 
-/// The title of the form.
 pub(crate) fn give_props() -> &'static str {
     "Give props"
 }
@@ -264,7 +263,6 @@ pub(crate) fn an_example() -> &'static str {
     "for reviewing my PR at midnight"
 }
 
-/// The message has no author to thank.
 pub(crate) fn no_author() -> String {
     "An integration posted this message, not a person. Props go to people.".to_owned()
 }

@@ -194,7 +194,6 @@ pub(crate) fn elsewhere() -> String {
     "That message is in another server. Run the command there.".to_owned()
 }
 
-/// What a message counts for, and why.
 pub(crate) fn why(guild: GuildId, why: &Why) -> String {
     let mut text = match &why.explanation {
         None => "Its author opted out of everything, so SourceCred's graph has nothing of it.\n"

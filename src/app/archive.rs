@@ -333,7 +333,6 @@ pub async fn verify(
     Err(Error::Failed(anyhow!(lines.join("\n"))))
 }
 
-/// What an export writes.
 fn written(summary: &Summary) -> String {
     format!(
         "{} ({}), {} removed",

@@ -9,19 +9,16 @@ use propsbot_archive::{ArchiveError, ExportError, ReadError};
 use propsbot_mirror::{Ending, ExportJobError, ProviderError, StoreError, kinds};
 use propsbot_sourcecred::DrawError;
 
-/// Why a command failed.
 #[derive(Debug)]
 pub enum Error {
     /// The usage or configuration is wrong; trying again doesn't help.
     Wrong(anyhow::Error),
     /// The command succeeded, but the mirror is incomplete.
     Incomplete(anyhow::Error),
-    /// Anything else.
     Failed(anyhow::Error),
 }
 
 impl Error {
-    /// The process's exit code for it.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) => 1,

@@ -24,7 +24,6 @@ use propsbot_sourcecred::{
     BeforeAndNow, Changes, Comparison, Document, Documents, Drawing, Types, WeightedGraph, draw,
 };
 
-/// What to build, and where to write it.
 #[derive(Debug)]
 pub struct GraphOrder<'a> {
     pub plugin: &'a PluginOrder,

@@ -94,7 +94,6 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     })
 }
 
-/// Starts what answers commands.
 async fn answer(
     connection: Connected,
     exports: ExportControl,

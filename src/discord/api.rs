@@ -46,7 +46,6 @@ pub struct DiscordApi {
     urgency: Urgency,
 }
 
-/// A guild with its roles and emojis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuildShape {
     pub guild: Guild,
@@ -460,7 +459,6 @@ fn read_own<T: DeserializeOwned, I: Copy + PartialEq>(
     }
 }
 
-/// Logs what a list left out.
 fn report<T>(route: &Route<'_>, list: &Items<T>) {
     let odd = list.odd();
     if odd > 0 {

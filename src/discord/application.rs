@@ -14,7 +14,6 @@ const MESSAGE_CONTENT: u64 = 1 << 18 | 1 << 19;
 /// The bot's privileged intents, and who may add it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Application {
-    /// Whether it receives the text of messages.
     pub message_content: bool,
     pub members: bool,
     /// Whether anyone may add the bot to their guild.

@@ -25,7 +25,6 @@ impl Outage {
         }
     }
 
-    /// Records an answer, which ends an outage.
     pub(super) fn answered(&self, now: Instant) {
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         self.down.send_if_modified(|down| down.take().is_some());

@@ -27,7 +27,6 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Nothing is limited.
     pub const UNLIMITED: Self = Self {
         global: None,
         pages: None,

@@ -79,7 +79,6 @@ struct Inner {
     ahead: AtomicI64,
     /// The limits according to the answers so far.
     pace: Mutex<Pace>,
-    /// Requests sent so far.
     sent: AtomicU64,
     /// Probes whether a long pause still holds when nothing else does.
     trying: Mutex<Option<AbortOnDropHandle<()>>>,

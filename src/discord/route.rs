@@ -162,7 +162,6 @@ fn encode(emoji: &Emoji, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// Formats a time for Discord.
 fn iso(time: Millis) -> String {
     jiff::Timestamp::from_millisecond(time.0)
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH)

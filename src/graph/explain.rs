@@ -19,7 +19,6 @@ pub struct Explanation {
     pub left_out: Vec<(String, NotReceived)>,
     /// The reactions that don't count. `None` as the reason means that their weight is 0.
     pub idle: Vec<(Part, Option<NoReaction>)>,
-    /// The cred that it mints in total.
     pub mints: f64,
 }
 

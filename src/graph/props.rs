@@ -62,11 +62,9 @@ pub struct Rules<'a> {
     keeping: BTreeSet<GuildId>,
     /// The limits on giving props, and since when they apply.
     limits: BTreeMap<GuildId, &'a [Limits]>,
-    /// The bots whose posts are props.
     bots: BTreeSet<(GuildId, UserId)>,
 }
 
-/// Whether a message is props.
 #[derive(Debug)]
 pub struct Verdict<'a> {
     /// The props without reactions, or why the message isn't props.
@@ -94,12 +92,10 @@ pub enum NoProps {
     Withdrawn,
     /// It isn't in a props channel, and no command posted it.
     NoPropsChannel,
-    /// An integration posted it.
     ByWebhook,
     ByBot,
     /// Nobody wrote it: Discord did, or a command.
     NotWritten,
-    /// Nobody in it receives anything.
     NobodyThanked,
     /// Only commands could give props when it was posted.
     CommandsOnly,
@@ -123,7 +119,6 @@ pub enum NotReceived {
 /// Why a reaction doesn't count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoReaction {
-    /// It was taken back.
     Removed,
     ByBot,
     /// Somebody who isn't in the archive added it.

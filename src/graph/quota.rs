@@ -22,7 +22,6 @@ pub struct QuotaEntry {
     pub giver: UserId,
     /// When the message was posted.
     pub at: Millis,
-    /// The number of recipients.
     pub thanks: u32,
 }
 

@@ -103,7 +103,6 @@ impl Weights {
     }
 }
 
-/// From when the members' roles are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RolesAsOf {

@@ -42,7 +42,6 @@ enum Action {
     },
     /// REST wrongly reports an existing message as gone.
     Hide(usize),
-    /// Lists the reactors of a message.
     Reactors {
         message: usize,
         emoji: u8,

@@ -13,7 +13,6 @@ use propsbot_model::{
     Overwrite, Pending, Presence, Role, RoleId, Stamp, User, UserId, permissions::READING,
 };
 
-/// Merges an entity that exists.
 pub(super) fn see<S: Rows, T: Entity + Clone>(
     rows: &mut S,
     at: Stamp,
@@ -27,7 +26,6 @@ pub(super) fn see<S: Rows, T: Entity + Clone>(
     Ok(())
 }
 
-/// Merges the absence of an entity.
 pub(super) fn miss<S: Rows, T: Entity + Clone>(
     rows: &mut S,
     at: Stamp,

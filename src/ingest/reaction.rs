@@ -13,14 +13,14 @@ pub(super) fn add<S: Rows>(
     rows: &mut S,
     at: Stamp,
     by: Evidence,
-    it: &ReactionEvent,
+    event: &ReactionEvent,
 ) -> Result<(), S::Error> {
-    if is_gone(rows, it.guild_id, it.channel_id, it.message_id)? {
+    if is_gone(rows, event.guild_id, event.channel_id, event.message_id)? {
         return Ok(());
     }
-    see_emoji(rows, at, it.guild_id, &it.emoji)?;
-    let marks = marks(rows, it.channel_id, it.message_id)?;
-    change(rows, it, |reaction| {
+    see_emoji(rows, at, event.guild_id, &event.emoji)?;
+    let marks = marks(rows, event.channel_id, event.message_id)?;
+    change(rows, event, |reaction| {
         reaction.add(Seen { at, by });
         cleared(reaction, &marks);
     })
@@ -30,12 +30,12 @@ pub(super) fn remove<S: Rows>(
     rows: &mut S,
     at: Stamp,
     by: Evidence,
-    it: &ReactionEvent,
+    event: &ReactionEvent,
 ) -> Result<(), S::Error> {
-    if is_gone(rows, it.guild_id, it.channel_id, it.message_id)? {
+    if is_gone(rows, event.guild_id, event.channel_id, event.message_id)? {
         return Ok(());
     }
-    change(rows, it, |reaction| reaction.remove(Seen { at, by }))
+    change(rows, event, |reaction| reaction.remove(Seen { at, by }))
 }
 
 /// Removes all reactions to a message, or all with one emoji.
@@ -224,7 +224,6 @@ pub(super) fn change<S: Rows>(
     update(rows, &unknown, change)
 }
 
-/// Changes a reaction and updates the channel's count.
 pub(super) fn update<S: Rows>(
     rows: &mut S,
     reaction: &Reaction,

@@ -241,7 +241,6 @@ pub(super) struct Known {
 /// How a message's reactions differ from what was known.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Lists to fetch.
     pub(super) missing: Vec<Pending>,
     /// How many kinds of reactions changed without an event.
     pub(super) drift: u64,
@@ -397,7 +396,6 @@ fn recount(before: &Pending, at: Stamp, (counted, known): (u64, u64), read_again
 /// What is known of one kind of reaction to a message.
 #[derive(Default)]
 struct Kind<'a> {
-    /// Discord's count.
     counted: u64,
     /// As the message shows it.
     emoji: Option<&'a Emoji>,

@@ -21,7 +21,6 @@ use std::{
 
 use crate::{StoreError, rewrite::Folders};
 
-/// A change of one key.
 pub(crate) enum Op {
     /// Sets it.
     Put(Vec<u8>, Vec<u8>),
@@ -37,7 +36,6 @@ impl Op {
     }
 }
 
-/// A key and its value.
 pub(crate) type Entry = (Vec<u8>, Vec<u8>);
 
 /// An ordered map of bytes on disk.
@@ -225,7 +223,6 @@ impl Engine {
         refused.into_iter().chain(entries)
     }
 
-    /// The store's folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

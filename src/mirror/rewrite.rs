@@ -33,7 +33,6 @@ pub enum Rewrite {
 /// The folders of the store and of its replacement.
 pub(crate) struct Folders {
     root: PathBuf,
-    /// The folder in use.
     pub(crate) current: PathBuf,
     pub(crate) fresh: PathBuf,
     old: PathBuf,

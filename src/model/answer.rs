@@ -20,7 +20,6 @@ const ABOUT: &str = "for ";
 /// Precedes the link to the time when the props were given.
 const GIVEN: &str = "given at ";
 
-/// Separates the two.
 const AND: &str = " · ";
 
 /// The content of a message that announces props.

@@ -9,7 +9,6 @@ pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -
     format!("{count} {noun}{}", ending(count == N::from(1)))
 }
 
-/// The plural ending for one or several.
 pub(super) fn ending(is_one: bool) -> &'static str {
     if is_one { "" } else { "s" }
 }

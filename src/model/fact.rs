@@ -147,7 +147,6 @@ pub struct PagesBefore {
     pub newest: Option<Stamp>,
 }
 
-/// A reaction that was added or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReactionEvent {
     pub guild_id: GuildId,
@@ -170,10 +169,8 @@ pub enum Fact {
     Channel(Channel),
     /// A channel or thread was deleted.
     ChannelGone(GuildId, ChannelId),
-    /// Current state of a role.
     Role(Role),
     RoleGone(GuildId, RoleId),
-    /// Current state of an emoji.
     Emoji(GuildEmoji),
     /// The complete set of roles.
     AllRoles(GuildId, BTreeSet<RoleId>),
@@ -187,10 +184,8 @@ pub enum Fact {
     AllMembers(GuildId, BTreeSet<UserId>),
     /// A message just posted, from the gateway: extends coverage in a live session.
     Posted(Message),
-    /// Current state of a message.
     Message(Message),
     MessageGone(GuildId, ChannelId, MessageId),
-    /// A REST page of messages.
     Page(Page),
     Reacted(ReactionEvent),
     Unreacted(ReactionEvent),
@@ -202,26 +197,22 @@ pub enum Fact {
         channel_id: ChannelId,
         message_id: MessageId,
         emoji: Emoji,
-        /// Burst or normal reactions.
         burst: bool,
         users: Vec<User>,
     },
     /// Props given with a command.
     Props(Props),
     Settings(Settings),
-    /// An admin changed one setting.
     SettingsChanged(GuildId, SettingsChange),
     AdminAction(AdminAction),
     /// A member changed their privacy choice.
     Privacy(Privacy),
     /// The text of a member's message is removed.
     Hushed(GuildId, ChannelId, MessageId),
-    /// The reason of props is removed.
     PropsHushed(GuildId, ChannelId, InteractionId),
     /// One step of deleting a member's data.
     Forget(GuildId, Forget),
     GuildChosen(GuildChoice),
-    /// The commands registered with Discord.
     Registered(Registered),
     /// The gateway session was lost at this time; later events may be missing. A pending look-back
     /// stays pending.

@@ -104,7 +104,6 @@ pub struct Channel {
     pub parent_id: Option<ChannelId>,
     /// Sort position among its siblings.
     pub position: i64,
-    /// Whether it is age-restricted.
     pub nsfw: bool,
     /// Permission overwrites, sorted. Empty for threads: the parent's apply.
     pub overwrites: Vec<Overwrite>,

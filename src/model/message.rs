@@ -59,7 +59,6 @@ pub struct Author {
     pub kind: AuthorKind,
 }
 
-/// A user mentioned by a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mention {
     pub user_id: UserId,
@@ -67,7 +66,6 @@ pub struct Mention {
     pub count: u32,
 }
 
-/// The command that a message responds to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Command {
     pub id: InteractionId,

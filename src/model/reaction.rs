@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, EmojiKey, GuildId, MessageId, Millis, Stamp, UserId};
 
-/// The source of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
@@ -68,7 +67,6 @@ impl Reaction {
         }
     }
 
-    /// Records a sighting.
     pub fn add(&mut self, seen: Seen) {
         if self.removed.is_some_and(|removed| seen.at < removed.at) {
             // Older than the last removal, so it only dates the start of the reaction.
@@ -82,7 +80,6 @@ impl Reaction {
         }
     }
 
-    /// Records an absence.
     pub fn remove(&mut self, seen: Seen) {
         if self.removed.is_some_and(|removed| seen.at <= removed.at) {
             return;
@@ -113,7 +110,6 @@ pub struct LeftOut {
     pub channel_id: ChannelId,
     pub message_id: MessageId,
     pub emoji: EmojiKey,
-    /// Burst or normal reactions.
     pub burst: bool,
     pub count: u64,
     /// When the list with this count was requested.

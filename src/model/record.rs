@@ -13,7 +13,6 @@ use super::{
 };
 use propsbot_mirror::{KeyPart, Place, Record, Table, id_key};
 
-/// The kinds of records.
 pub mod tables {
     use propsbot_mirror::Table;
 

@@ -30,7 +30,6 @@ impl Drift {
         }
     }
 
-    /// The sum of both.
     #[must_use]
     pub fn and(self, more: Self) -> Self {
         self.with(more, u64::saturating_add)
@@ -137,7 +136,6 @@ pub struct Scrub {
     /// The same, for the time since the round began.
     #[serde(default)]
     pub unheard_in_round: Option<Stamp>,
-    /// The running recheck of all history.
     #[serde(default)]
     pub recheck: Option<Recheck>,
     /// When a recheck last finished.
@@ -231,7 +229,6 @@ impl Scrub {
         self.recheck.take_if(|recheck| recheck.begun == begun);
     }
 
-    /// Ends a recheck that read all history.
     pub fn end_recheck(&mut self, at: Stamp, begun: Stamp) {
         if let Some(recheck) = self.recheck.take_if(|recheck| recheck.begun == begun) {
             self.unheard = later(self.unheard, recheck.unheard);

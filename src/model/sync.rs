@@ -90,9 +90,7 @@ pub struct Pending {
     pub message_id: MessageId,
     /// Includes the name, which Discord's URL needs.
     pub emoji: Emoji,
-    /// Burst or normal reactions.
     pub burst: bool,
-    /// Discord's count.
     #[serde(default)]
     pub count: u64,
     #[serde(default)]
@@ -269,7 +267,6 @@ pub struct Synced {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureObject {
-    /// A class of guild data.
     Class(Class),
     /// Messages of a channel or thread.
     Channel(ChannelId),

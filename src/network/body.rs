@@ -5,7 +5,6 @@ use std::sync::Arc;
 use reqwest::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     #[error("it is larger than {0} bytes")]

@@ -16,7 +16,6 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// What members can do in a guild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Everything: the guild is mirrored.
     Mirrored,
     /// Only `/privacy`: the guild was mirrored before, so members can delete their data.
     Kept,
@@ -27,7 +26,6 @@ pub enum Admission {
 }
 
 impl Service {
-    /// What members can do in a guild.
     pub async fn admission(&self, guild: GuildId) -> Result<Admission, ServiceError> {
         let begun = Instant::now();
         loop {

@@ -21,16 +21,13 @@ use propsbot_store::{Store, StoreError};
 /// Discord's code for "Unknown Channel".
 const UNKNOWN_CHANNEL: u64 = 10_003;
 
-/// Props that a member wants to give.
 #[derive(Clone, Debug)]
 pub struct GiveProps {
     /// The command's run; for a form, the run that opened it.
     pub id: InteractionId,
     pub guild_id: GuildId,
-    /// Where the command was run.
     pub channel_id: ChannelId,
     pub giver: User,
-    /// The giver's roles.
     pub roles: Vec<RoleId>,
     /// The receivers, as typed.
     pub receivers: Vec<UserId>,
@@ -52,7 +49,6 @@ impl GiveProps {
     }
 }
 
-/// Where props are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In the command's answer, in its channel.
@@ -75,14 +71,11 @@ pub enum Given {
     SayHere {
         /// The run under which the props are recorded.
         run: InteractionId,
-        /// The answer's text.
         text: String,
-        /// The members to ping.
         receivers: Vec<UserId>,
     },
     /// The props were posted in another channel.
     Posted(ChannelId, MessageId),
-    /// This run has already given these props.
     Already,
 }
 

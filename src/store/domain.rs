@@ -11,7 +11,6 @@ pub struct Discord;
 
 impl Domain for Discord {
     type Observation = Observation;
-    /// Lists of reactors.
     type Missing = Pending;
     type Reader = Reader;
 

@@ -179,7 +179,6 @@ impl Reader {
         Ok(all)
     }
 
-    /// A member of the guild, present or past.
     pub fn member(&self, guild: GuildId, user: UserId) -> Result<Option<Member>, StoreError> {
         let known = self.0.get((guild, user))?;
         if known.is_none() && self.privacy_of(guild, user)?.is_gone() {
@@ -318,7 +317,6 @@ impl Reader {
         self.0.get(application)
     }
 
-    /// The guild's current session.
     pub fn session(&self, guild: GuildId) -> Result<Session, StoreError> {
         let session = self.0.get(guild)?;
         Ok(session.unwrap_or_else(|| Session::none(guild)))

@@ -111,7 +111,7 @@ async fn main() -> anyhow::Result<()> {
     let graph = folder.join("graph");
     let plugin = PluginOrder::default();
     let order = GraphOrder {
-        guild: None,
+        space: None,
         plugin: &plugin,
         out: Some(&graph),
         diff: None,

@@ -180,7 +180,6 @@ impl<'a> Claim<'a> {
         Ok(())
     }
 
-    /// Whether this write has put anything.
     pub(super) fn has_put(&self) -> bool {
         self.puts > 0
     }

@@ -22,7 +22,6 @@ use propsbot_network::Network;
 const REQUEST: Duration = Duration::from_secs(30);
 const RETRIES: Duration = Duration::from_mins(1);
 
-/// Content types by file extension.
 const CONTENT_TYPES: [(&str, &str); 4] = [
     ("gz", "application/gzip"),
     ("json", "application/json"),

@@ -187,7 +187,6 @@ fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     Some(content.trim()).filter(|content| !content.is_empty())
 }
 
-/// The region that the server expects.
 fn region(text: &str) -> Option<&str> {
     let told = || {
         let (_, rest) = text.split_once("expecting '")?;

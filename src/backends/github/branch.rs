@@ -33,7 +33,6 @@ pub(super) enum Readers {
     Everyone,
 }
 
-/// The branch's head.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     /// The branch's name, without `refs/heads/`.

@@ -384,7 +384,6 @@ async fn next(mut body: Body) -> Option<(std::io::Result<Bytes>, Body)> {
     Some((came, body))
 }
 
-/// Parses a response.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {
     serde_json::from_slice(body).map_err(|error| {
         // The error has the position but none of the text.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// Why a request to GitHub failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
     /// 401: the token is invalid.
@@ -27,7 +26,6 @@ pub enum GithubError {
     NoRights(String),
     #[error("GitHub refused ({message}): {remedy}")]
     Remedied {
-        /// GitHub's message, on one line.
         message: String,
         remedy: &'static str,
     },
@@ -83,7 +81,6 @@ pub enum GithubError {
     Unreachable(String),
     #[error("the answer of {host} is larger than {} MiB: check GITHUB_API_URL", most >> 20)]
     TooLarge {
-        /// The server that responded.
         host: String,
         /// The limit, in bytes.
         most: usize,

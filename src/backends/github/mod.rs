@@ -148,7 +148,6 @@ impl GithubArchive {
         }
     }
 
-    /// A route within the repository.
     fn route(&self, end: &str) -> String {
         format!("/repos/{}{end}", self.repository())
     }

@@ -74,7 +74,6 @@ struct OfId<T> {
     id: T,
 }
 
-/// The channel of an event about a message.
 #[derive(Deserialize)]
 struct OfChannel {
     channel_id: ChannelId,

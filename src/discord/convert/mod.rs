@@ -27,7 +27,9 @@ pub struct Translated {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// A new session began with these guilds: earlier events have to be fetched.
-    SessionStarted { guilds: Vec<GuildId> },
+    SessionStarted {
+        guilds: Vec<GuildId>,
+    },
     /// The session was resumed, and nothing was missed.
     Resumed,
     /// A guild became available: at the start of a session, after an outage, or when the bot
@@ -35,7 +37,6 @@ pub enum Signal {
     GuildAvailable(GuildId, Option<Box<GuildSnapshot>>),
     /// A guild has an outage; [`Self::GuildAvailable`] reports its end.
     GuildUnavailable(GuildId),
-    /// The bot is no longer in the guild.
     GuildLeft(GuildId),
     /// The guild's channels, threads, roles or the bot's own roles changed: the bot may see more or
     /// less than before.

@@ -64,15 +64,12 @@ pub(super) struct Core {
     pub(super) session: Option<Session>,
     /// When the connection got its session.
     pub(super) since: Option<Instant>,
-    /// When the current outage began.
     pub(super) outage: Option<Instant>,
 }
 
-/// Why a connection ends.
 enum End {
     /// Resume the session on another connection.
     Resume(String),
-    /// Start a new session.
     Identify(String),
     /// Stop: only the operator can fix it.
     Stop(GatewayError),
@@ -215,7 +212,6 @@ impl Core {
         }
     }
 
-    /// Logs an outage once.
     fn note_outage(&mut self, why: &str) {
         if self.outage.is_some() {
             debug!("can't connect to Discord's gateway: {why}");
@@ -225,7 +221,6 @@ impl Core {
         warn!("can't connect to Discord's gateway: {why}; retrying");
     }
 
-    /// Records that the connection has a session.
     fn note_session(&mut self) {
         self.since = Some(Instant::now());
         if let Some(since) = self.outage.take() {
@@ -441,7 +436,6 @@ impl Core {
     }
 }
 
-/// Describes a close code.
 fn told(code: Option<u16>) -> String {
     code.map_or_else(
         || "connection closed".to_owned(),

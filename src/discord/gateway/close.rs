@@ -6,7 +6,6 @@ use super::{super::RestError, GatewayError};
 #[derive(Debug)]
 pub(super) enum AfterClose {
     Resume,
-    /// Start a new session.
     Identify,
     /// Stop: only the operator can fix it.
     Stop(GatewayError),

@@ -29,7 +29,6 @@ pub enum GatewayItem {
     },
 }
 
-/// An event as Discord sent it.
 pub struct GatewayEvent {
     pub(crate) name: String,
     pub(crate) data: Box<RawValue>,

@@ -32,7 +32,6 @@ const LONGEST_RESET: Duration = Duration::from_hours(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StartLimit {
-    /// Session starts left.
     pub(crate) remaining: u64,
     /// Time until the limit is reset.
     pub(crate) reset_after: Duration,
@@ -58,7 +57,6 @@ impl Pacing {
         self.limit = limit.map(|limit| (limit, now));
     }
 
-    /// Records a session start.
     pub(super) fn started(&mut self, now: Instant) {
         self.starts = self.starts.saturating_add(1);
         self.last_start = Some(now);

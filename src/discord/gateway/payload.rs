@@ -15,7 +15,6 @@ pub(super) const LARGEST_FRAME: usize = 16 << 20;
 /// Largest inflated payload, in bytes.
 const LARGEST_PAYLOAD: usize = 2 * LARGEST_FRAME;
 
-/// Gateway opcodes.
 pub(super) mod op {
     pub(in super::super) const DISPATCH: u64 = 0;
     pub(in super::super) const HEARTBEAT: u64 = 1;

@@ -100,7 +100,6 @@ impl Session {
         Repair::Resume
     }
 
-    /// Records an attempt to resume.
     pub(super) fn resumed(&mut self) {
         self.resumes += 1;
     }

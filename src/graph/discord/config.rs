@@ -113,7 +113,6 @@ impl ReactionWeights {
             .unwrap_or(self.default_weight)
     }
 
-    /// The keys that are not among these.
     pub(super) fn absent(&self, known: &HashSet<&str>) -> impl Iterator<Item = &String> {
         self.weights
             .keys()
@@ -131,7 +130,6 @@ impl PropsChannels {
         self.0.contains(&id.to_string())
     }
 
-    /// The entries that are not among these channels.
     pub(super) fn absent(&self, known: &HashSet<ChannelId>) -> impl Iterator<Item = &String> {
         let is_known = |text: &str| id(text).is_some_and(|id| known.contains(&id));
         self.0.iter().filter(move |text| !is_known(text))
@@ -158,7 +156,6 @@ impl<Id> Default for ById<Id> {
 }
 
 impl<Id: ToString + Eq + std::hash::Hash> ById<Id> {
-    /// The keys that are not among these.
     pub(super) fn absent(&self, known: &HashSet<Id>) -> impl Iterator<Item = String> {
         let ids = self.weights.keys().filter(|id| !known.contains(*id));
         let odd = self.odd.iter().cloned();

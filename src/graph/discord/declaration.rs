@@ -58,7 +58,6 @@ pub(super) mod prefix {
     }
 }
 
-/// The discord plugin's declaration.
 pub fn discord_declaration() -> Declaration {
     let member = NodeType {
         name: "Member",

@@ -53,7 +53,6 @@ fn of_channel<T>(rows: &[T], id: ChannelId, channel: impl Fn(&T) -> ChannelId) -
     &rows[..rows.partition_point(|row| channel(row) == id)]
 }
 
-/// A member who counts.
 struct Person<'a> {
     member: Member<'a>,
     /// The weight of their reactions, by their roles.
@@ -305,7 +304,6 @@ fn is_truthy(number: f64) -> bool {
     number != 0.0 && !number.is_nan()
 }
 
-/// Compares ids as texts.
 fn text_order(a: UserId, b: UserId) -> Ordering {
     if a.0.checked_ilog10() == b.0.checked_ilog10() {
         a.cmp(&b)

@@ -26,7 +26,6 @@ use propsbot_model::GuildId;
 use propsbot_rows::{ReactionRow, SCHEMA, Snapshot};
 use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin};
 
-/// Which rules decide what counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
     /// Those of SourceCred's plugin.

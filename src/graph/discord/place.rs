@@ -13,7 +13,6 @@ use propsbot_sourcecred::description;
 /// How much of a thread's name is shown, in UTF-16 code units.
 const NAME_UNITS: usize = 30;
 
-/// A channel that counts.
 pub(super) struct Place<'a> {
     pub(super) id: ChannelId,
     pub(super) weight: f64,

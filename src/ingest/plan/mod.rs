@@ -14,7 +14,6 @@ use propsbot_model::{
 /// A guild as Discord describes it now, and the bot's place in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
-    /// When the description was requested.
     pub at: Stamp,
     pub guild: Guild,
     pub roles: Vec<Role>,
@@ -86,7 +85,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Adds ranges to list again.
     pub fn read_again(&mut self, ranges: &BTreeMap<ChannelId, Vec<IdRange>>) {
         for channel in &mut self.channels {
             if let Some(ranges) = ranges.get(&channel.channel_id) {
@@ -119,7 +117,6 @@ fn united(reads: &[Read], ranges: &[IdRange]) -> Vec<Read> {
     united.iter().rev().map(read).collect()
 }
 
-/// What is already known.
 pub struct Settled<'a> {
     pub coverage: &'a BTreeMap<ChannelId, Coverage>,
     /// The newest message in the mirror, deleted or not, of each channel that has any.

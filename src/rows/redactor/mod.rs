@@ -54,7 +54,6 @@ impl Redactor {
         chosen.tier == Tier::Everything || chosen.forgotten.is_some()
     }
 
-    /// Pseudonyms for a row that contains these users.
     fn pseudonyms(&self, users: impl IntoIterator<Item = UserId>) -> Pseudonyms<'_> {
         Pseudonyms::new(&self.hidden, users)
     }

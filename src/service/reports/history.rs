@@ -21,7 +21,6 @@ const LATEST_MS: i64 = 30 * 86_400_000;
 pub enum Side {
     /// The member gave props.
     Given,
-    /// The member received props.
     Received,
 }
 
@@ -52,7 +51,6 @@ pub enum HistoryPage {
 
 #[derive(Clone, Debug)]
 pub struct HistoryQuery {
-    /// The member who asks.
     pub reader: Reader,
     /// Whose props; `None` for everyone's.
     pub member: Option<UserId>,
@@ -77,7 +75,6 @@ pub struct HistoryReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thanked {
     pub at: Millis,
-    /// The giver's name.
     pub giver: String,
     pub receivers: Vec<String>,
     pub reason: String,

@@ -63,7 +63,6 @@ pub struct Leaderboard {
     /// The page, from 0; the last one if the query's page doesn't exist.
     pub page: usize,
     pub pages: usize,
-    /// The format of numbers.
     pub language: Language,
 }
 

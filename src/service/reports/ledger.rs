@@ -23,7 +23,6 @@ pub(super) struct Community {
     pub(super) rows: Snapshot,
     /// Applies the members' privacy choices.
     pub(super) redactor: Redactor,
-    /// The format of numbers.
     pub(super) language: Language,
     unnamed: BTreeSet<UserId>,
 }

@@ -21,7 +21,6 @@ pub use why::Why;
 /// How many reports run at once; each may read all props of a guild.
 static REPORTS: Semaphore = Semaphore::const_new(4);
 
-/// The member who asks.
 #[derive(Clone, Debug)]
 pub struct Reader {
     pub guild_id: GuildId,

@@ -15,7 +15,6 @@ use propsbot_store::{Store, StoreError};
 /// How many props messages for a message to list.
 const TOLD: usize = 5;
 
-/// Why a message counts as it does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
     /// What SourceCred's graph has of it, or would have if it were exported; `None` if its author opted out
