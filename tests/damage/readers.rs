@@ -161,7 +161,7 @@ impl Readers {
         let order = GraphOrder {
             plugin: &plugin,
             out: Some(&out),
-            guild: None,
+            space: None,
             diff: None,
             json: false,
         };
