@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use crate::{
     archive::{
-        bucket::ObjectStore,
         community::{request, rows},
+        object_store::ObjectStore,
     },
     cli::run,
     mirror::Ended,

@@ -15,7 +15,7 @@ use serde_json::Value;
 use simulator::github::{Github, Kind};
 
 use crate::{
-    archive::bucket::ObjectStore,
+    archive::object_store::ObjectStore,
     mirror::{Ended, Mirror, spawn},
 };
 
