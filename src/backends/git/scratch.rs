@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::Path,
 };
 
@@ -26,7 +26,8 @@ impl Scratch {
     /// Makes one in this folder, or where the system has its temporary files.
     pub(super) fn new(cache: Option<&Path>) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix(PREFIX);
+        let private = fs::Permissions::from_mode(0o700);
+        let builder = builder.prefix(PREFIX).permissions(private);
         let Some(cache) = cache else {
             let folder = builder.tempdir()?;
             return Ok(Self { folder, lock: None });
@@ -79,8 +80,6 @@ fn remove_abandoned(cache: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
