@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use propsbot_graph::{QuotaEntry, Quotas, Rules};
 use propsbot_mirror::Record as _;
 use propsbot_model::{
-    Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, MessageState, Millis, Props,
-    Settings, UserId,
+    ChannelId, GuildId, InteractionId, Limits, MessageId, MessageState, Millis, Props, Settings,
+    UserId,
 };
 use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, Snapshot};
 use propsbot_store::{Store, StoreError};
@@ -106,19 +106,11 @@ pub fn used(
     let known = store.guild(guild)?;
     let of_guild = known.and_then(|part| GuildRow::new(&part, settings));
     rows.guilds.extend(of_guild);
-    let parts = store.channels(guild)?;
-    let all = parts
-        .iter()
-        .filter_map(|part| ChannelRow::new(part, settings));
-    rows.channels = all.collect();
-    let channels = plain_props_channels(settings, parts.iter().filter_map(|part| part.state.now()));
     for row in store.given(guild, giver, since(settings, now)) {
         let row = row?;
         if row.is_of(MessageState::TABLE) {
             let state: MessageState = row.read()?;
-            if channels.contains(&state.channel_id) {
-                rows.messages.push(MessageRow::from(&state));
-            }
+            rows.messages.push(MessageRow::from(&state));
         }
     }
     let mut unseen = Vec::new();
@@ -142,6 +134,7 @@ pub fn used(
             )),
         }
     }
+    rows.channels = channels_of(store, guild, settings, &rows.messages)?;
     let mentioned = rows.messages.iter().flat_map(|row| &row.mentions);
     let mut people: BTreeSet<UserId> = mentioned.map(|mention| mention.user_id).collect();
     people.extend(standing.iter().flat_map(|props| &props.receivers));
@@ -188,20 +181,24 @@ pub fn is_over(
     Ok(used.over.contains(&message))
 }
 
-/// Channels and threads where plain messages may be props.
-fn plain_props_channels<'a>(
+/// The channels of these messages, and those that they are in. A guild may have thousands.
+fn channels_of(
+    store: &Store,
+    guild: GuildId,
     settings: &Settings,
-    channels: impl Iterator<Item = &'a Channel> + Clone,
-) -> BTreeSet<ChannelId> {
-    let chosen = channels
-        .clone()
-        .filter(|channel| settings.is_props_channel(channel));
-    let chosen: BTreeSet<ChannelId> = chosen.map(|channel| channel.id).collect();
-    let is_one = |channel: &&Channel| {
-        let parent = channel.thread_parent();
-        chosen.contains(&channel.id) || parent.is_some_and(|id| chosen.contains(&id))
-    };
-    channels.filter(is_one).map(|channel| channel.id).collect()
+    messages: &[MessageRow],
+) -> Result<Vec<ChannelRow>, StoreError> {
+    let mut rows: BTreeMap<ChannelId, ChannelRow> = BTreeMap::new();
+    for message in messages {
+        let mut next = Some(message.channel_id);
+        while let Some(id) = next.filter(|id| !rows.contains_key(id)) {
+            let part = store.channel(guild, id)?;
+            let row = part.and_then(|part| ChannelRow::new(&part, settings));
+            next = row.as_ref().and_then(|row| row.parent_id);
+            rows.extend(row.map(|row| (id, row)));
+        }
+    }
+    Ok(rows.into_values().collect())
 }
 
 #[cfg(test)]

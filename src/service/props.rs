@@ -96,7 +96,7 @@ impl Service {
         let (bot, roles) = (self.parts.bot, roles.to_vec());
         self.ask(move |store| {
             let lacked_by_giver = |channel: &Channel| {
-                let asked = store.with_permissions(guild, |permissions| {
+                let asked = store.with_permissions_in(guild, channel, |permissions| {
                     let bits = permissions.of_member(giver, &roles, channel);
                     lacking(bits, &needed_to_post(channel))
                 });

@@ -221,7 +221,7 @@ impl Reader {
 
     /// Like [`Self::with_permissions`], but reads only what concerns this channel. Commands use it,
     /// because a guild may have thousands of threads.
-    fn with_permissions_in<T>(
+    pub fn with_permissions_in<T>(
         &self,
         guild: GuildId,
         channel: &Channel,
