@@ -171,17 +171,20 @@ async fn the_operators_git_configuration_changes_nothing() {
             &["init", "--quiet", "--bare", "--initial-branch=main", name],
         );
         // Relative to the working directory.
-        mirror
-            .run(&["export", "--to", &format!("git:./{name}")])
-            .await
-            .ok();
-        let shown = git(
-            &home.join(name),
-            &["show", "--no-patch", "--format=%T%n%B%n%an%ce%GK%e", "main"],
-        );
+        let archive = format!("git:./{name}");
+        mirror.run(&["export", "--to", &archive]).await.ok();
+        mirror.run(&["verify", "--from", &archive]).await.ok();
+        let git = |arguments: &[&str]| git(&home.join(name), arguments);
+        let listed = git(&["ls-tree", "-r", "--full-tree", "main"]);
+        // Manifests say when they were made.
+        let is_dated = |line: &&str| line.ends_with(".json");
+        let (_, files): (Vec<&str>, Vec<&str>) = listed.lines().partition(is_dated);
+        assert!(files.len() > 10, "{files:?}");
+        let commit = "--format=%P %an <%ae> %cn <%ce> %GK %e";
         (
-            shown,
-            git(&home.join(name), &["for-each-ref", "--format=%(refname)"]),
+            files.join("\n"),
+            git(&["show", "--no-patch", commit, "main"]),
+            git(&["for-each-ref", "--format=%(refname)"]),
         )
     };
     let plain = export(&mirror, "plain.git").await;

@@ -172,6 +172,8 @@ impl Repository {
             "--filter=tree:0",
             "--no-tags",
             "--single-branch",
+            // The operator may have configured a remote of the usual name.
+            "--origin=propsbot-probe",
             "--",
             &from,
             &to,
