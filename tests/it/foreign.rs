@@ -279,13 +279,9 @@ async fn new_stores_do_not_replace_foreign_archives() {
     let spec = format!("dir:{}", place.path().display());
     let rows = async |foreign: &Foreign| {
         let verified = foreign.run(&["verify", "--from", &spec]).await.ok();
-        let messages = verified.stdout.split(' ');
-        let words: Vec<&str> = messages.collect();
-        let at = words
-            .iter()
-            .position(|word| word.starts_with("messages"))
-            .unwrap();
-        words[at - 1].parse::<usize>().unwrap()
+        let (_, rest) = verified.stdout.split_once("messages ").unwrap();
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap();
+        rest[..digits].parse::<usize>().unwrap()
     };
     for foreign in [&first, &second] {
         foreign.completes("synced").await;
