@@ -73,7 +73,7 @@ async fn a_damaged_archive_gives_no_file() {
             "is damaged",
         ],
     );
-    // Beside the archive there may be what the run printed.
+    // There may also be what the run printed.
     let names = fs::read_dir(home.path()).unwrap();
     let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(names.all(|name| name == "archive" || name.starts_with("output-")));
