@@ -310,7 +310,7 @@ pub async fn verify(
     let files = counted(found.read.files, "file");
     let mut lines = as_of(&found.manifests, Clock::now()).tried(tried)?;
     if found.is_valid() {
-        lines.push(format!("{spec}: {files}: {rows}. No faults."));
+        lines.push(format!("{spec}: {files}; {rows}. No faults."));
         let unresolved = found.read.unresolved.iter();
         let unresolved: Vec<String> = unresolved
             .map(|((table, to), rows)| format!("{table} without their {to}: {rows}"))
