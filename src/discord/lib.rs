@@ -49,7 +49,7 @@ use propsbot_model::UserId;
 /// Used unless another origin is configured.
 pub const OFFICIAL_ORIGIN: &str = "https://discord.com";
 
-/// Returns the link that adds the bot to a guild; docs/operators.md explains its permissions.
+/// Returns the link that adds the bot to a guild; docs/operate.md explains its permissions.
 pub fn invitation(bot: UserId) -> String {
     format!(
         "{OFFICIAL_ORIGIN}/oauth2/authorize?client_id={bot}&scope=bot+applications.commands\

@@ -239,7 +239,7 @@ What to try next:
    target/debug/propsbot verify --from dir:{FOLDER}/archive
    STORE_PATH={FOLDER}/data target/debug/propsbot status
    cargo run -p simulator -- discord --lively 5     a Discord to run the bot against by hand
-   docs/operators.md                                the same with your own community"
+   docs/operate.md                                  the same with your own community"
     )
 }
 
