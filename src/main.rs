@@ -11,13 +11,12 @@ use std::{
 use clap::{Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
-    app::{self, Error, ExportOrder, GraphOrder, PluginName, PluginOrder, QueryOrder},
+    app::{self, CheckOrder, Error, ExportOrder, GraphOrder, PluginName, PluginOrder, QueryOrder},
     config::{Environment, Needs},
 };
 use propsbot_archive::{Depth, Id, printable};
 use propsbot_backends::ArchiveSpec;
 use propsbot_mirror::ForgetRequest;
-use propsbot_model::{GuildId, UserId};
 use tokio_util::sync::CancellationToken;
 
 /// The allocator. Several threads allocate and free millions of small store pages: the system's
@@ -39,6 +38,14 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Help for `check`.
+const CHECK: &str = "\
+Check the configuration, Discord, the archive and this machine.
+
+A line for each thing that the bot needs: ✓ it's fine, ✗ it's wrong, ! a person should look at it, or it
+couldn't be checked; then what to do. Changes nothing, and works while a bot is running. Ends with 0 if
+nothing is wrong, with 2 if the configuration can't be read, else with 1.";
 
 /// Help for `sync --recheck`.
 const RECHECK: &str = "\
@@ -93,11 +100,14 @@ have at most 31 characters, so that two equal names can't fail the whole run.";
 enum Command {
     /// Run the bot until SIGINT or SIGTERM
     Run,
+    /// Check the configuration, Discord, the archive and this machine
+    #[command(long_about = CHECK)]
+    Check(CheckOrder),
     /// Fetch all missing history, then stop
     Sync {
         /// Sync only this guild
         #[arg(long, value_name = "ID")]
-        guild: Option<GuildId>,
+        guild: Option<Id>,
         /// Re-read all history and every reaction list; resumes where it was interrupted
         #[arg(long, long_help = RECHECK)]
         recheck: bool,
@@ -142,7 +152,7 @@ enum Command {
         improved: bool,
         /// Only this guild, if the archive holds several; the discord plugin's config names its own
         #[arg(long, value_name = "ID", conflicts_with_all = ["config", "improved"])]
-        guild: Option<GuildId>,
+        guild: Option<Id>,
         /// Compare each member's minted weight with an earlier graph: the folder of its files, or its
         /// graph.json
         #[arg(long, value_name = "OLD")]
@@ -194,10 +204,10 @@ enum Command {
     Forget {
         /// The member's user id
         #[arg(long, value_name = "ID", required_unless_present = "guild")]
-        user: Option<UserId>,
+        user: Option<Id>,
         /// Only in this guild; without --user, all data of the guild
         #[arg(long, value_name = "ID")]
-        guild: Option<GuildId>,
+        guild: Option<Id>,
     },
     /// Show how complete the mirror is
     Status {
@@ -249,6 +259,10 @@ fn failed(error: &Error) -> ExitCode {
 }
 
 async fn execute(command: Command) -> Result<Vec<String>, Error> {
+    if let Command::Check(order) = &command {
+        app::check(Environment::read(), order).await?;
+        return Ok(Vec::new());
+    }
     let needs = match command {
         Command::Run | Command::Sync { .. } => Needs::Discord,
         _ => Needs::Local,
@@ -260,6 +274,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
     environment.log_unknown(needs);
     let stop = CancellationToken::new();
     match command {
+        Command::Check(_) => unreachable!("it was carried out above"),
         Command::Run => {
             stop_on_signal(&stop)?;
             app::run(&config, stop).await?;
@@ -271,7 +286,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             json,
         } => {
             stop_on_signal(&stop)?;
-            app::sync(&config, guild.map(Id::new), recheck, json, &stop).await
+            app::sync(&config, guild, recheck, json, &stop).await
         }
         Command::Export {
             to, dry_run: true, ..
@@ -306,7 +321,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             let order = GraphOrder {
                 plugin: &plugin,
                 out: out.as_deref(),
-                space: guild.map(Id::new),
+                space: guild,
                 diff: diff.as_deref(),
                 json,
             };
@@ -331,17 +346,17 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
         }
         Command::Restore { from } => app::restore(&config, &from).await,
         Command::Forget { user, guild } => {
-            let space = guild.map(Id::new);
-            let request = match user {
-                Some(user) => ForgetRequest::User {
-                    user: Id::new(user),
-                    space,
-                },
-                None => ForgetRequest::Space(space.expect("clap requires --user or --guild")),
-            };
+            let request = forget_request(user, guild);
             app::forget(&config, &request).await
         }
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
+    }
+}
+
+fn forget_request(user: Option<Id>, space: Option<Id>) -> ForgetRequest {
+    match user {
+        Some(user) => ForgetRequest::User { user, space },
+        None => ForgetRequest::Space(space.expect("clap requires --user or --guild")),
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt::{Display, Write as _};
 
 use super::{LONGEST_MESSAGE, code};
 use crate::receivers::Unclear;
+use propsbot_jobs::check::PERMISSIONS;
+use propsbot_mirror::Finding;
 use propsbot_model::{
     AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, UserId,
     counted, escape,
@@ -258,25 +260,39 @@ pub(crate) fn setup(setup: &Setup) -> String {
             channels(&setup.age_restricted)
         );
     }
-    text.push_str("**4. What permissions am I missing?** ");
-    if setup.needs.is_empty() {
-        text.push_str("None: I have all I need.\n");
-    } else {
-        text.push_str(
-            "I can't mirror a channel without **View Channel** and **Read Message History**:\n",
-        );
-        for needs in setup.needs.iter().take(NAMED) {
-            let _ = writeln!(text, "- <#{}>: {}", needs.channel, needs.missing.join(", "));
-        }
-        if setup.needs.len() > NAMED {
-            let _ = writeln!(
-                text,
-                "- and {}",
-                counted(setup.needs.len() - NAMED, "more channel")
-            );
-        }
-    }
+    text.push_str("**4. What's wrong?**");
+    text.push_str(&wrong(&setup.findings));
     fitting(text)
+}
+
+/// What a check found, with what to do: for channels once, for everything else each time.
+fn wrong(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return " Nothing: I have all I need.\n".to_owned();
+    }
+    let (channels, others): (Vec<_>, Vec<_>) = findings
+        .iter()
+        .partition(|found| found.check == PERMISSIONS);
+    let mut text = "\n".to_owned();
+    for found in others {
+        let _ = writeln!(text, "- {} {}", found.outcome.sign(), found.sentence());
+    }
+    for found in channels.iter().take(NAMED) {
+        let place = found.part.as_ref().map(|id| format!("<#{id}>: "));
+        let (sign, place) = (found.outcome.sign(), place.unwrap_or_default());
+        let _ = writeln!(text, "- {sign} {place}{}", found.text);
+    }
+    if channels.len() > NAMED {
+        let more = counted(channels.len() - NAMED, "more channel");
+        let _ = writeln!(text, "- and {more}");
+    }
+    if !channels.is_empty() {
+        text.push_str(
+            "I can't mirror a channel without **View Channel** and **Read Message History** (Edit Channel, \
+             Permissions). If I'm to stay out of a channel marked with !, all is well.\n",
+        );
+    }
+    text
 }
 
 fn exported(list: &[ChannelId]) -> String {

@@ -6,7 +6,7 @@ use tokio::task::JoinError;
 
 use crate::config::Mistakes;
 use propsbot_archive::{ArchiveError, ExportError, ReadError};
-use propsbot_mirror::{Ending, ExportJobError, ProviderError, StoreError, kinds};
+use propsbot_mirror::{Ending, ExportJobError, ProviderError, StoreError, kinds, with_causes};
 use propsbot_sourcecred::DrawError;
 
 #[derive(Debug)]
@@ -31,15 +31,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Wrong(error) | Self::Incomplete(error) | Self::Failed(error)) = self;
-        let mut text = error.to_string();
-        // Some errors already end with their cause.
-        for cause in error.chain().skip(1).map(ToString::to_string) {
-            if !text.ends_with(&cause) {
-                text += ": ";
-                text += &cause;
-            }
-        }
-        f.write_str(&text)
+        f.write_str(&with_causes(error.as_ref()))
     }
 }
 

@@ -6,6 +6,7 @@
 mod archive;
 mod bars;
 mod car;
+mod check;
 mod error;
 mod forget;
 mod graph;
@@ -22,6 +23,7 @@ mod sync;
 
 pub use archive::{ExportOrder, dry_run, export, restore, verify};
 pub use car::car;
+pub use check::{CheckOrder, check};
 pub use error::Error;
 pub use forget::forget;
 pub use graph::{GraphOrder, graph};

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::{Error, archive::target, bars::log_regularly, plugins::beside, providers::provider};
 use crate::config::Config;
 use propsbot_commands::Runner;
-use propsbot_discord::{InteractionHandler, MessageSender};
+use propsbot_discord::{DiscordApi, InteractionHandler, MessageSender};
 use propsbot_jobs::{clock::Clock, provider::Connected};
 use propsbot_mirror::{
     DataProvider as _, ExportControl, Failing, LETTING_GO, ask, export_and_log, export_control,
@@ -106,6 +106,7 @@ async fn answer(
         progress: connection.progress,
         guilds: connection.guilds,
         sender: MessageSender::new(connection.rest.clone()),
+        discord: DiscordApi::new(connection.rest.clone()),
         bot: connection.bot.id,
         exports: Some(exports),
     });

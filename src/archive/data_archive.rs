@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use super::{
-    Hash, README,
+    Hash, Millis, README,
     document::FORMAT_MD,
     file,
     manifest::{ROOT, is_manifest},
@@ -95,6 +95,15 @@ pub struct Receipt {
     pub commit: Option<String>,
     /// The [`DOCUMENTS`] that were left out because they exceed the archive's file size limit.
     pub too_large: Vec<String>,
+}
+
+/// What [`DataArchive::probe`] learnt besides that the archive can be written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// Whether everyone can read it; `None` if that can't be told.
+    pub is_public: Option<bool>,
+    /// When the login expires, if the server says so.
+    pub expires: Option<Millis>,
 }
 
 /// Stores and serves what a provider exports.
@@ -225,6 +234,14 @@ pub trait DataArchive: Send + Sync {
     /// Checks, without writing, that a write would be accepted.
     async fn check_writable(&self) -> Result<(), ArchiveError> {
         Ok(())
+    }
+
+    /// Checks that a write would be accepted, by writing something that leaves no trace.
+    ///
+    /// Takes no lock and no claim, so it works beside a writer.
+    async fn probe(&self) -> Result<Probe, ArchiveError> {
+        self.check_writable().await?;
+        Ok(Probe::default())
     }
 
     /// Checks that a place without an archive never held one.

@@ -96,8 +96,8 @@ pub use cache::CachedArchive;
 pub use car::{Car, write_car};
 pub use data_archive::{
     ArchiveError, ArchiveWrite, Bases, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, Documents, FOLDERS,
-    Object, Publish, Receipt, SOURCECRED, SPACES, base, blocking, check_bases, check_readable,
-    is_swept, is_whole, read_file,
+    Object, Probe, Publish, Receipt, SOURCECRED, SPACES, base, blocking, check_bases,
+    check_readable, is_swept, is_whole, read_file,
 };
 pub use document::{FORMAT_MD, format_md};
 pub use error::ReadError;

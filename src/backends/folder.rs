@@ -16,8 +16,8 @@ use rustix::{fs::Access, io::Errno};
 
 use propsbot_archive::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FILE_LIMIT, FOLDERS, Hash, Object,
-    Publish, ReadError, Receipt, SPACES, blocking, check_bases, check_readable, is_swept, is_whole,
-    needed, read_file,
+    Probe, Publish, ReadError, Receipt, SPACES, blocking, check_bases, check_readable, is_swept,
+    is_whole, needed, read_file,
 };
 
 const LOCK: &str = ".lock";
@@ -76,11 +76,6 @@ fn sync_folders(root: &Path) -> Result<(), ArchiveError> {
 /// Fails with the first permission that a write would lack. After an export as root, the object
 /// folders may belong to another user.
 fn check_writable(root: &Path) -> Result<(), ArchiveError> {
-    let parents = root.ancestors().skip(1);
-    let parent = parents
-        .filter(|path| **path != *"")
-        .find(|path| path.exists());
-    let parent = parent.unwrap_or(Path::new("."));
     let folder = Access::WRITE_OK | Access::EXEC_OK;
     let needed = if root.exists() {
         let objects = FOLDERS.map(|name| (root.join(name), folder));
@@ -91,7 +86,7 @@ fn check_writable(root: &Path) -> Result<(), ArchiveError> {
         needed.extend(objects);
         needed
     } else {
-        vec![(parent.to_owned(), folder)]
+        vec![(nearest(root).to_owned(), folder)]
     };
     for (path, access) in needed {
         let checked = if access == folder && path.exists() && !path.is_dir() {
@@ -107,6 +102,22 @@ fn check_writable(root: &Path) -> Result<(), ArchiveError> {
         checked.map_err(|error| failed("write to", &path)(error.into()))?;
     }
     Ok(())
+}
+
+/// Writes a file without a name, and so none that stays, into the folder or the nearest one above it.
+fn probe(root: &Path) -> Result<(), ArchiveError> {
+    check_writable(root)?;
+    let folder = nearest(root);
+    let mut file = tempfile::tempfile_in(folder).map_err(failed("write to", folder))?;
+    file.write_all(&[0; 4096])
+        .and_then(|()| file.sync_all())
+        .map_err(failed("write to", folder))
+}
+
+/// The nearest folder that exists: this one, or one above it.
+fn nearest(root: &Path) -> &Path {
+    let mut named = root.ancestors().filter(|path| **path != *"");
+    named.find(|path| path.exists()).unwrap_or(Path::new("."))
 }
 
 #[async_trait]
@@ -129,6 +140,12 @@ impl DataArchive for FolderArchive {
     async fn check_writable(&self) -> Result<(), ArchiveError> {
         let root = self.root.clone();
         blocking(move || check_writable(&root)).await
+    }
+
+    async fn probe(&self) -> Result<Probe, ArchiveError> {
+        let root = self.root.clone();
+        blocking(move || probe(&root)).await?;
+        Ok(Probe::default())
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

@@ -26,6 +26,20 @@ const PATHS: [(&str, Option<&str>); 6] = [
     ("SSL_CERT_DIR", None),
 ];
 
+/// Variables whose values have no secret, name or place: anyone may see them.
+const PUBLIC: [&str; 7] = [
+    "EXPORT_INTERVAL",
+    "EXPORT_SOURCECRED",
+    "GITHUB_ALLOW_PUBLIC",
+    "GITHUB_HISTORY",
+    "GIT_ALLOW_PUBLIC",
+    "GIT_HISTORY",
+    "RUST_LOG",
+];
+
+/// Shorter values occur in any text.
+const SHORTEST_SECRET: usize = 4;
+
 /// The variable for the archive, with its default. A path follows `dir:` and may follow `git:`.
 const ARCHIVE: (&str, &str) = ("ARCHIVE", "dir:./archive");
 
@@ -130,6 +144,29 @@ impl Environment {
             }
             Mistakes(mistakes)
         })
+    }
+
+    /// The variables that are set, each with its value if that can be shown to anyone.
+    pub fn settings(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.variables.iter().map(|(name, value)| {
+            let is_public = PUBLIC.contains(&name.as_str());
+            (name.as_str(), is_public.then_some(value.as_str()))
+        })
+    }
+
+    /// `text` with the variables' names in place of their values, except for those that can be shown.
+    pub fn redacted(&self, text: &str) -> String {
+        let is_hidden = |(name, value): &(&String, &String)| {
+            !PUBLIC.contains(&name.as_str()) && value.trim().len() >= SHORTEST_SECRET
+        };
+        let mut hidden: Vec<_> = self.variables.iter().filter(is_hidden).collect();
+        // A value may contain another one.
+        hidden.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        hidden
+            .into_iter()
+            .fold(text.to_owned(), |text, (name, value)| {
+                text.replace(value.trim(), &format!("${name}"))
+            })
     }
 
     /// Logs the names in `.env` that propsbot doesn't read.

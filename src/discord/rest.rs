@@ -55,6 +55,9 @@ pub(super) const USER_AGENT: &str = concat!(
 const LARGEST_ANSWER: usize = 32 << 20;
 const USUAL_ANSWER: usize = 512 << 10;
 
+/// Stands for a difference between the clocks that no answer has told.
+const UNTOLD: i64 = i64::MIN;
+
 /// Time limit for an answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -75,7 +78,7 @@ struct Inner {
     buckets: RateLimiter,
     /// The limit across all buckets.
     budget: Budget,
-    /// How many milliseconds Discord's clock was ahead of ours at its last answer.
+    /// How many milliseconds Discord's clock was ahead of ours at its last answer, or [`UNTOLD`].
     ahead: AtomicI64,
     /// The limits according to the answers so far.
     pace: Mutex<Pace>,
@@ -117,7 +120,7 @@ impl Rest {
                 // Its global limit wouldn't know ours, nor keep a reserve.
                 buckets: RateLimiter::new(u16::MAX),
                 budget: Budget::new(origin == OFFICIAL_ORIGIN),
-                ahead: AtomicI64::new(0),
+                ahead: AtomicI64::new(UNTOLD),
                 pace: Mutex::new(Pace::USUAL),
                 sent: AtomicU64::new(0),
                 trying: Mutex::default(),
@@ -132,7 +135,13 @@ impl Rest {
 
     /// Converts our time to Discord's, using the difference at its last answer.
     pub fn discord_time(&self, ours: Millis) -> Millis {
-        Millis(ours.0 + self.inner.ahead.load(Ordering::Relaxed))
+        Millis(ours.0 + self.ahead().unwrap_or_default())
+    }
+
+    /// Returns how many milliseconds Discord's clock is ahead of ours, to the second; `None` if no
+    /// answer had a plausible date.
+    pub fn ahead(&self) -> Option<i64> {
+        Some(self.inner.ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNTOLD)
     }
 
     /// Returns how fast history can be read, as learnt from the answers.

@@ -19,9 +19,11 @@ mod export;
 mod export_control;
 mod export_report;
 mod export_timer;
+mod finding;
 #[cfg(test)]
 mod forum;
 mod index;
+mod inspect;
 mod key;
 mod ledger;
 mod mark;
@@ -51,7 +53,9 @@ pub use export_report::{
     ExportOutcome, ExportReport, FinishedExport, WithdrawnPart, export_and_record,
 };
 pub use export_timer::{Failing, LETTING_GO, export_and_log, export_regularly, give_up_after};
+pub use finding::{Finding, Outcome, with_causes};
 pub use index::IndexedRow;
+pub use inspect::{Footprint, footprint, inspect, nearest};
 pub use key::{KeyPart, PrefixOf, RecordKey};
 pub use ledger::{ExportLedger, LastExport, Ledger, Published};
 pub use mark::{Dirty, Mark};

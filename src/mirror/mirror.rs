@@ -136,22 +136,9 @@ impl<D: Domain> Mirror<D> {
 
     pub(crate) fn open_any(path: &Path) -> Result<Self, StoreError> {
         let mut engine = Engine::open(path)?;
-        match Self::schema(&engine)? {
-            None if engine.is_used()? => {
-                return Err(StoreError::Damaged {
-                    path: path.to_owned(),
-                    reason: "its log has lost everything that was written".to_owned(),
-                });
-            }
+        match stored_schema(&engine)? {
             None => {
                 engine.commit(&[Op::Put(SCHEMA_KEY.to_vec(), SCHEMA.to_be_bytes().to_vec())])?;
-            }
-            Some(found) if found > SCHEMA => {
-                return Err(StoreError::Newer {
-                    path: path.to_owned(),
-                    found,
-                    known: SCHEMA,
-                });
             }
             Some(SCHEMA) => {}
             Some(found) => engine = crate::upgrade::upgrade::<D>(engine, found)?,
@@ -173,17 +160,6 @@ impl<D: Domain> Mirror<D> {
         let inner = Arc::new(inner);
         let now = View::live(Arc::clone(&inner)).into();
         Ok(Self { inner, now })
-    }
-
-    fn schema(engine: &Engine) -> Result<Option<u32>, StoreError> {
-        let Some(bytes) = engine.get(SCHEMA_KEY)? else {
-            return Ok(None);
-        };
-        let number = bytes.as_slice().try_into().map(u32::from_be_bytes);
-        number.map(Some).map_err(|_| StoreError::Damaged {
-            path: engine.path().to_owned(),
-            reason: "its schema version is not a number".to_owned(),
-        })
     }
 
     /// Merges observations, group by group, and makes them durable at once. Returns, for each
@@ -243,5 +219,33 @@ impl<D: Domain> Mirror<D> {
             let key = stored_key::<Dirty>(&dirty.mark);
             Ok((vec![Op::Put(key, codec::encode(&dirty))], ()))
         })
+    }
+}
+
+/// The schema of a store; `None` if nothing was written yet.
+///
+/// # Errors
+/// A store that has lost its schema, or a newer one.
+pub(crate) fn stored_schema(engine: &Engine) -> Result<Option<u32>, StoreError> {
+    let path = engine.path().to_owned();
+    let damaged = |reason: &str| StoreError::Damaged {
+        path: path.clone(),
+        reason: reason.to_owned(),
+    };
+    let Some(bytes) = engine.get(SCHEMA_KEY)? else {
+        return if engine.is_used()? {
+            Err(damaged("its log has lost everything that was written"))
+        } else {
+            Ok(None)
+        };
+    };
+    match bytes.as_slice().try_into().map(u32::from_be_bytes) {
+        Ok(found) if found > SCHEMA => Err(StoreError::Newer {
+            path,
+            found,
+            known: SCHEMA,
+        }),
+        Ok(found) => Ok(Some(found)),
+        Err(_) => Err(damaged("its schema version is not a number")),
     }
 }

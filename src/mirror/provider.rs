@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use propsbot_archive::{DataArchive, Id, Schema};
 
-use crate::{Exports, ProviderError};
+use crate::{Exports, Finding, ProviderError};
 
 /// Mirrors one platform: fetches its data, keeps it, and serves it to archives and plugins.
 ///
@@ -156,7 +156,7 @@ use crate::{Exports, ProviderError};
 /// #[async_trait]
 /// impl DataProvider for BridgeProvider {
 ///     fn schema(&self) -> &'static Schema { &SCHEMA }
-///     async fn check(&self) -> Result<Vec<String>, ProviderError> { Ok(Vec::new()) }
+///     async fn check(&self) -> Vec<Finding> { Vec::new() }
 ///     async fn sync(
 ///         &self,
 ///         _: &SyncRequest,
@@ -224,9 +224,10 @@ pub trait DataProvider: Send + Sync {
     /// The tables it exports, and how its archives describe themselves.
     fn schema(&self) -> &'static Schema;
 
-    /// Problems with the configuration on the platform's side, their consequences, and what to do.
-    /// Empty if there are none.
-    async fn check(&self) -> Result<Vec<String>, ProviderError>;
+    /// Checks what the platform's side needs: the login, what it may do, and the spaces.
+    ///
+    /// A failure is a finding, too. Takes a bounded time, and doesn't open the store.
+    async fn check(&self) -> Vec<Finding>;
 
     /// Fetches what is missing, then returns. Everything fetched is durable, even if `stop` is
     /// cancelled; the next call continues from there.

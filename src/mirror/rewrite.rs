@@ -136,22 +136,27 @@ fn sync_all(path: &Path) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// The total size of all files in a folder, in bytes.
-fn size(path: &Path) -> io::Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(path)? {
+/// The total size of all files in a folder, in bytes. A process that uses the folder may remove some
+/// meanwhile.
+pub(crate) fn size(path: &Path) -> io::Result<u64> {
+    let measured = |entry: io::Result<fs::DirEntry>| {
         let entry = entry?;
-        bytes += if entry.file_type()?.is_dir() {
-            size(&entry.path())?
+        if entry.file_type()?.is_dir() {
+            size(&entry.path())
         } else {
-            entry.metadata()?.len()
-        };
-    }
-    Ok(bytes)
+            Ok(entry.metadata()?.len())
+        }
+    };
+    let sizes = fs::read_dir(path)?.map(measured);
+    let there = sizes.filter(|size| {
+        let error = size.as_ref().err().map(io::Error::kind);
+        error != Some(io::ErrorKind::NotFound)
+    });
+    there.sum()
 }
 
 /// The free bytes on a folder's disk that this user may use.
-fn free(path: &Path) -> io::Result<u64> {
+pub(crate) fn free(path: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(path)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -1,14 +1,20 @@
 //! `/setup`, `/archive` and the registration of commands.
 
-use tokio::sync::Semaphore;
+use std::time::Duration;
 
-use super::{Admin, Refusal, Service, ServiceError, props};
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{Admin, Refusal, Service, ServiceError};
 use propsbot_archive::{ExportProgress, Verification};
-use propsbot_mirror::{ExportBoard, ExportOutcome, ExportReport};
+use propsbot_jobs::check::{BotMember, of_application, of_channels, of_clock};
+use propsbot_mirror::{ExportBoard, ExportOutcome, ExportReport, Finding, Outcome};
 use propsbot_model::{
     Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId, Withheld,
-    permissions::{self, Permissions},
+    permissions::Permissions,
 };
+
+/// How long Discord may be asked for the application: without an answer, the rest is shown.
+const ASKING: Duration = Duration::from_secs(5);
 
 /// What `/setup` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +28,8 @@ pub struct Setup {
     pub withheld: Vec<ChannelId>,
     /// Channels that aren't exported because they're age-restricted.
     pub age_restricted: Vec<ChannelId>,
-    /// Channels in which the bot lacks permissions.
-    pub needs: Vec<ChannelNeeds>,
+    /// What is wrong with the bot's application and permissions, as `propsbot check` says it.
+    pub findings: Vec<Finding>,
 }
 
 /// Where exports go; details only for operators.
@@ -34,14 +40,6 @@ pub enum Destination {
     Archive(String),
     /// To an archive that only operators may know.
     Operators,
-}
-
-/// The permissions that the bot lacks in a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelNeeds {
-    pub channel: ChannelId,
-    /// The missing permissions, as Discord's settings call them.
-    pub missing: Vec<&'static str>,
 }
 
 /// What `/archive status` shows.
@@ -58,9 +56,8 @@ pub struct ArchiveStatus {
 static CHECKS: Semaphore = Semaphore::const_new(1);
 
 impl Service {
-    /// The bot's setup in a guild, and the permissions it lacks.
+    /// The bot's setup in a guild, and what is wrong with it.
     pub async fn setup(&self, guild: GuildId, admin: UserId) -> Result<Setup, ServiceError> {
-        let bot = self.parts.bot;
         let destination = match &self.parts.exports {
             None => Destination::Nowhere,
             Some(exports) if self.parts.guilds.operates(guild, admin) => {
@@ -68,6 +65,28 @@ impl Service {
             }
             Some(_) => Destination::Operators,
         };
+        let asked = timeout(ASKING, self.parts.discord.application()).await;
+        let mut findings = of_application(asked.ok().and_then(Result::ok).flatten());
+        if !self.parts.guilds.operates(guild, admin) {
+            // Only operators can change the rest.
+            findings.retain(|found| found.outcome == Outcome::Wrong);
+        }
+        findings.push(of_clock(self.parts.discord.rest().ahead()));
+        let mut setup = self.setup_of(guild, destination).await?;
+        setup.findings.splice(0..0, findings);
+        setup
+            .findings
+            .retain(|found| found.outcome.wants_attention());
+        Ok(setup)
+    }
+
+    /// The setup, without what only Discord knows.
+    async fn setup_of(
+        &self,
+        guild: GuildId,
+        destination: Destination,
+    ) -> Result<Setup, ServiceError> {
+        let bot = self.parts.bot;
         self.ask(move |store| {
             let settings = store.settings(guild)?;
             let (part, parts, roles) = (
@@ -81,19 +100,31 @@ impl Service {
             let all = || parts.iter().filter_map(|channel| channel.state.now());
             let roles = roles.iter().filter_map(|role| role.state.now());
             let permissions = known.map(|known| Permissions::new(known, roles, all()));
-            let mut channels: Vec<&Channel> = all()
-                .filter(|channel| channel.kind.has_messages() && !channel.is_thread())
-                .collect();
+            let mut channels: Vec<&Channel> = all().collect();
             channels.sort_by_key(|channel| (channel.position, channel.id));
+            let findings = match (&permissions, presence) {
+                (Some(permissions), Some(presence)) => {
+                    let member = BotMember {
+                        guild,
+                        bot,
+                        roles: &presence.roles,
+                        settings: &settings,
+                    };
+                    of_channels(&member, permissions, channels.iter().copied())
+                }
+                // A guild that isn't known yet lacks no permissions.
+                _ => Vec::new(),
+            };
+            channels.retain(|channel| channel.kind.has_messages() && !channel.is_thread());
             let mut setup = Setup {
                 destination,
                 exported: Vec::new(),
                 withheld: Vec::new(),
                 age_restricted: Vec::new(),
-                needs: Vec::new(),
+                findings,
                 settings,
             };
-            // A guild that isn't known yet has nothing to export and lacks no permissions.
+            // A guild that isn't known yet has nothing to export.
             for (channel, permissions) in channels.into_iter().zip(permissions.iter().cycle()) {
                 let list = match setup.settings.withheld(channel, permissions) {
                     None => &mut setup.exported,
@@ -101,15 +132,6 @@ impl Service {
                     Some(_) => &mut setup.withheld,
                 };
                 list.push(channel.id);
-                let Some(presence) = presence else { continue };
-                let bits = permissions.of_member(bot, &presence.roles, channel);
-                let missing = props::lacking(bits, &needed(channel, &setup.settings));
-                if !missing.is_empty() {
-                    setup.needs.push(ChannelNeeds {
-                        channel: channel.id,
-                        missing,
-                    });
-                }
             }
             Ok(setup)
         })
@@ -187,25 +209,4 @@ impl Service {
         let _turn = CHECKS.acquire().await;
         Ok(exports.verify().await)
     }
-}
-
-/// The permissions that the bot needs in a channel: to read it, and to post and react where props
-/// are given.
-fn needed(channel: &Channel, settings: &Settings) -> Vec<(u64, &'static str)> {
-    let mut needed = vec![
-        (permissions::VIEW_CHANNEL, "View Channel"),
-        (permissions::READ_MESSAGE_HISTORY, "Read Message History"),
-    ];
-    if channel.kind.is_voice() {
-        needed.push((permissions::CONNECT, "Connect"));
-    }
-    if settings.is_props_channel(channel) {
-        if settings.props_channels.is_some() {
-            needed.push((permissions::SEND_MESSAGES, "Send Messages"));
-        }
-        if settings.acknowledge.is_some() {
-            needed.push((permissions::ADD_REACTIONS, "Add Reactions"));
-        }
-    }
-    needed
 }

@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use propsbot_discord::{MessageSender, RestError};
+use propsbot_discord::{DiscordApi, MessageSender, RestError};
 use propsbot_jobs::{
     clock::Clock,
     estimate,
@@ -35,7 +35,7 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-pub use admin::{ArchiveStatus, ChannelNeeds, Destination, Setup};
+pub use admin::{ArchiveStatus, Destination, Setup};
 pub use admission::Admission;
 pub use one_at_a_time::UnderWay;
 pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
@@ -207,6 +207,7 @@ pub struct Deps {
     /// The mirrored guilds, and the bot's operators.
     pub guilds: MirroredGuilds,
     pub sender: MessageSender,
+    pub discord: DiscordApi,
     pub bot: UserId,
     /// Controls the exports; `None` if there are none.
     pub exports: Option<ExportControl>,

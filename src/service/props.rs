@@ -12,6 +12,7 @@ use super::{
     reason,
 };
 use propsbot_discord::RestError;
+use propsbot_jobs::check::lacking;
 use propsbot_model::{
     Answer, Channel, ChannelId, ChannelKind, Class, Fact, GuildId, InteractionId, MessageId,
     Millis, Props, PropsOrigin, RoleId, User, UserId, permissions, props_answer,
@@ -482,15 +483,6 @@ fn check_may_post(
     } else {
         Err(Refusal::CannotPost { channel, missing }.into())
     }
-}
-
-/// The names of those permissions that the bits lack.
-pub(super) fn lacking(bits: u64, needed: &[(u64, &'static str)]) -> Vec<&'static str> {
-    needed
-        .iter()
-        .filter(|(bit, _)| bits & bit == 0)
-        .map(|(_, name)| *name)
-        .collect()
 }
 
 /// The channel to link beside props: where they were given, if everyone can see it.

@@ -8,7 +8,7 @@ mod examples;
 use std::time::Duration;
 
 use propsbot_commands::{Runner, wording::unreadable_interaction};
-use propsbot_discord::{GatewayOptions, MessageSender, Rest, Token, start as connect};
+use propsbot_discord::{DiscordApi, GatewayOptions, MessageSender, Rest, Token, start as connect};
 use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
 use propsbot_model::{Evidence, Fact, Guild, GuildId, Observation, Stamp, Unread, UserId};
 use propsbot_network::Network;
@@ -76,6 +76,7 @@ async fn answers_malformed_interactions() {
         progress: PerGuild::default(),
         guilds: MirroredGuilds::new(&[GuildId(world.guild)], &[]),
         sender: MessageSender::new(rest.clone()),
+        discord: DiscordApi::new(rest.clone()),
         bot: token.bot().unwrap(),
         exports: None,
     });

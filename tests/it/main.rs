@@ -5,6 +5,7 @@
 mod archive;
 mod bucket;
 mod car;
+mod check;
 mod cli;
 mod commands;
 mod contradictions;

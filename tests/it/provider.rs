@@ -5,7 +5,7 @@ use std::fs;
 use propsbot_archive::Id;
 use propsbot_discord::Token;
 use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
-use propsbot_mirror::{DataProvider as _, ForgetRequest, ProviderError, SyncRequest, SyncedState};
+use propsbot_mirror::{DataProvider as _, ForgetRequest, Outcome, SyncRequest, SyncedState};
 use propsbot_network::Network;
 use simulator::discord::{Discord, Options, World, intent, kind};
 use tempfile::TempDir;
@@ -33,35 +33,40 @@ async fn start(privileged_intents: u64) -> Discord {
     Discord::start(options).await.unwrap()
 }
 
+/// What is not as it should be.
+async fn faults(provider: &DiscordProvider) -> Vec<(&'static str, Outcome, String)> {
+    let findings = provider.check().await.into_iter();
+    let faults = findings.filter(|found| found.outcome != Outcome::Ok);
+    faults
+        .map(|found| (found.check, found.outcome, found.sentence()))
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_names_what_the_developer_portal_lacks() {
     let home = TempDir::new().unwrap();
     let discord = start(intent::PRIVILEGED).await;
+    discord.create_channel(kind::TEXT, "general", vec![]);
     let sound = provider(&discord, &discord.token(), &home);
-    assert_eq!(sound.check().await.unwrap(), [""; 0]);
+    assert_eq!(faults(&sound).await, []);
     discord.make_public(true);
-    let findings = sound.check().await.unwrap();
-    assert!(findings[0].contains("Public Bot"), "{findings:?}");
+    let found = faults(&sound).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].0, found[0].1), ("public-bot", Outcome::Warning));
+    assert!(found[0].2.contains("Public Bot"), "{found:?}");
     let store = home.path().join("data");
     assert!(!store.exists(), "a check leaves the store alone");
 
     let discord = start(0).await;
-    let findings = provider(&discord, &discord.token(), &TempDir::new().unwrap());
-    let findings = findings.check().await.unwrap();
-    assert_eq!(findings.len(), 2, "{findings:?}");
-    assert!(findings[0].contains("Message Content"), "{findings:?}");
-    assert!(findings[1].contains("Server Members"), "{findings:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_token_is_the_operators_mistake() {
-    let home = TempDir::new().unwrap();
-    let discord = start(intent::PRIVILEGED).await;
-    let refused = provider(&discord, "MQ.AAAAAA.wrong", &home).check().await;
-    assert!(
-        matches!(refused, Err(ProviderError::Wrong(_))),
-        "{refused:?}"
-    );
+    discord.create_channel(kind::TEXT, "general", vec![]);
+    let provider = provider(&discord, &discord.token(), &TempDir::new().unwrap());
+    let found = faults(&provider).await;
+    assert_eq!(found.len(), 2, "{found:?}");
+    for ((check, outcome, text), intent) in found.iter().zip(["Message Content", "Server Members"])
+    {
+        assert_eq!((*check, *outcome), ("intents", Outcome::Wrong));
+        assert!(text.contains(intent), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

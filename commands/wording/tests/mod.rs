@@ -7,13 +7,17 @@ use insta::assert_snapshot;
 use super::*;
 use crate::receivers::Unclear;
 use propsbot_archive::ExportProgress;
-use propsbot_jobs::privacy::Forgotten;
+use propsbot_jobs::{
+    check::{PERMISSIONS, of_clock},
+    privacy::Forgotten,
+};
+use propsbot_mirror::{Finding, Id};
 use propsbot_model::{
     AdminAction, ChannelId, Class, Drift, GuildId, InteractionId, Language, MessageId, Millis,
     Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings, SettingsChange,
     Tier, UserId,
 };
-use propsbot_service::{ChannelNeeds, Destination, Kept, Refusal, Setup, Undone};
+use propsbot_service::{Destination, Kept, Refusal, Setup, Undone};
 
 mod exports;
 mod reports;
@@ -317,7 +321,7 @@ fn other_servers_learn_what_the_operator_can_do() {
         exported: vec![],
         withheld: vec![],
         age_restricted: vec![],
-        needs: vec![],
+        findings: vec![],
     };
     let setup = setup(&guest);
     let line = setup.lines().find(|line| line.starts_with("**2."));
@@ -338,11 +342,12 @@ fn setup_shows_what_is_set_and_missing() {
         exported: vec![ChannelId(7), ChannelId(8)],
         withheld: vec![ChannelId(9)],
         age_restricted: vec![ChannelId(10)],
-        needs: (0..needs)
-            .map(|id| ChannelNeeds {
-                channel: ChannelId(id),
-                missing: vec!["View Channel", "Add Reactions"],
-            })
+        findings: [of_clock(Some(90_000))]
+            .into_iter()
+            .chain((0..needs).map(|id| {
+                let found = Finding::wrong(PERMISSIONS, "missing View Channel, Add Reactions");
+                found.of(Id::new(1), Some(Id::new(id)))
+            }))
             .collect(),
     };
     let none = Setup {
@@ -351,7 +356,7 @@ fn setup_shows_what_is_set_and_missing() {
         exported: vec![],
         withheld: vec![],
         age_restricted: vec![],
-        needs: vec![],
+        findings: vec![],
     };
     assert_snapshot!(visible(&[
         setup(&lacking(2)),

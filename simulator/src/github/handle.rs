@@ -227,6 +227,11 @@ impl Github {
         self.act(|state| state.settings.role = role);
     }
 
+    /// When the token expires, such as `2026-12-01 10:00:00 UTC`; GitHub tells it with every response.
+    pub fn set_expiration(&self, expires: Option<&str>) {
+        self.act(|state| state.settings.expires = expires.map(str::to_owned));
+    }
+
     /// Replaces the token; the previous one is revoked.
     pub fn set_token(&self, token: &str) {
         self.act(|state| token.clone_into(&mut state.settings.token));

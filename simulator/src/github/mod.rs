@@ -85,6 +85,7 @@ impl Github {
                 login: options.login,
                 role: options.role,
                 access: options.access,
+                expires: None,
                 created: Timestamp::from_second(Timestamp::now().as_second())?,
             },
             limiter: Limiter::new(options.limits),

@@ -181,6 +181,7 @@ fn answer(
     if let Some(end) = strike(shared, fault.as_ref(), &headers) {
         return (end, None);
     }
+    let expires = viewer.settings.expires.clone().filter(|_| viewer.known);
     let mut race = None;
     match &fault {
         Some(Fault::Overtaken(files)) => {
@@ -203,11 +204,12 @@ fn answer(
         Target::Rest(route, params) => rest(shared, viewer, incoming, (route, params), race),
     };
     // The budget after this request, including what it used itself.
-    let headers = if headers.is_empty() {
+    let mut headers = if headers.is_empty() {
         headers
     } else {
         shared.lock().limiter.headers(budget(incoming))
     };
+    headers.extend(expires.map(|expires| ("github-authentication-token-expiration", expires)));
     match fault {
         Some(Fault::Lost) => (End::Broken, None),
         Some(Fault::DoneBut(status)) => {

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) login: String,
     pub(crate) role: Role,
     pub(crate) access: Access,
+    /// When the token expires, as GitHub writes it.
+    pub(crate) expires: Option<String>,
     pub(crate) created: Timestamp,
 }
 

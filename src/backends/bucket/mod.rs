@@ -7,6 +7,7 @@
 
 mod claim;
 mod connect;
+mod probe;
 mod refusal;
 mod write;
 
@@ -28,7 +29,7 @@ use self::{
 };
 use super::{BucketAccess, BucketPlace, Claims, ObjectStoreKind};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, FOLDERS, ReadError, check_bases,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FOLDERS, Probe, ReadError, check_bases,
     check_readable, is_swept, needed,
 };
 use propsbot_network::Network;
@@ -233,6 +234,11 @@ impl DataArchive for BucketArchive {
             claim.check_conditions().await?;
         }
         Ok(Box::new(BucketWrite::new(self, claim, bases)))
+    }
+
+    async fn probe(&self) -> Result<Probe, ArchiveError> {
+        self.probe_store().await?;
+        Ok(Probe::default())
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

@@ -9,6 +9,7 @@ use super::{
     repository::{Repository, full_name},
     spool::{Changes, Spool},
 };
+use crate::github::{ATTRIBUTES, KEEP_BYTES};
 
 /// Where a new commit is put until it is pushed.
 const NEXT: &str = "refs/propsbot/next";
@@ -67,8 +68,31 @@ impl Repository {
         Ok((!is_same).then(|| commit.to_owned()))
     }
 
+    /// Asks the host whether it lets us push to the branch, without pushing anything. Rules and hooks
+    /// that look at what is pushed have no say in that.
+    pub(super) fn try_push(&mut self) -> Result<(), GitError> {
+        let changes = Changes {
+            put: [(ATTRIBUTES.to_owned(), KEEP_BYTES.into())].into(),
+            ..Changes::default()
+        };
+        let made = self.commit(None, &changes, "Probe", true)?;
+        let there = self.head.as_ref().map(|head| head.commit.clone());
+        let commit = made.or(there).unwrap_or_default();
+        self.run_push(&commit, &["--dry-run"])
+    }
+
     /// Makes this commit the branch's head, unless another one came first.
     pub(super) fn push(&mut self, commit: &str) -> Result<(), GitError> {
+        self.run_push(commit, &[])?;
+        // As after a fetch: a push from a shallow repository leaves out all that the old head has, even
+        // if the new one isn't its child.
+        let shallow = fs::write(self.git.directory.join("shallow"), format!("{commit}\n"));
+        shallow.map_err(|error| GitError::Local("write a file of git's", error.to_string()))?;
+        self.head = Some(self.load(commit)?);
+        Ok(())
+    }
+
+    fn run_push(&self, commit: &str, options: &[&str]) -> Result<(), GitError> {
         let name = full_name(self.branch()?);
         let before = self.head.as_ref().map_or("", |head| &head.commit);
         let lease = format!("--force-with-lease={name}:{before}");
@@ -81,10 +105,8 @@ impl Repository {
             "--no-follow-tags",
             "--recurse-submodules=no",
             &lease,
-            "--",
-            REMOTE,
-            &refspec,
         ];
+        let push = [&push, options, &["--", REMOTE, &refspec]].concat();
         // What git has to compare a changed file with may be missing here. It fetches that by itself.
         let git = Git {
             environment: self.git.environment.with("GIT_NO_LAZY_FETCH", "0"),
@@ -96,11 +118,6 @@ impl Repository {
             let stdout = String::from_utf8_lossy(&stdout);
             return Err(GitError::of_push(&stdout, &ended.told));
         }
-        // As after a fetch: a push from a shallow repository leaves out all that the old head has, even
-        // if the new one isn't its child.
-        let shallow = fs::write(git.directory.join("shallow"), format!("{commit}\n"));
-        shallow.map_err(|error| GitError::Local("write a file of git's", error.to_string()))?;
-        self.head = Some(self.load(commit)?);
         Ok(())
     }
 }

@@ -43,7 +43,7 @@ use self::{
 pub use self::{error::GitError, place::GitPlace};
 use crate::{GitAccess, History};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Object, ROOT, check_bases,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Object, Probe, ROOT, check_bases,
     check_readable, is_swept,
 };
 use propsbot_network::Network;
@@ -247,6 +247,26 @@ impl DataArchive for GitArchive {
 
     async fn check_writable(&self) -> Result<(), ArchiveError> {
         self.look_to_write().await.map_err(self.failed("write to"))
+    }
+
+    async fn probe(&self) -> Result<Probe, ArchiveError> {
+        let place = &self.settings.place;
+        let probed = async {
+            self.look_to_write().await?;
+            place.check_writable()?;
+            let push = |repository: &mut Repository| {
+                repository.look()?;
+                repository.try_push()
+            };
+            self.retry(push).await
+        };
+        probed.await.map_err(self.failed("write to"))?;
+        // Otherwise nothing was asked without a login.
+        let was_asked = !self.allow_public && place.origin().is_some() && !place.is_near();
+        Ok(Probe {
+            is_public: was_asked.then_some(false),
+            expires: None,
+        })
     }
 
     /// Fetches what isn't here at once.

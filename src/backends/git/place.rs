@@ -3,7 +3,9 @@
 use std::{fmt, net::IpAddr, path::Path};
 
 use percent_encoding::percent_decode_str;
+use rustix::fs::Access;
 
+use super::GitError;
 use crate::spec::{is_name, is_path};
 
 /// An archive's place in a git repository.
@@ -109,6 +111,22 @@ impl GitPlace {
         let (scheme, rest) = self.url.split_once("://")?;
         let end = rest.find('/').unwrap_or(rest.len());
         matches!(scheme, "http" | "https").then(|| &self.url[..scheme.len() + 3 + end])
+    }
+
+    /// Fails if the repository is on this machine and its objects can't be written: a push that is only
+    /// tried wouldn't notice.
+    pub(super) fn check_writable(&self) -> Result<(), GitError> {
+        if !self.is_local() {
+            return Ok(());
+        }
+        let remote = self.remote();
+        let root = Path::new(remote.strip_prefix("file://").unwrap_or(&remote));
+        let all = ["objects", ".git/objects"].map(|folder| root.join(folder));
+        let Some(objects) = all.iter().find(|folder| folder.is_dir()) else {
+            return Ok(());
+        };
+        rustix::fs::access(objects, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| GitError::NoRights(format!("{}: {error}", objects.display())))
     }
 
     /// Whether only this machine or a private network can reach an http or https URL.

@@ -1,7 +1,9 @@
 //! The current state of the branch. Only its head moves; everything else is requested by the ids
 //! found there, so that the responses are consistent.
 
+use http::Method;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{Files, GithubArchive, GithubError, budget::Tries, client::read};
 
@@ -206,5 +208,22 @@ impl GithubArchive {
             return Err(GithubError::Archived);
         }
         Ok(look)
+    }
+
+    /// Checks the token's right to write with a blob that no commit names: nobody sees it, and GitHub
+    /// removes it. An account's rights in the repository don't tell a token's.
+    pub(super) async fn try_to_write(&self) -> Result<(), GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            self.client.turn().await?;
+            let blob = json!({"content": "propsbot\n", "encoding": "utf-8"});
+            let route = self.route("/git/blobs");
+            let made = self.client.create::<Named>(Method::POST, &route, &blob);
+            match made.await {
+                // Rights come first, so an empty repository would take a commit.
+                Ok(_) | Err(GithubError::NoCommit) => return Ok(()),
+                Err(error) => tries.again(error).await?,
+            }
+        }
     }
 }

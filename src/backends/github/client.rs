@@ -4,7 +4,7 @@
 //! succeeded.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -30,10 +30,10 @@ use tokio::time::error::Elapsed;
 use super::{
     GithubError,
     budget::{Budget, Tries},
-    refusal::{GraphqlError, refusal},
+    refusal::{GraphqlError, expiration, refusal},
 };
 use crate::GithubAccess;
-use propsbot_archive::ArchiveError;
+use propsbot_archive::{ArchiveError, Millis};
 use propsbot_network::{Network, cause};
 
 const OFFICIAL_API: &str = "https://api.github.com";
@@ -68,6 +68,8 @@ pub(super) struct Client {
     graphql: String,
     budget: Budget,
     requests: AtomicU64,
+    /// When the token expires, in milliseconds since 1970, as GitHub said last; 0 if it didn't.
+    expires: AtomicI64,
 }
 
 /// The body of a response, as a stream.
@@ -135,6 +137,7 @@ impl Client {
             graphql: format!("{graphql}/graphql"),
             budget: Budget::new(),
             requests: AtomicU64::default(),
+            expires: AtomicI64::default(),
         })
     }
 
@@ -149,6 +152,12 @@ impl Client {
     /// The number of requests sent since the last call.
     pub(super) fn take_requests(&self) -> u64 {
         self.requests.swap(0, Ordering::Relaxed)
+    }
+
+    /// When the token expires, if GitHub has said so.
+    pub(super) fn expires(&self) -> Option<Millis> {
+        let expires = self.expires.load(Ordering::Relaxed);
+        (expires != 0).then_some(Millis(expires))
     }
 
     /// The JSON at this route; `None` if there is none.
@@ -336,6 +345,9 @@ impl Client {
         let answer = answer.map_err(|error| self.unreachable(&error))?;
         tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
         self.budget.mind(is_graphql, answer.headers());
+        if let Some(expires) = expiration(answer.headers()) {
+            self.expires.store(expires, Ordering::Relaxed);
+        }
         Ok(answer.into_parts())
     }
 

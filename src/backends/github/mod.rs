@@ -36,7 +36,7 @@ use serde::Deserialize;
 pub use self::error::GithubError;
 pub(crate) use self::{branch::ATTRIBUTES, fresh::KEEP_BYTES};
 use self::{
-    branch::Head,
+    branch::{Head, Readers},
     budget::Tries,
     client::Client,
     commit::{Part, git_oid},
@@ -44,8 +44,8 @@ use self::{
 };
 use super::{GithubAccess, GithubPlace, History};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Hash, Object, ROOT, check_bases,
-    check_readable, is_manifest, needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Hash, Object, Probe, ROOT,
+    check_bases, check_readable, is_manifest, needed,
 };
 use propsbot_network::Network;
 
@@ -323,6 +323,18 @@ impl DataArchive for GithubArchive {
     async fn check_writable(&self) -> Result<(), ArchiveError> {
         let looked = self.look_to_write().await;
         looked.map(drop).map_err(self.failed("write to"))
+    }
+
+    async fn probe(&self) -> Result<Probe, ArchiveError> {
+        let look = self
+            .look_to_write()
+            .await
+            .map_err(self.failed("write to"))?;
+        self.try_to_write().await.map_err(self.failed("write to"))?;
+        Ok(Probe {
+            is_public: Some(!matches!(look.readers, Readers::Chosen)),
+            expires: self.client.expires(),
+        })
     }
 
     async fn has(&self, path: &str, bytes: &[u8]) -> Result<bool, ArchiveError> {

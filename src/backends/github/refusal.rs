@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header::DATE, header::RETRY_AFTER};
-use jiff::fmt::rfc2822;
+use jiff::fmt::{rfc2822, strtime};
 use serde::Deserialize;
 
 use super::GithubError;
@@ -190,6 +190,16 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     told_wait(told.filter(|seconds| *seconds >= 0)? as f64, LONGEST_WAIT)
 }
 
+/// When the token expires, in milliseconds since 1970. Source:
+/// <https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api>.
+pub(super) fn expiration(headers: &HeaderMap) -> Option<i64> {
+    let told = headers.get("github-authentication-token-expiration")?;
+    // Either a name or a number stands for the zone.
+    let told = told.to_str().ok()?.trim().replace("UTC", "+0000");
+    let time = strtime::parse("%Y-%m-%d %H:%M:%S %z", told).ok()?;
+    Some(time.to_timestamp().ok()?.as_millisecond())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,6 +345,18 @@ mod tests {
         ] {
             let error = meaning(said).to_string();
             assert!(error.contains(means), "{said}: {error}");
+        }
+    }
+
+    #[test]
+    fn reads_when_a_token_expires() {
+        for (told, expires) in [
+            ("2026-12-01 10:00:00 UTC", Some(1_796_119_200_000)),
+            ("2026-12-01 12:00:00 +0200", Some(1_796_119_200_000)),
+            ("soon", None),
+        ] {
+            let headers = headers(&[("github-authentication-token-expiration", told)]);
+            assert_eq!(expiration(&headers), expires, "{told}");
         }
     }
 }

@@ -24,7 +24,7 @@ mod threads;
 pub use conclusion::{Summary, listed};
 pub use page_sizes::PageSizes;
 pub use supervisor::{Requests, supervise};
-pub(crate) use texts::findings;
+pub(crate) use texts::application;
 
 use std::sync::Arc;
 

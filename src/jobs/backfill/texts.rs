@@ -8,14 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::{debug, warn};
 
 use super::{Backfill, BackfillError, reread::page_of_one};
+use crate::check::{SWITCH_ON, of_application};
 use propsbot_discord::{Application, DiscordApi, RestError};
 use propsbot_model::{
     ChannelId, Fact, FailureObject, GuildId, IdRange, Message, MessageId, UserId,
 };
 use propsbot_store::{Store, StoreError};
-
-const SWITCH_ON: &str =
-    "in the developer portal (your application, \"Bot\", \"Privileged Gateway Intents\")";
 
 /// Messages per backfill that are checked for being empty.
 const ASKED_AT_ONCE: usize = 100;
@@ -27,40 +25,8 @@ const FEW: u64 = 5;
 /// Messages searched per channel for one with a text.
 const LOOKED_AT: usize = 1_000;
 
-/// What is wrong with the application in the developer portal: each what it is, and what to do.
-///
-/// # Errors
-/// The token is refused. Any other failure says nothing about the application.
-pub(crate) async fn findings(discord: &DiscordApi) -> Result<Vec<String>, RestError> {
-    let mut findings = Vec::new();
-    let Some(application) = application(discord).await? else {
-        return Ok(findings);
-    };
-    if !application.message_content {
-        findings.push(format!(
-            "the Message Content intent is switched off: Discord hides the text of messages \
-             from the bot; switch it on {SWITCH_ON}"
-        ));
-    }
-    if !application.members {
-        findings.push(format!(
-            "the Server Members intent is switched off: Discord doesn't list members; switch \
-             it on {SWITCH_ON}"
-        ));
-    }
-    if application.is_public {
-        findings.push(
-            "anyone can add this bot to their server; it mirrors only guilds that you named or that \
-             were mirrored before. If you don't want that, switch off \"Public Bot\" in \
-             the developer portal (your application, \"Bot\")"
-                .to_owned(),
-        );
-    }
-    Ok(findings)
-}
-
 /// Fetches the application's intents; `None` if that fails.
-async fn application(discord: &DiscordApi) -> Result<Option<Application>, RestError> {
+pub(crate) async fn application(discord: &DiscordApi) -> Result<Option<Application>, RestError> {
     match discord.application().await {
         Ok(application) => Ok(application),
         Err(error @ RestError::BadToken) => Err(error),
@@ -72,10 +38,13 @@ async fn application(discord: &DiscordApi) -> Result<Option<Application>, RestEr
 }
 
 impl Backfill {
-    /// Logs the [`findings`] about the application.
+    /// Logs what is wrong with the application.
     pub(crate) async fn check_application(&self) -> Result<(), BackfillError> {
-        for finding in findings(&self.history).await? {
-            warn!("{finding}");
+        let findings = of_application(application(&self.history).await?);
+        for finding in findings {
+            if finding.outcome.wants_attention() {
+                warn!("{}", finding.sentence());
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Connects the parts of this crate. Opens the store on first use.
 
 mod adopt;
+mod check;
 mod error;
 mod forget;
 mod listen;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{error::LogInError, mirror::Mirror, progress::Ended};
 use super::{
-    backfill::{Backfill, Permit, findings},
+    backfill::{Backfill, Permit},
     guilds::PerGuild,
     mirrored::MirroredGuilds,
     progress::ProgressBoard,
@@ -32,8 +33,8 @@ use super::{
 use propsbot_archive::{DataArchive, Schema};
 use propsbot_discord::{DiscordApi, Rest, Token};
 use propsbot_mirror::{
-    DataProvider, Exports, ForgetRequest, Progress, ProviderError, SpaceStatus, SyncRequest,
-    SyncedSpace,
+    DataProvider, Exports, Finding, ForgetRequest, Progress, ProviderError, SpaceStatus,
+    SyncRequest, SyncedSpace,
 };
 use propsbot_model::{GuildId, User, UserId};
 use propsbot_network::Network;
@@ -163,11 +164,8 @@ impl DataProvider for DiscordProvider {
         &SCHEMA
     }
 
-    async fn check(&self) -> Result<Vec<String>, ProviderError> {
-        // Without the store: a check must not end what another process, or a session, is doing.
-        let discord = self.discord();
-        self.bot(&discord).await?;
-        Ok(findings(&discord).await?)
+    async fn check(&self) -> Vec<Finding> {
+        self.check_discord().await
     }
 
     async fn sync(

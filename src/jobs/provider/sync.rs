@@ -21,13 +21,15 @@ impl DiscordProvider {
         request: &SyncRequest,
         stop: &CancellationToken,
     ) -> Result<Vec<SyncedSpace>, ProviderError> {
+        // A mistake must not leave a new store behind.
+        let only = request.space.as_ref().map(guild_id).transpose()?;
         let opening = async { Mirror::start(self.store().await?).await };
         let mirror = stop
             .run_until_cancelled(opening)
             .await
             .ok_or_else(stopped)??;
         let done = stop
-            .run_until_cancelled(self.sync_into(&mirror, request))
+            .run_until_cancelled(self.sync_into(&mirror, request, only))
             .await;
         mirror.close().await?;
         done.ok_or_else(stopped)?
@@ -37,8 +39,8 @@ impl DiscordProvider {
         &self,
         mirror: &Mirror,
         request: &SyncRequest,
+        only: Option<GuildId>,
     ) -> Result<Vec<SyncedSpace>, ProviderError> {
-        let only = request.space.as_ref().map(guild_id).transpose()?;
         let (history, bot) = self.log_in(&mirror.store).await?;
         let backfill = self.backfill(mirror, history, bot);
         let (guilds, mut spaces) = choose(&backfill, only).await?;

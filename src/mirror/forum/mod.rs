@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Contents, DataProvider, Dirty, Domain, ExportOptions, ExportTarget, ExportView, Exports,
-    ForgetRequest, Ledger, Mirror, Observed, Place, Progress, ProviderError, ReadRows, Record,
-    Rows, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, SyncedState, Table, View,
-    export, export_control, export_regularly,
+    Finding, ForgetRequest, Ledger, Mirror, Observed, Place, Progress, ProviderError, ReadRows,
+    Record, Rows, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, SyncedState, Table,
+    View, export, export_control, export_regularly,
 };
 
 static SCHEMA: Schema = Schema {
@@ -279,8 +279,8 @@ impl DataProvider for Provider {
         &SCHEMA
     }
 
-    async fn check(&self) -> Result<Vec<String>, ProviderError> {
-        Ok(Vec::new())
+    async fn check(&self) -> Vec<Finding> {
+        Vec::new()
     }
 
     async fn sync(

@@ -126,6 +126,16 @@ impl ObjectStore {
         fs::File::create(path).unwrap().set_len(bytes).unwrap();
     }
 
+    /// Ignores conditions, or keeps them.
+    pub(crate) fn ignore_conditions(&self, ignores: bool) {
+        self.faults.unconditional.store(ignores, Ordering::Relaxed);
+    }
+
+    /// Rejects objects without a checksum, or takes them.
+    pub(crate) fn need_checksums(&self, needs: bool) {
+        self.faults.needs_checksums.store(needs, Ordering::Relaxed);
+    }
+
     /// Holds uploads of blobs back, or releases them.
     pub(crate) fn hold_blobs(&self, holds: bool) {
         self.faults.holds_blobs.send_replace(holds);

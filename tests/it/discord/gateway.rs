@@ -55,6 +55,7 @@ async fn options(
         progress: PerGuild::default(),
         guilds: MirroredGuilds::new(&[guild], &[]),
         sender: MessageSender::new(rest.clone()),
+        discord: DiscordApi::new(rest.clone()),
         bot: token.bot().unwrap_or_default(),
         exports: None,
     });

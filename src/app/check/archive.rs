@@ -1,0 +1,102 @@
+//! Checks that the archive can be read and written, by a probe that leaves nothing.
+
+use crate::config::Config;
+use propsbot_archive::{DataArchive, Millis, Probe, ReadError, SOURCECRED, Schema, provider_of};
+use propsbot_backends::Claims;
+use propsbot_jobs::clock::Clock;
+use propsbot_mirror::Finding;
+use propsbot_model::counted;
+
+const ARCHIVE: &str = "archive";
+
+/// The longest declaration that is read, in bytes.
+const DECLARATION: u64 = 1 << 20;
+
+/// How long before its end a token is worth a warning, in milliseconds.
+const SOON: i64 = 14 * DAY;
+const DAY: i64 = 86_400_000;
+
+/// Reads the archive, and tries to write to it.
+pub(super) async fn check(config: &Config, schema: &Schema) -> Vec<Finding> {
+    let (spec, access, network) = (&config.archive, &config.access, &config.network);
+    let opened = propsbot_backends::open_to_write(spec, access, network, Claims::default());
+    let archive = match opened {
+        Ok(archive) => archive,
+        Err(error) => {
+            let found = Finding::wrong(ARCHIVE, "it can't be used");
+            return vec![found.names(spec).error(&error)];
+        }
+    };
+    let mut findings = vec![read(archive.as_ref(), schema).await.names(spec)];
+    match archive.probe().await {
+        Ok(probe) => findings.extend(written(probe, Clock::now())),
+        Err(error) => {
+            findings.push(Finding::wrong(ARCHIVE, "it can't be written to").error(&error));
+        }
+    }
+    if config.sourcecred.is_some() {
+        findings.extend(beside(archive.as_ref()).await);
+    }
+    findings
+}
+
+async fn read(archive: &dyn DataArchive, schema: &Schema) -> Finding {
+    match provider_of(archive).await {
+        Ok(provider) if provider == schema.provider => Finding::ok(ARCHIVE, "it can be read"),
+        Ok(_) => {
+            let text = "it is an archive of another provider";
+            let remedy = "name another place in ARCHIVE";
+            Finding::wrong(ARCHIVE, text).remedy(remedy)
+        }
+        Err(ReadError::Empty) => {
+            Finding::ok(ARCHIVE, "it can be read; nothing was exported there yet")
+        }
+        Err(error) => Finding::wrong(ARCHIVE, "it can't be read").error(&error),
+    }
+}
+
+/// What a probe found, at this time.
+fn written(probe: Probe, now: Millis) -> Vec<Finding> {
+    let mut findings = vec![Finding::ok(ARCHIVE, "it can be written to")];
+    findings.extend(probe.is_public.map(|is_public| {
+        if is_public {
+            let text = "others than invited people can read it, as the configuration allows";
+            Finding::warning("public-archive", text)
+        } else {
+            Finding::ok("public-archive", "only invited people can read it")
+        }
+    }));
+    findings.extend(probe.expires.map(|expires| {
+        const TOKEN: &str = "archive-token";
+        let left = expires.0.saturating_sub(now.0);
+        let text = format!("it expires in {}", counted(left.max(0) / DAY, "day"));
+        if left > SOON {
+            Finding::ok(TOKEN, text)
+        } else {
+            let remedy = "make a new token before that, and set it in place of this one";
+            Finding::warning(TOKEN, text).remedy(remedy)
+        }
+    }));
+    findings
+}
+
+/// Whether the archive has SourceCred's files, once it has anything.
+async fn beside(archive: &dyn DataArchive) -> Option<Finding> {
+    const FILES: &str = "sourcecred";
+    // The graph is large, and written together with this one.
+    let declaration = archive.read(SOURCECRED[1], DECLARATION).await;
+    let has_exported = provider_of(archive).await.is_ok();
+    match declaration {
+        Ok(None) if !has_exported => None,
+        Ok(None) => {
+            let text = "the archive doesn't have SourceCred's files yet";
+            let remedy = "the next export writes them: `propsbot export`, or `/archive now`";
+            Some(Finding::warning(FILES, text).remedy(remedy))
+        }
+        Ok(Some(_)) => Some(Finding::ok(FILES, "the archive has SourceCred's files")),
+        Err(error) => {
+            let text = "SourceCred's files can't be read";
+            Some(Finding::wrong(FILES, text).error(&error))
+        }
+    }
+}
