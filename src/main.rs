@@ -11,12 +11,14 @@ use std::{
 use clap::{Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
-    app::{self, CheckOrder, Error, ExportOrder, GraphOrder, PluginName, PluginOrder, QueryOrder},
-    config::{Environment, Needs},
+    app::{
+        self, CheckOrder, Destination, Error, GraphOrder, PluginName, PluginOrder, QueryOrder,
+        StoreCommand,
+    },
+    config::{Config, Environment, Needs},
 };
 use propsbot_archive::{Depth, Id, printable};
 use propsbot_backends::ArchiveSpec;
-use propsbot_mirror::ForgetRequest;
 use tokio_util::sync::CancellationToken;
 
 /// The allocator. Several threads allocate and free millions of small store pages: the system's
@@ -258,48 +260,89 @@ fn failed(error: &Error) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-async fn execute(command: Command) -> Result<Vec<String>, Error> {
-    if let Command::Check(order) = &command {
-        app::check(Environment::read(), order).await?;
-        return Ok(Vec::new());
-    }
-    let needs = match command {
-        Command::Run | Command::Sync { .. } => Needs::Discord,
-        _ => Needs::Local,
-    };
+/// Reads the configuration, and logs as it says.
+fn configured(needs: Needs) -> Result<Config, Error> {
     let environment = Environment::read()?;
     let config = environment.config(needs)?;
+    begin_log(&environment, &config, needs)?;
+    Ok(config)
+}
+
+fn begin_log(environment: &Environment, config: &Config, needs: Needs) -> Result<(), Error> {
     app::log(&config.log)?;
-    app::warn_of_exposed_secrets(&config);
+    app::warn_of_exposed_secrets(config);
     environment.log_unknown(needs);
+    Ok(())
+}
+
+/// Carries out a command in the process that has the store open, or else here.
+async fn on_store(command: StoreCommand) -> Result<Vec<String>, Error> {
+    let environment = Environment::read()?;
+    // A running process has the token, so it isn't asked for before there turns out to be none.
+    let needs = command.needs();
+    let config = environment.config(Needs::Local);
+    let config = config.or_else(|_| environment.config(needs))?;
+    begin_log(&environment, &config, needs)?;
+    let stop = CancellationToken::new();
+    if command.stops() {
+        stop_on_signal(&stop)?;
+    }
+    if let Some(done) = app::ask_running(&config, &command, &stop).await {
+        return done;
+    }
+    let config = environment.config(needs)?;
+    match app::carry_out(&config, &command, &stop).await {
+        // Another process may have opened it meanwhile.
+        Err(error) if error.is_store_in_use() => {
+            let asked = app::ask_running(&config, &command, &stop).await;
+            asked.unwrap_or(Err(error))
+        }
+        done => done,
+    }
+}
+
+async fn execute(command: Command) -> Result<Vec<String>, Error> {
     let stop = CancellationToken::new();
     match command {
-        Command::Check(_) => unreachable!("it was carried out above"),
+        Command::Check(order) => {
+            app::check(Environment::read(), &order).await?;
+            Ok(Vec::new())
+        }
         Command::Run => {
+            let config = configured(Needs::Discord)?;
             stop_on_signal(&stop)?;
             app::run(&config, stop).await?;
             Ok(vec!["stopped; everything is saved".to_owned()])
         }
         Command::Sync {
             guild,
-            recheck,
+            recheck: true,
             json,
-        } => {
+        } => on_store(StoreCommand::Recheck { guild, json }).await,
+        Command::Sync { guild, json, .. } => {
+            let config = configured(Needs::Discord)?;
             stop_on_signal(&stop)?;
-            app::sync(&config, guild, recheck, json, &stop).await
+            app::sync(&config, guild, false, json, &stop).await
         }
         Command::Export {
             to, dry_run: true, ..
-        } => app::dry_run(&config, to.as_ref()).await,
+        } => {
+            let to = to.map(Destination::new);
+            on_store(StoreCommand::DryRun { to }).await
+        }
         Command::Export {
             to,
             replace,
             repair,
             ..
         } => {
-            stop_on_signal(&stop)?;
-            let order = ExportOrder { replace, repair };
-            app::export(&config, to.as_ref(), order, &stop).await
+            let to = to.map(Destination::new);
+            on_store(StoreCommand::Export {
+                to,
+                replace,
+                repair,
+            })
+            .await
         }
         Command::Graph {
             from,
@@ -325,9 +368,11 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
                 diff: diff.as_deref(),
                 json,
             };
-            app::graph(&config, &from, order).await
+            app::graph(&configured(Needs::Local)?, &from, order).await
         }
-        Command::Query { from, order } => app::query(&config, &from, &order).await,
+        Command::Query { from, order } => {
+            app::query(&configured(Needs::Local)?, &from, &order).await
+        }
         Command::Verify {
             from,
             structure_only,
@@ -338,25 +383,16 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             } else {
                 Depth::Whole
             };
-            app::verify(&config, &from, depth).await
+            app::verify(&configured(Needs::Local)?, &from, depth).await
         }
         Command::Car { from, out, replace } => {
+            let config = configured(Needs::Local)?;
             stop_on_signal(&stop)?;
             app::car(&config, &from, &out, replace, &stop).await
         }
-        Command::Restore { from } => app::restore(&config, &from).await,
-        Command::Forget { user, guild } => {
-            let request = forget_request(user, guild);
-            app::forget(&config, &request).await
-        }
-        Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
-    }
-}
-
-fn forget_request(user: Option<Id>, space: Option<Id>) -> ForgetRequest {
-    match user {
-        Some(user) => ForgetRequest::User { user, space },
-        None => ForgetRequest::Space(space.expect("clap requires --user or --guild")),
+        Command::Restore { from } => app::restore(&configured(Needs::Local)?, &from).await,
+        Command::Forget { user, guild } => on_store(StoreCommand::Forget { user, guild }).await,
+        Command::Status { json } => on_store(StoreCommand::Status { json }).await,
     }
 }
 

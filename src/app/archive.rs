@@ -12,10 +12,12 @@ use tracing::info;
 
 use super::{
     Error,
-    bars::{rows_bar, tell_made},
+    bars::{Bars, rows_bar, tell_made},
+    console::Console,
+    control::{Destination, Running, Session, stopping},
     error::Tried as _,
     plugins::beside,
-    providers::{provider, provider_of},
+    providers::provider_of,
 };
 use crate::config::Config;
 use propsbot_archive::{
@@ -35,22 +37,30 @@ const LETTING_GO: Duration = Duration::from_secs(6);
 
 /// What `export` does besides exporting changes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ExportOrder {
+pub(super) struct ExportOrder {
     /// Replace an archive that another store has written.
-    pub replace: bool,
+    pub(super) replace: bool,
     /// Check the whole archive, and recreate what is missing or damaged.
-    pub repair: bool,
+    pub(super) repair: bool,
 }
 
 /// Exports once and returns what was written. On `stop`, it releases the archive before it ends.
-pub async fn export(
-    config: &Config,
-    to: Option<&ArchiveSpec>,
+pub(super) async fn export(
+    session: &Session,
+    to: Option<&Destination>,
     order: ExportOrder,
+    console: &Console,
     stop: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
+    let _turn = match &session.running {
+        Some(Running { turn, .. }) => {
+            let turn = stop.run_until_cancelled(turn.lock()).await;
+            Some(turn.ok_or_else(stopping)?)
+        }
+        None => None,
+    };
     let give_up = CancellationToken::new();
-    let exporting = export_unless(config, to, order, &give_up);
+    let exporting = export_unless(session, to, order, console, &give_up);
     let stopped = async {
         stop.cancelled().await;
         info!("stopping");
@@ -60,25 +70,29 @@ pub async fn export(
 }
 
 async fn export_unless(
-    config: &Config,
-    to: Option<&ArchiveSpec>,
+    session: &Session,
+    to: Option<&Destination>,
     order: ExportOrder,
+    console: &Console,
     give_up: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
-    let spec = to.unwrap_or(&config.archive);
-    let beside = beside(config)?;
-    let provider = provider(config);
-    let exports = something_to_export(&provider, config).await?;
+    let Session {
+        config, provider, ..
+    } = session;
+    let own = Destination::new(config.archive.clone());
+    let to = to.unwrap_or(&own);
+    let exports = something_to_export(&**provider, config).await?;
     let adopted = if order.replace {
         // An older store must bring no one's data back.
         let (access, network) = (&config.access, &config.network);
-        let archive = propsbot_backends::open_to_write(spec, access, network, Claims::default())?;
+        let claims = Claims::default();
+        let archive = propsbot_backends::open_to_write(to.spec(), access, network, claims)?;
         let adopted = provider.adopt_choices(archive.as_ref()).await;
-        adopted.tried(|| format!("could not adopt the privacy choices that {spec} remembers"))?
+        adopted.tried(|| format!("could not adopt the privacy choices that {to} remembers"))?
     } else {
         0
     };
-    let target = target(config, spec, &exports, beside).await?;
+    let target = session.target(to, &exports).await?;
     let begun = Instant::now();
     let mut options = ExportOptions {
         replace: order.replace,
@@ -87,28 +101,27 @@ async fn export_unless(
     };
     let mut was_sound = true;
     if order.repair {
-        let found = checked(spec, target.archive.as_ref(), exports.schema()).await?;
+        let found = checked(to, target.archive.as_ref(), exports.schema()).await?;
         was_sound = found.is_valid();
         options.repair = Some(found.damaged);
     }
-    let telling = tell_made(target.made.clone());
+    let telling = console.has_bars().then(|| tell_made(target.made.clone()));
     let done = export_and_record(&exports, &target, Clock::now(), &options).await;
-    telling.finish().await;
-    let done = done.tried(|| format!("could not export to {spec}"))?;
+    if let Some(telling) = telling {
+        Bars::finish(telling).await;
+    }
+    let done = done.tried(|| format!("could not export to {to}"))?;
     let mut line = if done.changed {
         format!(
-            "{spec} is at generation {}: {}",
+            "{to} is at generation {}: {}",
             done.generation,
             written(&done)
         )
     } else if done.mended.is_empty() {
-        format!(
-            "{spec} is at generation {}: nothing changed",
-            done.generation
-        )
+        format!("{to} is at generation {}: nothing changed", done.generation)
     } else {
         format!(
-            "{spec} stays at generation {}; updated files beside it: {}",
+            "{to} stays at generation {}; updated files beside it: {}",
             done.generation,
             done.mended.join(", ")
         )
@@ -124,10 +137,10 @@ async fn export_unless(
         let _ = write!(line, "\nwithdrawn: {withdrawn}");
     }
     if !was_sound {
-        let left = checked(spec, target.archive.as_ref(), exports.schema()).await?;
+        let left = checked(to, target.archive.as_ref(), exports.schema()).await?;
         if !left.is_valid() {
             return Err(Error::Failed(anyhow!(
-                "{spec} was repaired as far as possible, but these faults remain:\n  {}",
+                "{to} was repaired as far as possible, but these faults remain:\n  {}",
                 faults(&left)
             )));
         }
@@ -183,25 +196,43 @@ async fn explained(exports: &Arc<dyn Exports>, withdrawn: Vec<Id>) -> Result<Vec
 
 /// The faults of an archive; an empty one has none.
 async fn checked(
-    spec: &ArchiveSpec,
+    to: &Destination,
     archive: &dyn DataArchive,
     schema: &'static Schema,
 ) -> Result<Verification, Error> {
     let found = archive::verify(archive, schema, Depth::Whole).await;
-    let found = found.tried(|| format!("could not verify {spec}"))?;
+    let found = found.tried(|| format!("could not verify {to}"))?;
     // There is nothing to repair in what is no archive of this program.
     if !found.is_valid() && found.damaged.is_empty() && found.manifests.is_empty() {
-        return Err(Error::Failed(anyhow!("{spec}: {}", faults(&found))));
+        return Err(Error::Failed(anyhow!("{to}: {}", faults(&found))));
     }
     Ok(found)
 }
 
+impl Session {
+    /// What to export to. A running process has one for `ARCHIVE` already.
+    async fn target(
+        &self,
+        to: &Destination,
+        exports: &Arc<dyn Exports>,
+    ) -> Result<ExportTarget, Error> {
+        let running = self.running.as_ref();
+        let is_own = to.to_string() == self.config.archive.to_string()
+            && to.spec().absolute() == self.config.archive.absolute();
+        match running.and_then(|running| running.target.as_ref()) {
+            Some(target) if is_own => Ok(target.clone()),
+            _ => target(&self.config, to, exports, beside(&self.config)?).await,
+        }
+    }
+}
+
 pub(super) async fn target(
     config: &Config,
-    spec: &ArchiveSpec,
+    to: &Destination,
     exports: &Arc<dyn Exports>,
     beside: Option<Arc<dyn SideFiles>>,
 ) -> Result<ExportTarget, Error> {
+    let spec = to.spec();
     let mut claims = Claims::default();
     if spec.takes_claims() {
         let own = claims.name.clone();
@@ -211,7 +242,7 @@ pub(super) async fn target(
     let (access, network) = (&config.access, &config.network);
     let copies = config.access.clone();
     Ok(ExportTarget {
-        name: spec.to_string(),
+        name: to.to_string(),
         archive: propsbot_backends::open_to_write(spec, access, network, claims)?.into(),
         beside,
         made: ExportProgressBoard::default(),
@@ -221,22 +252,25 @@ pub(super) async fn target(
 }
 
 /// Returns what an export would write, and for every part whether it's exported.
-pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
-    let spec = to.unwrap_or(&config.archive);
-    let beside = beside(config)?;
-    let exports = provider(config).exports().await?;
-    let target = target(config, spec, &exports, beside).await?;
+pub(super) async fn dry_run(
+    session: &Session,
+    to: Option<&Destination>,
+) -> Result<Vec<String>, Error> {
+    let own = Destination::new(session.config.archive.clone());
+    let to = to.unwrap_or(&own);
+    let exports = session.provider.exports().await?;
+    let target = session.target(to, &exports).await?;
     let would = mirror::dry_run(&exports, &target, Clock::now())
         .await
-        .tried(|| format!("could not work out what an export to {spec} would write"))?;
+        .tried(|| format!("could not work out what an export to {to} would write"))?;
     let mut lines = vec![if would.changed {
         format!(
-            "{spec} would be at generation {}: {}",
+            "{to} would be at generation {}: {}",
             would.generation,
             written(&would)
         )
     } else {
-        format!("{spec} would stay at generation {}", would.generation)
+        format!("{to} would stay at generation {}", would.generation)
     }];
     // What readers are about to lose comes first.
     let withdrawn = explained(&exports, would.withdrawn).await?.into_iter();

@@ -19,6 +19,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a process that ended with this exit code.
+    pub(super) fn with_code(code: u8, text: String) -> Self {
+        let error = anyhow::Error::msg(text);
+        match code {
+            2 => Self::Wrong(error),
+            3 => Self::Incomplete(error),
+            _ => Self::Failed(error),
+        }
+    }
+
+    /// Whether another process has the store open.
+    pub fn is_store_in_use(&self) -> bool {
+        let (Self::Wrong(error) | Self::Incomplete(error) | Self::Failed(error)) = self;
+        let mut causes = error.chain();
+        causes.any(|cause| matches!(cause.downcast_ref(), Some(StoreError::InUse { .. })))
+    }
+
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) => 1,

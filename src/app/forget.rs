@@ -1,7 +1,8 @@
 //! `propsbot forget`: deletes a member's data if they can't request that themselves, or a guild's.
 
-use super::{Error, providers::provider};
-use crate::config::Config;
+use std::io;
+
+use super::{Error, console::Console, control::Session, providers::provider};
 use propsbot_backends::{ArchiveSpec, History, drop_copies};
 use propsbot_mirror::{DataProvider as _, ForgetRequest};
 
@@ -9,12 +10,23 @@ use propsbot_mirror::{DataProvider as _, ForgetRequest};
 ///
 /// # Errors
 /// A missing store or one in use, and a user or guild that it can't delete.
-pub async fn forget(config: &Config, request: &ForgetRequest) -> Result<Vec<String>, Error> {
-    let mut lines = provider(config).forget(request).await?;
+pub(super) async fn forget(
+    session: &Session,
+    request: &ForgetRequest,
+    console: &Console,
+) -> Result<Vec<String>, Error> {
+    let config = &session.config;
+    let mut lines = if session.running.is_some() {
+        let lines = session.provider.forget_live(request).await?;
+        let note =
+            "the store's files still contain what was deleted, until propsbot starts the next time";
+        console.notify(note.to_owned()).await;
+        lines
+    } else {
+        provider(config).forget(request).await?
+    };
     if let Err(error) = drop_copies(&config.access) {
-        lines.push(format!(
-            "warning: could not remove the cached copies of archives (CACHE_PATH): {error}"
-        ));
+        lines.push(left_copies(&error));
     }
     let (archive, access) = (&config.archive, &config.access);
     let history = match archive {
@@ -29,4 +41,9 @@ pub async fn forget(config: &Config, request: &ForgetRequest) -> Result<Vec<Stri
         ));
     }
     Ok(lines)
+}
+
+/// The warning that cached archives may still contain what was deleted.
+pub(super) fn left_copies(error: &io::Error) -> String {
+    format!("warning: could not remove the cached copies of archives (CACHE_PATH): {error}")
 }

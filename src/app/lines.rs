@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::{self, Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Error, print_line};
+use super::{Error, console::Console};
 use propsbot_archive::{Id, printable_json};
 use propsbot_mirror::DataProvider;
 
@@ -23,9 +23,10 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn write(provider: Arc<dyn DataProvider>) -> Self {
+    pub(super) fn write(provider: Arc<dyn DataProvider>, console: Console) -> Self {
         let stop = CancellationToken::new();
-        let written = AbortOnDropHandle::new(tokio::spawn(write(provider, stop.clone())));
+        let writing = write(provider, console, stop.clone());
+        let written = AbortOnDropHandle::new(tokio::spawn(writing));
         Self { stop, written }
     }
 
@@ -39,7 +40,11 @@ impl Lines {
     }
 }
 
-async fn write(provider: Arc<dyn DataProvider>, stop: CancellationToken) -> Result<(), Error> {
+async fn write(
+    provider: Arc<dyn DataProvider>,
+    console: Console,
+    stop: CancellationToken,
+) -> Result<(), Error> {
     let mut tick = time::interval(LOOK);
     let mut last: BTreeMap<Id, (&'static str, Instant)> = BTreeMap::new();
     loop {
@@ -52,7 +57,8 @@ async fn write(provider: Arc<dyn DataProvider>, stop: CancellationToken) -> Resu
             };
             if is_due {
                 last.insert(now.space, (now.phase, Instant::now()));
-                print_line(&printable_json(&Value::Object(now.details).to_string()))?;
+                let line = printable_json(&Value::Object(now.details).to_string());
+                console.print(line).await?;
             }
         }
         if !goes_on {

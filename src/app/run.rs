@@ -8,14 +8,20 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Error, archive::target, bars::log_regularly, plugins::beside, providers::provider};
+use super::{
+    Error,
+    archive::target,
+    bars::log_regularly,
+    control::{Destination, Running, Session, serve},
+    plugins::beside,
+};
 use crate::config::Config;
 use propsbot_commands::Runner;
 use propsbot_discord::{DiscordApi, InteractionHandler, MessageSender};
 use propsbot_jobs::{clock::Clock, provider::Connected};
 use propsbot_mirror::{
-    DataProvider as _, ExportControl, Failing, LETTING_GO, ask, export_and_log, export_control,
-    export_regularly, give_up_after,
+    DataProvider as _, ExportControl, ExportTurn, Failing, LETTING_GO, ask, export_and_log,
+    export_control, export_regularly, give_up_after,
 };
 use propsbot_service::{Deps, Service};
 
@@ -29,14 +35,17 @@ const WITH_LAST_EXPORT: Duration = Duration::from_secs(9);
 pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> {
     // A mistake in the configuration must not leave a new store behind.
     let beside = beside(config)?;
-    let provider = Arc::new(provider(config));
+    let turn = ExportTurn::default();
+    let mut session = Session::new(config, None);
+    let provider = Arc::clone(&session.provider);
     // The next start resumes what is interrupted here.
     let Some(store) = stop.run_until_cancelled(provider.store()).await else {
         return Ok(());
     };
     store?;
     let exports = provider.exports().await?;
-    let target = target(config, &config.archive, &exports, beside).await?;
+    let to = Destination::new(config.archive.clone());
+    let target = target(config, &to, &exports, beside).await?;
     let (control, requests) =
         export_control(exports.schema(), target.clone(), config.export_interval);
     let connected = CancellationToken::new();
@@ -44,8 +53,19 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         let connected = connected.clone();
         Box::new(|connection| answer(connection, control, connected).boxed())
     });
-    // If one of the two ends, the other one has to.
+    // If one of them ends, the others have to.
     let stop = stop.child_token();
+    session.running = Some(Running {
+        turn: Arc::clone(&turn),
+        target: Some(target.clone()),
+    });
+    let server = serve(&Arc::new(session), &stop);
+    let controlling = async {
+        stop.cancelled().await;
+        if let Some(server) = server {
+            server.finish().await;
+        }
+    };
     let listening = async {
         let listened = provider.listen(stop.clone()).await;
         stop.cancel();
@@ -53,13 +73,14 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     };
     let exporting = {
         let (exports, target, stop) = (Arc::clone(&exports), target.clone(), stop.clone());
+        let turn = Arc::clone(&turn);
         tokio::spawn(async move {
             if stop
                 .run_until_cancelled(connected.cancelled())
                 .await
                 .is_some()
             {
-                export_regularly(exports, target, requests, Clock::now, stop).await;
+                export_regularly(exports, target, requests, turn, Clock::now, stop).await;
             }
         })
     };
@@ -73,12 +94,13 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         stop.cancelled().await;
         Instant::now()
     };
-    let (listened, exported, stopped_at, ()) =
-        tokio::join!(listening, exporting, stopping, logging);
+    let (listened, exported, stopped_at, (), ()) =
+        tokio::join!(listening, exporting, stopping, logging, controlling);
     listened?;
     exported?;
     let give_up = CancellationToken::new();
     let last = async {
+        let _turn = turn.lock().await;
         if ask(&exports, |exports| exports.ledger().is_due()).await?? {
             // It logs its own failure.
             let mut failing = Failing::default();

@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Error, providers::provider};
-use crate::config::Config;
+use super::Error;
 use propsbot_archive::printable_json;
-use propsbot_mirror::DataProvider as _;
+use propsbot_mirror::DataProvider;
 
 /// The status of every space, as text or JSON.
-pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
-    let spaces = provider(config).status().await?;
+pub(super) async fn status(provider: &dyn DataProvider, json: bool) -> Result<String, Error> {
+    let spaces = provider.status().await?;
     if json {
         let details: Vec<Value> = spaces.into_iter().map(|space| space.details).collect();
         return Ok(printable_json(&serde_json::to_string_pretty(&details)?));

@@ -158,6 +158,18 @@ impl ArchiveSpec {
         matches!(self, Self::Bucket(_))
     }
 
+    /// The same archive for a process in another working directory. A login in a URL is left out.
+    #[must_use]
+    pub fn absolute(&self) -> Self {
+        match self {
+            Self::Folder(path) => {
+                Self::Folder(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+            }
+            Self::Git(place) => Self::Git(place.absolute()),
+            other => other.clone(),
+        }
+    }
+
     /// The required variables that are not set.
     pub fn missing(&self, access: &Access) -> Vec<&'static str> {
         match self {

@@ -3,7 +3,7 @@
 //! Those that the operator names; otherwise the guilds in the store; if there are none, the guild
 //! that the bot joined first, which is then remembered.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tracing::{info, warn};
 
@@ -57,12 +57,31 @@ impl MirroredGuilds {
         self.read().first() == Some(&guild) || self.0.operators.contains(&admin)
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<GuildId>> {
+    /// Ends the mirroring of a guild. Returns its place if it was mirrored.
+    pub(super) fn remove(&self, guild: GuildId) -> Option<usize> {
+        let mut guilds = self.write();
+        let place = guilds.iter().position(|other| *other == guild)?;
+        guilds.remove(place);
+        Some(place)
+    }
+
+    /// Mirrors a guild again that was removed from this place.
+    pub(super) fn insert(&self, place: usize, guild: GuildId) {
+        let mut guilds = self.write();
+        let place = place.min(guilds.len());
+        guilds.insert(place, guild);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Vec<GuildId>> {
         self.0.guilds.read().expect("no reader panics")
     }
 
+    fn write(&self) -> RwLockWriteGuard<'_, Vec<GuildId>> {
+        self.0.guilds.write().expect("no change panics")
+    }
+
     fn set(&self, guilds: Vec<GuildId>) {
-        *self.0.guilds.write().expect("no reader panics") = guilds;
+        *self.write() = guilds;
     }
 }
 

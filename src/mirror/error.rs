@@ -15,8 +15,8 @@ pub enum StoreError {
     },
     /// Another process uses it.
     #[error(
-        "the store {path} is in use by another propsbot; stop that one first, or set STORE_PATH to \
-         another folder"
+        "the store {path} (STORE_PATH) is in use by another propsbot, and only one at a time can use it. Wait \
+         until that one has ended, or stop it"
     )]
     InUse {
         /// The store's folder.

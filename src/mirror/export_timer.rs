@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, mem, pin::pin, sync::Arc, time::Duration};
 
 use propsbot_archive::{Millis, Summary};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
@@ -14,15 +15,19 @@ use crate::{
 /// How long a running export may continue on shutdown. Most end in this time.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// Held by an export. Exports from one store run one at a time, since they share its spool and its ledger.
+pub type ExportTurn = Arc<Mutex<()>>;
+
 /// How long a cancelled export may take to release the archive.
 pub const LETTING_GO: Duration = Duration::from_secs(2);
 
-/// Exports every `interval` and on request, one export at a time, until stopped. The interval
+/// Exports every `interval` and on request until stopped, each time once it has the `turn`. The interval
 /// varies by a tenth, so that many bots don't export at the same time.
 pub async fn export_regularly(
     provider: Arc<dyn Exports>,
     target: ExportTarget,
     mut asked: ExportRequests,
+    turn: ExportTurn,
     now: fn() -> Millis,
     stop: CancellationToken,
 ) {
@@ -36,7 +41,10 @@ pub async fn export_regularly(
     let mut last = last_ended(&provider).await.unwrap_or_else(now);
     while let Some(waiting) = stop.run_until_cancelled(asked.next(last, now())).await {
         let give_up = CancellationToken::new();
-        let exporting = export_and_log(&provider, &target, now(), &give_up, &mut failing);
+        let exporting = async {
+            let _turn = turn.lock().await;
+            export_and_log(&provider, &target, now(), &give_up, &mut failing).await
+        };
         let out_of_time = async {
             stop.cancelled().await;
             tokio::time::sleep(GRACE).await;

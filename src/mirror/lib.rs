@@ -52,7 +52,9 @@ pub use export_control::{ExportBoard, ExportControl, ExportRequests, export_cont
 pub use export_report::{
     ExportOutcome, ExportReport, FinishedExport, WithdrawnPart, export_and_record,
 };
-pub use export_timer::{Failing, LETTING_GO, export_and_log, export_regularly, give_up_after};
+pub use export_timer::{
+    ExportTurn, Failing, LETTING_GO, export_and_log, export_regularly, give_up_after,
+};
 pub use finding::{Finding, Outcome, with_causes};
 pub use index::IndexedRow;
 pub use inspect::{Footprint, footprint, inspect, nearest};

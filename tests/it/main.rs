@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod commands;
 mod contradictions;
+mod control;
 mod crash;
 mod damaged;
 mod discord;

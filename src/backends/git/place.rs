@@ -92,6 +92,15 @@ impl GitPlace {
         path.map_or_else(|_| self.url.clone(), |path| path.display().to_string())
     }
 
+    /// The same place for a process in another working directory, without a login.
+    pub(crate) fn absolute(&self) -> Self {
+        Self {
+            url: self.remote(),
+            login: Login::default(),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn login(&self) -> &Login {
         &self.login
     }

@@ -124,8 +124,9 @@ impl Backfill {
         live: bool,
     ) -> Result<Summary, BackfillError> {
         let own = self.of(guild);
-        own.progress.begin(guild, name, own.history.rest());
         let _turn = own.turn.lock().await;
+        // Only now: what had the permit before shows its own progress until then.
+        own.progress.begin(guild, name, own.history.rest());
         let drift =
             move |store: &Store| -> Result<Drift, StoreError> { Ok(store.scrub(guild)?.drift) };
         let before = own.read(drift).await?;

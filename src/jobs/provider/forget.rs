@@ -1,13 +1,20 @@
 //! Deletes the data of a member who can't request it themselves, or of a guild.
 
+use std::time::Duration;
+
+use tokio::{sync::OwnedMutexGuard, time::timeout};
+
 use super::{
     DiscordProvider,
-    mirror::{self, Mirror},
+    mirror::{self, Mirror, OpenStore},
 };
-use crate::{clock::Clock, privacy};
+use crate::{backfill::Backfill, clock::Clock, privacy};
 use propsbot_archive::Id;
 use propsbot_mirror::{ForgetRequest, ProviderError};
 use propsbot_model::{GuildChoice, GuildId, UserId, counted};
+
+/// How long the running work on a guild may take to pause.
+const PAUSING: Duration = Duration::from_secs(20);
 
 impl DiscordProvider {
     pub(super) async fn forget_and_purge(
@@ -24,7 +31,7 @@ impl DiscordProvider {
         let mirror = Mirror::start(self.store().await?).await?;
         let done = match request {
             ForgetRequest::User { user, space } => forget_user(&mirror, user, space.as_ref()).await,
-            ForgetRequest::Space(space) => self.forget_guild(&mirror, space).await,
+            ForgetRequest::Space(space) => self.forget_guild(&mirror, None, space).await,
         };
         mirror.close().await?;
         let mut lines = done?;
@@ -34,9 +41,29 @@ impl DiscordProvider {
         Ok(lines)
     }
 
+    /// Deletes data while [`listen`](propsbot_mirror::DataProvider::listen) or
+    /// [`sync`](propsbot_mirror::DataProvider::sync) runs. The store's files still contain it
+    /// until the store is opened again.
+    ///
+    /// # Errors
+    /// As `forget`; the other work is ending, or doesn't pause for the deletion.
+    pub async fn forget_live(&self, request: &ForgetRequest) -> Result<Vec<String>, ProviderError> {
+        match request {
+            ForgetRequest::User { user, space } => {
+                let live = self.live().await?;
+                forget_user(&live.open, user, space.as_ref()).await
+            }
+            ForgetRequest::Space(space) => {
+                let (open, backfill) = self.connected().await?;
+                self.forget_guild(&open, Some(&backfill), space).await
+            }
+        }
+    }
+
     async fn forget_guild(
         &self,
-        mirror: &Mirror,
+        open: &OpenStore,
+        running: Option<&Backfill>,
         space: &Id,
     ) -> Result<Vec<String>, ProviderError> {
         let guild = guild_id(space)?;
@@ -46,13 +73,14 @@ impl DiscordProvider {
                  there first"
             )));
         }
-        let (known, choices) = mirror::read(&mirror.store, move |store| {
+        let (known, choices) = mirror::read(&open.store, move |store| {
             Ok((store.guild(guild)?, store.guild_choices()?))
         })
         .await?;
         if known.is_none() {
-            let is_it = |choice: &GuildChoice| choice.guild_id == guild && choice.place.is_none();
-            if choices.iter().any(is_it) {
+            let is_of_guild =
+                |choice: &GuildChoice| choice.guild_id == guild && choice.place.is_none();
+            if choices.iter().any(is_of_guild) {
                 // An earlier run was interrupted; opening the store finished its work.
                 return Ok(vec![format!(
                     "guild {guild}: nothing is left to delete; the archive follows with the next export \
@@ -61,7 +89,11 @@ impl DiscordProvider {
             }
             return Err(unknown(guild));
         }
-        let done = privacy::forget_guild(&mirror.store, &mirror.writer, &mirror.clock, guild);
+        let _paused = match running {
+            Some(backfill) => Some(end_mirroring(backfill, guild).await?),
+            None => None,
+        };
+        let done = privacy::forget_guild(&open.store, &open.writer, &open.clock, guild);
         done.await?;
         Ok(vec![format!(
             "guild {guild}: deleted all its data. It is no longer mirrored unless DISCORD_GUILDS names it; \
@@ -70,8 +102,34 @@ impl DiscordProvider {
     }
 }
 
+/// Stops mirroring a guild, and waits until everything heard of it is written. No backfill of it
+/// runs while the returned permit is held.
+///
+/// Single messages that are being read again may still come. The next start deletes them.
+async fn end_mirroring(
+    backfill: &Backfill,
+    guild: GuildId,
+) -> Result<OwnedMutexGuard<()>, ProviderError> {
+    let was_mirrored = backfill.guilds.remove(guild);
+    let permit = backfill.turns.of(guild).lock_owned();
+    let Ok(permit) = timeout(PAUSING, permit).await else {
+        if let Some(place) = was_mirrored {
+            backfill.guilds.insert(place, guild);
+        }
+        return Err(ProviderError::Failed(
+            format!(
+                "the running propsbot is fetching the history of guild {guild}, so nothing was deleted; \
+                 stop it first, then run this again"
+            )
+            .into(),
+        ));
+    };
+    backfill.writer.write(Vec::new()).await?;
+    Ok(permit)
+}
+
 async fn forget_user(
-    mirror: &Mirror,
+    open: &OpenStore,
     user: &Id,
     space: Option<&Id>,
 ) -> Result<Vec<String>, ProviderError> {
@@ -85,7 +143,7 @@ async fn forget_user(
                 "{user} is not a user id (--user): those have 17 digits or more"
             ))
         })?;
-    let guilds = mirror::read(&mirror.store, |store| store.guilds()).await?;
+    let guilds = mirror::read(&open.store, |store| store.guilds()).await?;
     let mut guilds: Vec<GuildId> = guilds.iter().map(|guild| guild.guild_id).collect();
     if let Some(only) = space {
         let only = guild_id(only)?;
@@ -102,11 +160,11 @@ async fn forget_user(
     }
     let mut lines = Vec::new();
     for guild in guilds {
-        let member = mirror::read(&mirror.store, move |store| store.member(guild, user)).await?;
+        let member = mirror::read(&open.store, move |store| store.member(guild, user)).await?;
         let done = privacy::forget(
-            &mirror.store,
-            &mirror.writer,
-            &mirror.clock,
+            &open.store,
+            &open.writer,
+            &open.clock,
             (guild, user),
             Clock::now(),
         );

@@ -85,11 +85,14 @@ impl DiscordProvider {
         };
         let mirror = mirror?;
         let heard = mirror::read(&mirror.store, |store| store.heard()).await?;
+        let showing = self.show(&mirror);
         let connecting = self.connect(&mirror, &stop);
         let Some(connection) = stop.run_until_cancelled(connecting).await else {
+            drop(showing);
             return mirror.close().await;
         };
         let connection = connection?;
+        showing.connected(&connection.backfill);
         let mut tasks = Self::tasks(&mirror, connection, heard, &stop);
 
         let first = tokio::select! {
@@ -108,6 +111,7 @@ impl DiscordProvider {
         });
         let ended_in_time = ending.await.unwrap_or_else(|_| Err(late()));
         tasks.shutdown().await;
+        drop(showing);
         // If the store failed, everything else ended because of it.
         let closed = timeout_at(over, mirror.close()).await;
         closed.unwrap_or_else(|_| Err(late()))?;

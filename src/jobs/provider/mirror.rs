@@ -1,6 +1,6 @@
 //! The open store with its writer.
 
-use std::{fs, io::ErrorKind, path::Path, sync::Arc};
+use std::{fs, io::ErrorKind, ops::Deref, path::Path, sync::Arc};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -14,23 +14,37 @@ use propsbot_mirror::{ProviderError, ask, spool_of};
 use propsbot_model::{Evidence, Fact, Observation};
 use propsbot_store::{Rewrite, Store, StoreError};
 
-pub(super) struct Mirror {
+/// What changes the open store. Drop every clone to let the writer stop.
+#[derive(Clone)]
+pub(super) struct OpenStore {
     pub(super) store: Arc<Store>,
     pub(super) writer: Writer,
     pub(super) clock: Clock,
+}
+
+pub(super) struct Mirror {
+    open: OpenStore,
     stopped: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+impl Deref for Mirror {
+    type Target = OpenStore;
+
+    fn deref(&self) -> &OpenStore {
+        &self.open
+    }
 }
 
 impl Mirror {
     pub(super) async fn start(store: &Arc<Store>) -> Result<Self, ProviderError> {
         let newest = read(store, |store| store.newest()).await?;
         let (writer, stopped) = writer::start(Arc::clone(store));
-        let mirror = Self {
+        let open = OpenStore {
             store: Arc::clone(store),
             writer,
             clock: Clock::after(newest),
-            stopped,
         };
+        let mirror = Self { open, stopped };
         mirror.lose_sessions().await?;
         Ok(mirror)
     }
@@ -51,7 +65,7 @@ impl Mirror {
 
     /// Waits until everything handed to the writer is durable. All other [`Writer`]s must be dropped.
     pub(super) async fn close(self) -> Result<(), ProviderError> {
-        drop(self.writer);
+        drop(self.open);
         match self.stopped.await {
             Ok(result) => Ok(result?),
             Err(_) => Err(ProviderError::Failed(

@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod forget;
 mod listen;
+mod live;
 mod mirror;
 mod progress;
 mod status;
@@ -19,10 +20,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::{error::LogInError, mirror::Mirror, progress::Ended};
+use self::{error::LogInError, live::Stage, mirror::Mirror, progress::Ended};
 use super::{
     backfill::{Backfill, Permit},
     guilds::PerGuild,
@@ -73,6 +74,8 @@ pub struct DiscordProvider {
     ended: Mutex<BTreeMap<GuildId, Ended>>,
     /// Taken by the next [`DataProvider::listen`].
     answering: Mutex<Option<Answering>>,
+    /// What commands can use meanwhile.
+    stage: watch::Sender<Stage>,
 }
 
 impl DiscordProvider {
@@ -84,6 +87,7 @@ impl DiscordProvider {
             boards: PerGuild::default(),
             ended: Mutex::default(),
             answering: Mutex::new(None),
+            stage: watch::Sender::default(),
         }
     }
 

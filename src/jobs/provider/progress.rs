@@ -67,6 +67,11 @@ struct Unreadable<'a> {
 }
 
 impl DiscordProvider {
+    /// Forgets how earlier syncs ended, before another one begins.
+    pub fn begin_progress(&self) {
+        self.ended.lock().expect("no insertion panics").clear();
+    }
+
     /// Records how a guild's sync ended.
     pub(super) fn ended(&self, guild: GuildId, name: &str, done: &Result<Summary, BackfillError>) {
         let ended = Ended {

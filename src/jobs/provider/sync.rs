@@ -13,7 +13,7 @@ use crate::backfill::{Backfill, BackfillError, Depth, Summary, listed};
 use propsbot_archive::Id;
 use propsbot_discord::{RestError, invitation};
 use propsbot_mirror::{ProviderError, SyncRequest, SyncedSpace, SyncedState};
-use propsbot_model::{Drift, GuildId, counted, one_line};
+use propsbot_model::{Drift, Fact, GuildId, counted, one_line};
 
 impl DiscordProvider {
     pub(super) async fn sync_guilds(
@@ -22,28 +22,47 @@ impl DiscordProvider {
         stop: &CancellationToken,
     ) -> Result<Vec<SyncedSpace>, ProviderError> {
         // A mistake must not leave a new store behind.
-        let only = request.space.as_ref().map(guild_id).transpose()?;
+        self.check_space(request.space.as_ref())?;
         let opening = async { Mirror::start(self.store().await?).await };
         let mirror = stop
             .run_until_cancelled(opening)
             .await
             .ok_or_else(stopped)??;
-        let done = stop
-            .run_until_cancelled(self.sync_into(&mirror, request, only))
-            .await;
+        let showing = self.show(&mirror);
+        let syncing = async {
+            let (history, bot) = self.log_in(&mirror.store).await?;
+            let backfill = self.backfill(&mirror, history, bot);
+            showing.connected(&backfill);
+            self.sync_with(&backfill, request, false).await
+        };
+        let done = stop.run_until_cancelled(syncing).await;
+        drop(showing);
         mirror.close().await?;
         done.ok_or_else(stopped)?
     }
 
-    async fn sync_into(
+    /// Fails if this isn't the id of a guild. Reads nothing.
+    pub fn check_space(&self, space: Option<&Id>) -> Result<(), ProviderError> {
+        space.map(guild_id).transpose().map(|_| ())
+    }
+
+    /// `live` says that the gateway is connected and reports everything new.
+    pub(super) async fn sync_with(
         &self,
-        mirror: &Mirror,
+        backfill: &Backfill,
         request: &SyncRequest,
-        only: Option<GuildId>,
+        live: bool,
     ) -> Result<Vec<SyncedSpace>, ProviderError> {
-        let (history, bot) = self.log_in(&mirror.store).await?;
-        let backfill = self.backfill(mirror, history, bot);
-        let (guilds, mut spaces) = choose(&backfill, only).await?;
+        let only = request.space.as_ref().map(guild_id).transpose()?;
+        let before = backfill.guilds.all();
+        let (guilds, mut spaces) = choose(backfill, only).await?;
+        if live {
+            // The gateway's events of a newly mirrored guild count from here on.
+            let at = backfill.clock.stamp();
+            let new = guilds.iter().filter(|(id, _)| !before.contains(id));
+            let new = new.map(|(id, _)| Fact::SessionLost(*id, at));
+            backfill.write(at, new.collect()).await?;
+        }
         backfill.check_application().await?;
         let depth = if request.recheck {
             Depth::Recheck
@@ -51,13 +70,10 @@ impl DiscordProvider {
             Depth::Whole
         };
         // Concurrently: all guilds share the client, which keeps Discord's limits and bounds memory.
-        let work = guilds.iter().map(|(guild, name)| {
-            let backfill = &backfill;
-            async move {
-                let done = backfill.run(*guild, name, depth, None, false).await;
-                self.ended(*guild, name, &done);
-                done
-            }
+        let work = guilds.iter().map(|(guild, name)| async move {
+            let done = backfill.run(*guild, name, depth, None, live).await;
+            self.ended(*guild, name, &done);
+            done
         });
         let all = join_all(work).await;
         for ((guild, name), done) in guilds.into_iter().zip(all) {

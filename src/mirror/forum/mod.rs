@@ -21,10 +21,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Contents, DataProvider, Dirty, Domain, ExportOptions, ExportTarget, ExportView, Exports,
-    Finding, ForgetRequest, Ledger, Mirror, Observed, Place, Progress, ProviderError, ReadRows,
-    Record, Rows, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, SyncedState, Table,
-    View, export, export_control, export_regularly,
+    Contents, DataProvider, Dirty, Domain, ExportOptions, ExportTarget, ExportTurn, ExportView,
+    Exports, Finding, ForgetRequest, Ledger, Mirror, Observed, Place, Progress, ProviderError,
+    ReadRows, Record, Rows, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, SyncedState,
+    Table, View, export, export_control, export_regularly,
 };
 
 static SCHEMA: Schema = Schema {

@@ -136,7 +136,8 @@ async fn exports_on_request_and_records_the_outcome() {
     let (control, requests) = export_control(&SCHEMA, target.clone(), Duration::from_hours(1));
     let stop = CancellationToken::new();
     let now = || Millis(1);
-    let exporting = export_regularly(exports.clone(), target, requests, now, stop.clone());
+    let turn = ExportTurn::default();
+    let exporting = export_regularly(exports.clone(), target, requests, turn, now, stop.clone());
     let exporting = tokio::spawn(exporting);
 
     let done = control.export_now().await.unwrap().unwrap();
