@@ -415,7 +415,7 @@ async fn rude_clients_are_bounded() {
     drop(silent);
 
     let mut endless = connect();
-    let written = (0..64).try_for_each(|_| endless.write_all(&[b'a'; 1 << 16]));
+    let written = (0..1024).try_for_each(|_| endless.write_all(&[b'a'; 1 << 12]));
     assert!(written.is_err(), "4 MB of a first line were taken");
 
     let mut odd = connect();
