@@ -3,6 +3,7 @@
 //! `.env.example` describes every variable; a test keeps the two in sync.
 
 mod environment;
+mod secrets;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
@@ -15,7 +16,7 @@ pub use environment::Environment;
 
 /// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
 /// parses `RUST_LOG`.)
-const VARIABLES: [&str; 18] = [
+const VARIABLES: [&str; 20] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "DISCORD_GUILDS",
@@ -34,6 +35,8 @@ const VARIABLES: [&str; 18] = [
     "EXPORT_SOURCECRED",
     "SOURCECRED_WEIGHTS",
     "RUST_LOG",
+    "LOG_FORMAT",
+    "NO_COLOR",
 ];
 
 fn all_variables() -> impl Iterator<Item = &'static str> {
@@ -41,6 +44,7 @@ fn all_variables() -> impl Iterator<Item = &'static str> {
         .into_iter()
         .chain(BucketAccess::VARIABLES)
         .chain(Network::VARIABLES)
+        .chain(secrets::files())
 }
 
 /// The shortest time between two exports.
@@ -67,8 +71,27 @@ pub struct Config {
     pub export_interval: Duration,
     /// `EXPORT_SOURCECRED`: whether to export SourceCred's files beside the archive, and with what weights.
     pub sourcecred: Option<SourceCredConfig>,
+    /// How and what to log.
+    pub log: LogConfig,
+}
+
+/// How and what to log, always to stderr.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
     /// `RUST_LOG`: what is logged; `info` if unset.
-    pub log: String,
+    pub filter: String,
+    /// `LOG_FORMAT`: text if unset.
+    pub format: LogFormat,
+    /// Whether a terminal gets colours: unless `NO_COLOR` is set. Source: <https://no-color.org>.
+    pub colour: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line to read.
+    Text,
+    /// A JSON object a line, for programs.
+    Json,
 }
 
 /// How to make SourceCred's files beside the archive.
@@ -151,7 +174,8 @@ impl Config {
             _ if needs == Needs::Local => None,
             None => {
                 let help = "is not set: copy the token from the developer portal (your \
-                            application, \"Bot\", \"Reset Token\")";
+                            application, \"Bot\", \"Reset Token\"), or name a file with it in \
+                            DISCORD_TOKEN_FILE";
                 mistakes.push(("DISCORD_TOKEN", help.to_owned()));
                 None
             }
@@ -201,6 +225,8 @@ impl Config {
         let export_interval = value("EXPORT_INTERVAL").unwrap_or("1h");
         let export_interval = note(&mut mistakes, "EXPORT_INTERVAL", interval(export_interval));
 
+        let log_format = noted(&value, &mut mistakes, "LOG_FORMAT", log_format);
+
         let with_sourcecred = value("EXPORT_SOURCECRED")
             .and_then(|text| note(&mut mistakes, "EXPORT_SOURCECRED", yes(text)));
         let weights = value("SOURCECRED_WEIGHTS").map(PathBuf::from);
@@ -230,7 +256,11 @@ impl Config {
                 sourcecred: with_sourcecred
                     .unwrap_or_default()
                     .then_some(SourceCredConfig { weights }),
-                log: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),
+                log: LogConfig {
+                    filter: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),
+                    format: log_format.unwrap_or(LogFormat::Text),
+                    colour: value("NO_COLOR").is_none(),
+                },
             }),
             _ => Err(Mistakes(mistakes)),
         }
@@ -339,6 +369,14 @@ fn yes(text: &str) -> Result<bool, String> {
         "yes" | "true" => Ok(true),
         "no" | "false" => Ok(false),
         _ => Err(format!("{text:?} is neither yes nor no")),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{text:?} is neither text nor json")),
     }
 }
 

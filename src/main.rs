@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
     app::{
@@ -38,7 +38,7 @@ const LAST_TASKS: Duration = Duration::from_millis(500);
 #[command(version)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    request: Request,
 }
 
 /// Help for `check`.
@@ -98,6 +98,31 @@ and stage channels count. So do threads and forum posts: they take the weight, c
 setting of their channel unless they have a weight of their own. Super reactions count. Proposed names
 have at most 31 characters, so that two equal names can't fail the whole run.";
 
+/// Help for `completions`.
+const COMPLETIONS: &str = "\
+Write a shell's completions of propsbot's commands and options to stdout. For example, for bash:
+
+propsbot completions bash > ~/.local/share/bash-completion/completions/propsbot";
+
+#[derive(Subcommand)]
+enum Request {
+    #[command(flatten)]
+    Command(Box<Command>),
+    /// Write a shell's completions of propsbot's commands and options
+    #[command(long_about = COMPLETIONS)]
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page
+    Man {
+        /// Write this page and one for each command into this folder, which must exist
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// What needs the configuration.
 #[derive(Subcommand)]
 enum Command {
     /// Run the bot until SIGINT or SIGTERM
@@ -230,18 +255,10 @@ fn main() -> ExitCode {
             };
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .build();
-    let outcome = match runtime {
-        Ok(runtime) => {
-            let outcome = runtime.block_on(execute(arguments.command));
-            // A DNS lookup that is still running must not delay the exit.
-            runtime.shutdown_timeout(LAST_TASKS);
-            outcome
-        }
-        Err(error) => Err(error.into()),
+    let outcome = match arguments.request {
+        Request::Command(command) => run(*command),
+        Request::Completions { shell } => Ok(app::completions(Arguments::command(), shell)),
+        Request::Man { out } => app::manual(Arguments::command(), out.as_deref()),
     };
     let printed = outcome.and_then(|lines| match &*lines {
         [] => Ok(()),
@@ -258,6 +275,17 @@ fn failed(error: &Error) -> ExitCode {
     let text = printable(&error.to_string());
     let _ = writeln!(io::stderr(), "propsbot: {text}");
     ExitCode::from(error.exit_code())
+}
+
+fn run(command: Command) -> Result<Vec<String>, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()?;
+    let outcome = runtime.block_on(execute(command));
+    // A DNS lookup that is still running must not delay the exit.
+    runtime.shutdown_timeout(LAST_TASKS);
+    outcome
 }
 
 /// Reads the configuration, and logs as it says.

@@ -1,4 +1,4 @@
-//! Logs to stderr: one line for each event, whatever text it quotes.
+//! Logs to stderr: one line for each event, as text or as JSON, whatever it quotes.
 
 use std::{
     fmt,
@@ -12,26 +12,52 @@ use tracing_subscriber::{
     fmt::format::{Writer, debug_fn},
 };
 
-use crate::config::{Config, Mistakes};
-use propsbot_archive::one_line;
+use crate::config::{Config, LogConfig, LogFormat, Mistakes};
+use propsbot_archive::{one_line, printable_json};
 use propsbot_discord::log_filter;
 
-/// Sends logs to stderr, filtered by `filter`, the value of `RUST_LOG`.
+/// Sends logs to stderr.
 ///
 /// # Errors
 /// An invalid filter, or a logger that is already installed.
-pub fn log(filter: &str) -> Result<(), Mistakes> {
+pub fn log(config: &LogConfig) -> Result<(), Mistakes> {
     let mistake = |error: String| Mistakes(vec![("RUST_LOG", error)]);
-    let filter =
-        EnvFilter::try_new(log_filter(filter)).map_err(|error| mistake(error.to_string()))?;
-    tracing_subscriber::fmt()
+    let filter = EnvFilter::try_new(log_filter(&config.filter))
+        .map_err(|error| mistake(error.to_string()))?;
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .fmt_fields(debug_fn(field).delimited(" "))
-        .try_init()
-        .map_err(|error| mistake(error.to_string()))
+        .with_target(false);
+    let installed = match config.format {
+        LogFormat::Text => log
+            .with_writer(io::stderr)
+            .with_ansi(config.colour && io::stderr().is_terminal())
+            .fmt_fields(debug_fn(field).delimited(" "))
+            .try_init(),
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_writer(|| PrintableJson)
+            .try_init(),
+    };
+    installed.map_err(|error| mistake(error.to_string()))
+}
+
+/// Writes JSON to stderr so that nothing in it steers a terminal.
+struct PrintableJson;
+
+impl io::Write for PrintableJson {
+    fn write(&mut self, json: &[u8]) -> io::Result<usize> {
+        // The formatter writes whole lines.
+        let line = printable_json(&String::from_utf8_lossy(json));
+        io::stderr().write_all(line.as_bytes())?;
+        Ok(json.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Warns of tokens and keys that are sent unencrypted.

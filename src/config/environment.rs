@@ -12,7 +12,7 @@ use std::{
 
 use tracing::{info, warn};
 
-use super::{Config, Mistakes, Needs, all_variables};
+use super::{Config, Mistakes, Needs, all_variables, secrets};
 use crate::text_file::read_text;
 use propsbot_network::Network;
 
@@ -47,6 +47,8 @@ const ARCHIVE: (&str, &str) = ("ARCHIVE", "dir:./archive");
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// The folder of systemd's credentials.
+    credentials: Option<PathBuf>,
     /// Names in `.env` that propsbot doesn't read.
     unknown: Vec<Unknown>,
 }
@@ -93,6 +95,7 @@ impl Environment {
                 .map_err(mistake)?;
         }
         read.variables.extend(own);
+        read.credentials = set("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         Ok(read)
     }
 
@@ -128,12 +131,22 @@ impl Environment {
         Ok(read)
     }
 
-    /// Parses the variables.
+    /// Reads secrets from files, and parses the variables.
     ///
     /// # Errors
     /// All mistakes at once.
     pub fn config(&self, needs: Needs) -> Result<Config, Mistakes> {
-        Config::read(&self.variables, needs).map_err(|Mistakes(mut mistakes)| {
+        let mut variables = self.variables.clone();
+        let unread = secrets::read(&mut variables, self.credentials.as_deref(), needs);
+        let read = Config::read(&variables, needs);
+        let read = match read {
+            Ok(_) if !unread.is_empty() => Err(Mistakes(Vec::new())),
+            read => read,
+        };
+        read.map_err(|Mistakes(mut mistakes)| {
+            // A secret that couldn't be read is not missing.
+            mistakes.retain(|(variable, _)| unread.iter().all(|(known, _)| known != variable));
+            mistakes.splice(0..0, unread);
             for (variable, mistake) in &mut mistakes {
                 let meant = |unknown: &&Unknown| unknown.nearest == Some(variable);
                 if let Some(Unknown { name, line, .. }) = self.unknown.iter().find(meant) {
@@ -270,7 +283,8 @@ impl Folders<'_> {
         of_file: &mut BTreeMap<String, String>,
         own: &BTreeMap<String, String>,
     ) -> Result<(), (&'static str, String)> {
-        for (name, default) in PATHS {
+        let secrets = secrets::files().map(|name| (name, None));
+        for (name, default) in PATHS.into_iter().chain(secrets) {
             let Some(value) = value(of_file, own, name, default) else {
                 continue;
             };

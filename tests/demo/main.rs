@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use comfy_table::{ContentArrangement, Table, presets};
 use propsbot::{
     app::{self, GraphOrder, PluginOrder},
-    config::{Config, Needs},
+    config::{Config, LogConfig, LogFormat, Needs},
 };
 use propsbot_archive::Depth;
 use propsbot_graph::{LeaderboardEntry, standings};
@@ -59,7 +59,12 @@ async fn main() -> anyhow::Result<()> {
         discord.url()
     ));
     let config = configure(folder, &discord)?;
-    app::log("propsbot=warn").context("could not start the log")?;
+    app::log(&LogConfig {
+        filter: "propsbot=warn".to_owned(),
+        format: LogFormat::Text,
+        colour: true,
+    })
+    .context("could not start the log")?;
 
     say("2. `propsbot sync`: the bot fetches all history that it may read.");
     for line in app::sync(&config, None, false, false, &CancellationToken::new())

@@ -73,6 +73,12 @@ const CASES: &[Case] = &[
         says: &["RUST_LOG"],
     },
     Case {
+        variables: &[("LOG_FORMAT", "xml")],
+        arguments: &["status"],
+        code: 2,
+        says: &["LOG_FORMAT: \"xml\" is neither text nor json"],
+    },
+    Case {
         variables: &[TOKEN, NOBODY],
         arguments: &["sync"],
         code: 1,
@@ -401,6 +407,8 @@ async fn stdout_has_only_results() {
         (&["sync"], "complete."),
         (&["--help"], "Exit codes"),
         (&["--version"], "propsbot"),
+        (&["completions", "bash"], "complete -F _propsbot"),
+        (&["man"], ".TH propsbot 1"),
     ] {
         let ended = mirror.run(arguments).await.ok();
         assert!(ended.stdout.contains(says), "{ended:#?}");
@@ -408,6 +416,25 @@ async fn stdout_has_only_results() {
     }
     let status = mirror.run(&["status", "--json"]).await.ok();
     serde_json::from_str::<serde_json::Value>(&status.stdout).unwrap();
+}
+
+/// A page for the program and one for each command, without any configuration.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_manual_pages() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join(".env"), "EXPORT_INTERVAL=soon\n").unwrap();
+    fs::create_dir(home.path().join("man1")).unwrap();
+    run(home.path(), &[], &["man", "--out", "man1"]).await.ok();
+    for (page, says) in [
+        ("propsbot.1", "propsbot\\-sync(1)"),
+        ("propsbot-sync.1", "Re\\-read all history"),
+        ("propsbot-completions.1", "bash\\-completion"),
+    ] {
+        let text = fs::read_to_string(home.path().join("man1").join(page)).unwrap();
+        assert!(text.contains(says), "{text}");
+    }
+    let missing = run(home.path(), &[], &["man", "--out", "missing"]).await;
+    missing.failed(1, &["could not write manual pages to missing"]);
 }
 
 /// All files in a folder, recursively.

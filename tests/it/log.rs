@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::discord::{Fault, Overwrite, kind};
 
 use crate::{
@@ -71,9 +71,36 @@ async fn outage(fault: Fault, told: impl Fn(&str) -> String) {
     }
 }
 
-/// The token contains the bot's id, but Discord wasn't asked yet.
+/// The bot starts while Discord is down: it says so once, and logs in when Discord is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn logs_in_only_after_discord_responds() {
+async fn waits_for_discord_at_the_start() {
+    let mut mirror = Mirror::empty().await;
+    let level = ("RUST_LOG".to_owned(), "info,propsbot_jobs=debug".to_owned());
+    mirror.variables.push(level);
+    // With an empty store, and with one that knows the bot.
+    for _ in 0..2 {
+        let discord = &mirror.discord;
+        discord.fail("*", usize::MAX, Fault::Reset);
+        let running = mirror.start(&["run"]);
+        until(&running, "Discord still does not answer").await;
+        assert!(
+            !running.stderr().contains("logged in"),
+            "{}",
+            running.stderr()
+        );
+        discord.heal();
+        until(&running, "logged in").await;
+        running.terminate();
+        let log = running.wait_for(Duration::from_secs(10)).await.ok().stderr;
+        has_once(&log, "WARN");
+        let place = format!("could not log in at {} (DISCORD_API_URL)", discord.url());
+        has_once(&log, &place);
+    }
+}
+
+/// A bot that waits for Discord stops when it is told to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stops_while_discord_is_down() {
     let mut mirror = Mirror::empty().await;
     mirror.sync().await.ok();
     let nowhere = (
@@ -81,9 +108,32 @@ async fn logs_in_only_after_discord_responds() {
         "http://127.0.0.1:1".to_owned(),
     );
     mirror.variables.push(nowhere);
-    let run = mirror.run(&["run"]).await;
-    run.failed(1, &["can't connect to 127.0.0.1:1", "refused"]);
-    assert!(!run.stderr.contains("logged in"), "{run:?}");
+    let running = mirror.start(&["run"]);
+    until(&running, "trying again until Discord answers").await;
+    let log = running.stderr();
+    assert!(log.contains("can't connect to 127.0.0.1:1"), "{log}");
+    running.terminate();
+    running.wait_for(Duration::from_secs(10)).await.ok();
+}
+
+/// Each line is an object that programs can read and that steers no terminal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_json_lines() {
+    let mut mirror = Mirror::empty().await;
+    for (name, value) in [("LOG_FORMAT", "json"), ("RUST_LOG", "trace")] {
+        mirror.variables.push((name.to_owned(), value.to_owned()));
+    }
+    let log = mirror.sync().await.ok().stderr;
+    assert!(log.lines().count() > 20, "{log}");
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        for field in ["timestamp", "level"] {
+            assert!(line[field].is_string(), "{line}");
+        }
+    }
+    assert!(log.contains("\"message\":\"asked Discord\""), "{log}");
+    let secret = mirror.discord.token();
+    assert!(!log.contains(secret.rsplit('.').next().unwrap()));
 }
 
 /// Names with letters that no font has are drawn without log lines.

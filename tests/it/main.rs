@@ -35,6 +35,7 @@ mod query;
 mod recheck;
 mod restore;
 mod scrub;
+mod secrets;
 mod store;
 mod strangers;
 mod sync;

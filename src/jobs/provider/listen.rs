@@ -1,7 +1,8 @@
 //! Mirrors events as they happen: runs the gateway and everything beside it.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, iter, sync::Arc, time::Duration};
 
+use backon::{ExponentialBuilder, Retryable as _};
 use futures::{
     FutureExt as _,
     future::{self, BoxFuture},
@@ -12,7 +13,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{debug, info, warn};
 
 use super::{
     DiscordProvider,
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     acknowledge::{acknowledge, acknowledgements},
-    backfill::{self, Backfill, Requests},
+    backfill::{self, Backfill, BackfillError, Requests},
     clock::Clock,
     daily::{days, log_daily},
     guilds::PerGuild,
@@ -31,8 +32,8 @@ use crate::{
     writer::Writer,
 };
 use propsbot_discord::{
-    self as discord, Gateway, GatewayOptions, InteractionHandler, MessageSender, Rest, Token,
-    log_outages,
+    self as discord, Gateway, GatewayOptions, InteractionHandler, MessageSender, Rest, RestError,
+    Token, log_outages,
 };
 use propsbot_mirror::ProviderError;
 use propsbot_model::{Stamp, User, UserId};
@@ -68,6 +69,27 @@ pub struct Connected {
     pub rest: Rest,
     pub token: Token,
     pub bot: User,
+}
+
+/// How long to wait between two attempts to reach Discord at the start. Each has retries of its own.
+fn patience() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(1))
+        .with_max_delay(Duration::from_mins(1))
+        .without_max_times()
+        .with_jitter()
+}
+
+/// Why Discord can't be reached for now; `None` if the error has another cause.
+fn outage(error: &ProviderError) -> Option<&RestError> {
+    let (ProviderError::Wrong(error) | ProviderError::Failed(error)) = error;
+    let first: &(dyn Error + 'static) = error.as_ref();
+    iter::successors(Some(first), |error| (*error).source())
+        .filter_map(|cause| match cause.downcast_ref() {
+            Some(BackfillError::Rest(error)) => Some(error),
+            _ => cause.downcast_ref(),
+        })
+        .find(|error| error.is_transient())
 }
 
 struct Connection {
@@ -123,10 +145,22 @@ impl DiscordProvider {
         mirror: &Mirror,
         stop: &CancellationToken,
     ) -> Result<Connection, ProviderError> {
-        let (history, bot) = self.log_in(&mirror.store).await?;
-        let rest = history.rest().clone();
-        let backfill = self.backfill(mirror, history, bot);
-        backfill.choose_guilds(None, None).await?;
+        let mut is_told = false;
+        let backfill = (|| self.prepare(mirror))
+            .retry(patience())
+            .when(|error| outage(error).is_some())
+            .notify(|error, wait| {
+                let Some(why) = outage(error) else { return };
+                if is_told {
+                    debug!(%why, ?wait, "Discord still does not answer");
+                } else {
+                    is_told = true;
+                    let place = self.place();
+                    warn!("could not log in {place}: {why}; trying again until Discord answers");
+                }
+            })
+            .await?;
+        let rest = backfill.history.rest().clone();
         let token = self.login().token.clone();
         let answering = self.answering.lock().expect("no assignment panics").take();
         let interactions = match answering {
@@ -158,6 +192,16 @@ impl DiscordProvider {
         // The gateway has accepted the token.
         info!(bot = backfill.bot.username, "logged in");
         Ok(Connection { backfill, gateway })
+    }
+
+    /// Does everything that has to succeed before the gateway can connect.
+    async fn prepare(&self, mirror: &Mirror) -> Result<Backfill, ProviderError> {
+        let (history, bot) = self.log_in(&mirror.store).await?;
+        let backfill = self.backfill(mirror, history, bot);
+        backfill.choose_guilds(None, None).await?;
+        // The store may know all of the above. The gateway asks the same, but gives up sooner.
+        backfill.history.gateway().await?;
+        Ok(backfill)
     }
 
     /// The tasks that run until they are stopped.

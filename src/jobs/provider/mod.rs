@@ -123,13 +123,18 @@ impl DiscordProvider {
 
     async fn bot(&self, discord: &DiscordApi) -> Result<User, ProviderError> {
         let bot = discord.me().await.map_err(|error| LogInError {
-            place: match &self.login().api_url {
-                Some(url) => format!("at {url} (DISCORD_API_URL)"),
-                None => "to Discord".to_owned(),
-            },
+            place: self.place(),
             error,
         });
         Ok(bot?)
+    }
+
+    /// Where the bot logs in, and the variable that configures it.
+    fn place(&self) -> String {
+        match &self.login().api_url {
+            Some(url) => format!("at {url} (DISCORD_API_URL)"),
+            None => "to Discord".to_owned(),
+        }
     }
 
     /// Connects to Discord. Requests the bot's user unless the store knows it already.
