@@ -36,10 +36,10 @@ export async function buildGraph(out) {
 }
 
 /**
- * A simulated community's archive in `dir`, exported with SourceCred's files beside it, made with `weights`. `use` gets
- * its folder, and `propsbot(...arguments)`, which returns what the command said.
+ * A simulated community's archive in `dir`, exported with SourceCred's files beside it, as nobody asked for weights. `use`
+ * gets its folder, and `propsbot(...arguments)`, which returns what the command said.
  */
-export async function withArchive(dir, weights, use) {
+export async function withArchive(dir, use) {
   await withBot(
     dir,
     async (bot) => {
@@ -47,7 +47,7 @@ export async function withArchive(dir, weights, use) {
       await bot.run("export");
       await use({folder: join(dir, "archive"), propsbot: bot.run});
     },
-    {EXPORT_SOURCECRED: "yes", SOURCECRED_WEIGHTS: weights},
+    {EXPORT_SOURCECRED: "yes"},
   );
 }
 

@@ -1,13 +1,15 @@
 // The example instance, connected in each of the ways that docs/sourcecred.md describes.
 
 import assert from "node:assert/strict";
-import {cp, mkdtemp, readFile, rm, symlink, writeFile} from "node:fs/promises";
+import {execFile} from "node:child_process";
+import {cp, mkdtemp, readdir, readFile, rm, writeFile} from "node:fs/promises";
 import {createServer} from "node:http";
 import {createRequire} from "node:module";
 import {tmpdir} from "node:os";
 import {join} from "node:path";
 import {after, before, describe, it} from "node:test";
 import {fileURLToPath} from "node:url";
+import {promisify} from "node:util";
 import {validateWorkflow} from "@action-validator/core";
 import {parse} from "yaml";
 import {PROPSBOT, withArchive} from "./blackbox.js";
@@ -20,11 +22,12 @@ const {Parser} = createRequire(createRequire(import.meta.url).resolve("sourcecre
 const docs = (path) => fileURLToPath(new URL(`../../docs/${path}`, import.meta.url));
 const EXAMPLE = docs("sourcecred-instance");
 const WEIGHTS = join(EXAMPLE, "weights.json");
+const WORKFLOWS = fileURLToPath(new URL("../../.github/workflows", import.meta.url));
 const WORKFLOW = join(EXAMPLE, ".github/workflows/cred.yml");
 const PLUGIN = "config/plugins/external/props";
 
 describe("the example instance", () => {
-  let scratch, archive, drawn, difference, byFile;
+  let scratch, archive, plain, drawn, difference, byFile;
   const instance = async () => {
     const dir = await mkdtemp(join(scratch, "instance-"));
     await cp(EXAMPLE, dir, {recursive: true});
@@ -33,12 +36,16 @@ describe("the example instance", () => {
 
   before(async () => {
     scratch = await mkdtemp(join(tmpdir(), "props-instance-"));
-    await withArchive(scratch, WEIGHTS, async ({folder, propsbot}) => {
+    await withArchive(scratch, async ({folder, propsbot}) => {
       archive = folder;
       drawn = join(scratch, "graph");
       const from = ["graph", "--from", `dir:${folder}`];
       await propsbot(...from, "--out", drawn, "--weights", WEIGHTS);
-      difference = await propsbot(...from, "--out", join(scratch, "other"), "--diff", drawn, "--json");
+      plain = join(scratch, "plain");
+      await propsbot(...from, "--out", plain);
+      const weights = join(scratch, "other.json");
+      await writeFile(weights, JSON.stringify({props: 2, emojis: {"🎉": 3, "👍": 0}}));
+      difference = await propsbot(...from, "--out", join(scratch, "other"), "--weights", weights, "--diff", drawn, "--json");
     });
   });
   after(() => rm(scratch, {recursive: true, force: true}));
@@ -58,6 +65,32 @@ describe("the example instance", () => {
     assert.deepEqual(validateWorkflow(workflow).errors, []);
     const broken = workflow.replace("runs-on:", "run-on:");
     assert.notDeepEqual(validateWorkflow(broken).errors, [], "the validator lets everything pass");
+  });
+
+  it("names actions by commit, as the repository's own workflows do", async () => {
+    const own = (await readdir(WORKFLOWS)).map((name) => join(WORKFLOWS, name));
+    assert.ok(own.length > 1);
+    for (const path of [WORKFLOW, ...own]) {
+      const used = [...(await readFile(path, "utf8")).matchAll(/uses: (.*)/g)].map(([, action]) => action);
+      assert.ok(used.length > 0);
+      // A tag can be moved to other code, a commit's hash can't.
+      for (const action of used) assert.match(action, /^[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/, path);
+    }
+  });
+
+  it("has a lock file that fits its package", async () => {
+    const [{packages}, {dependencies}] = await Promise.all(
+      ["package-lock.json", "package.json"].map(async (name) => JSON.parse(await readFile(join(EXAMPLE, name), "utf8"))),
+    );
+    assert.deepEqual(packages[""].dependencies, dependencies);
+    for (const name of ["sourcecred", "better-sqlite3", "ethereumjs-abi"]) assert.ok(packages[`node_modules/${name}`].integrity);
+  });
+
+  it("has weights that change nothing", async () => {
+    for (const file of GRAPH_FILES) {
+      const [weighted, unweighted] = await Promise.all([drawn, plain].map((folder) => readFile(join(folder, file), "utf8")));
+      assert.equal(weighted, unweighted, `${file} differs`);
+    }
   });
 
   it("computes cred from files", async () => {
@@ -114,15 +147,34 @@ describe("the example instance", () => {
 
   it("computes the same cred in the workflow's steps, the first time and the next", async () => {
     const dir = await instance();
-    await symlink(archive, join(dir, "archive"));
+    await cp(archive, join(dir, "archive"), {recursive: true});
+    const git = (args, env = {}) =>
+      promisify(execFile)("git", ["-c", "user.name=a", "-c", "user.email=a@example.org", ...args], {cwd: dir, env: {...process.env, ...env}});
+    await git(["init", "-q"]);
+    await git(["-C", "archive", "init", "-q"]);
+    await git(["-C", "archive", "add", "--all"]);
+    await git(["-C", "archive", "commit", "-q", "-m", "Export"]);
     const {steps} = parse(await readFile(WORKFLOW, "utf8")).jobs.cred;
     const script = (name) => steps.find((step) => step.name === name).run;
-    for (const _ of ["first", "next"]) {
+    const keep = script("Keep the ledger").replace(/git push\n$/, "");
+    assert.notEqual(keep, script("Keep the ledger"));
+    for (const run of ["first", "next"]) {
+      if (run === "next") {
+        const date = new Date(Date.now() - 2 * 86_400_000).toISOString();
+        await git(["-C", "archive", "commit", "-q", "--amend", "--no-edit"], {GIT_COMMITTER_DATE: date});
+      }
       await runStep(dir, script("Draw the graph"), PROPSBOT);
+      await runStep(dir, script("Tell what changed since yesterday"), PROPSBOT);
       await runStep(dir, script("Compute cred"), PROPSBOT);
+      await runStep(dir, keep, PROPSBOT);
       assert.deepEqual(byMember(await readCred(dir)), byFile);
     }
     assert.match(await readFile(join(dir, "summary.md"), "utf8"), /nodes: 0 appeared, 0 vanished, 0 changed/);
+    // Members' words stay in the archive.
+    const {stdout: kept} = await git(["ls-tree", "-r", "--name-only", "HEAD"]);
+    assert.deepEqual(kept.trim().split("\n"), ["data/.gitkeep", "data/ledger.json"]);
+    const {stdout: others} = await git(["add", "--all", "--dry-run"]);
+    assert.doesNotMatch(others, /graph\.json|identityProposals|archive\/|before\//);
   });
 
   async function cred(dir) {
