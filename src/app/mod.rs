@@ -21,6 +21,7 @@ mod providers;
 mod query;
 mod row_text;
 mod run;
+mod service_manager;
 mod status;
 mod sync;
 

@@ -14,6 +14,7 @@ use super::{
     bars::log_regularly,
     control::{Destination, Running, Session, serve},
     plugins::beside,
+    service_manager,
 };
 use crate::config::Config;
 use propsbot_commands::Runner;
@@ -43,6 +44,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         return Ok(());
     };
     store?;
+    service_manager::ready();
     let exports = provider.exports().await?;
     let to = Destination::new(config.archive.clone());
     let target = target(config, &to, &exports, beside).await?;
@@ -92,6 +94,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     };
     let stopping = async {
         stop.cancelled().await;
+        service_manager::stopping();
         Instant::now()
     };
     let (listened, exported, stopped_at, (), ()) =

@@ -39,6 +39,7 @@ mod secrets;
 mod store;
 mod strangers;
 mod sync;
+mod systemd;
 mod terminal;
 mod texts;
 mod threads;

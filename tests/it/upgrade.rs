@@ -42,7 +42,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 /// A store of schema 1 or 2.
-fn old_store(schema: usize, path: &Path) {
+pub(crate) fn old_store(schema: usize, path: &Path) {
     fs::create_dir_all(path).unwrap();
     fs::write(path.join("lock"), "used\n").unwrap();
     let db = sled::open(path.join("sled")).unwrap();
