@@ -1,10 +1,11 @@
-//! Stores of earlier schemas are upgraded when they are opened, and mean the same.
+//! Stores of every schema so far open, are upgraded, and mean the same.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, io::Read as _, path::Path};
 
+use flate2::read::GzDecoder;
 use propsbot_archive::{Hash, ROOT};
 use propsbot_model::{ChannelId, GuildId, MessageState, Millis, Props, Reaction, tables};
-use propsbot_store::{LastExport, Store};
+use propsbot_store::{LastExport, SCHEMA, Store};
 use serde_json::Value;
 
 use crate::{
@@ -12,12 +13,15 @@ use crate::{
     store::copy,
 };
 
-/// All entries of a store of each earlier schema, as hexadecimal keys and values. The last version
-/// with schema 1 made it of a small community: after an export, more happened, somebody had their
-/// data deleted, and lists of reactors failed. The last version with schema 2 upgraded that store.
-const ROWS: [&str; 2] = [
-    include_str!("../fixtures/store-1/rows.txt"),
-    include_str!("../fixtures/store-2/rows.txt"),
+/// All entries of a store of each schema, as hexadecimal keys and values. The last version with
+/// schema 1 made it of a small community: after an export, more happened, somebody had their data
+/// deleted, and lists of reactors failed. The last version with schema 2 upgraded that store, the last
+/// one with schema 3 upgraded the second, and one with schema 4 did so, too.
+const ROWS: [&[u8]; 4] = [
+    include_bytes!("../fixtures/store-1/rows.txt.gz"),
+    include_bytes!("../fixtures/store-2/rows.txt.gz"),
+    include_bytes!("../fixtures/store-3/rows.txt.gz"),
+    include_bytes!("../fixtures/store-4/rows.txt.gz"),
 ];
 /// What that version's `status --json` and `graph` said.
 const EXPECTED: &str = include_str!("../fixtures/store-1/expected.json");
@@ -41,12 +45,16 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.map(byte).collect()
 }
 
-/// A store of schema 1 or 2.
+/// A store of this schema.
 pub(crate) fn old_store(schema: usize, path: &Path) {
     fs::create_dir_all(path).unwrap();
     fs::write(path.join("lock"), "used\n").unwrap();
     let db = sled::open(path.join("sled")).unwrap();
-    for line in ROWS[schema - 1].lines() {
+    let mut rows = String::new();
+    GzDecoder::new(ROWS[schema - 1])
+        .read_to_string(&mut rows)
+        .unwrap();
+    for line in rows.lines() {
         let (key, value) = line.split_once(' ').unwrap();
         db.insert(bytes(key), bytes(value)).unwrap();
     }
@@ -102,8 +110,9 @@ fn rows_of_channels(store: &Store, guild: GuildId) -> Vec<(Millis, u8, u64)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn earlier_schemas_mean_the_same_after_their_upgrade() {
-    for schema in [1, 2] {
+async fn stores_of_every_schema_mean_the_same() {
+    assert_eq!(usize::try_from(SCHEMA).unwrap(), ROWS.len(), "add a store");
+    for schema in 1..=ROWS.len() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("data");
         old_store(schema, &path);
