@@ -49,6 +49,14 @@ A line for each thing that the bot needs: ✓ it's fine, ✗ it's wrong, ! a per
 couldn't be checked; then what to do. Changes nothing, and works while a bot is running. Ends with 0 if
 nothing is wrong, with 2 if the configuration can't be read, else with 1.";
 
+/// Help for `compact`.
+const COMPACT: &str = "\
+Make the store's folder as small as what is in it; stop the bot first.
+
+The store's files keep what was replaced and removed, and only grow. This rewrites them with what is
+current. It takes as much free disk space as the rows have (`propsbot check` shows both), and can be killed
+at any time: what is in the store stays.";
+
 /// Help for `sync --recheck`.
 const RECHECK: &str = "\
 Re-read all history and every reaction list.
@@ -236,6 +244,9 @@ enum Command {
         #[arg(long, value_name = "ID")]
         guild: Option<Id>,
     },
+    /// Make the store's folder as small as what is in it; stop the bot first
+    #[command(long_about = COMPACT)]
+    Compact,
     /// Show how complete the mirror is
     Status {
         /// Write JSON, for programs
@@ -419,6 +430,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             app::car(&config, &from, &out, replace, &stop).await
         }
         Command::Restore { from } => app::restore(&configured(Needs::Local)?, &from).await,
+        Command::Compact => app::compact(&configured(Needs::Local)?).await,
         Command::Forget { user, guild } => on_store(StoreCommand::Forget { user, guild }).await,
         Command::Status { json } => on_store(StoreCommand::Status { json }).await,
     }

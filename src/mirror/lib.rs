@@ -69,7 +69,7 @@ pub use provider::{
 };
 pub use provider_error::ProviderError;
 pub use record::{PartRecord, Place, Record, Table};
-pub use rewrite::Rewrite;
+pub use rewrite::{Compacted, Rewrite, compact};
 pub use rows::{MemoryRows, ReadRows, Rows};
 pub use upgrade::{OldRow, OldRows};
 pub use view::View;

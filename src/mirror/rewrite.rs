@@ -1,4 +1,4 @@
-//! Rewrites the store into a new folder, so that deleted data leaves the disk.
+//! Rewrites the store into a new folder, so that deleted data leaves the disk, and the disk space with it.
 //!
 //! sled's log keeps replaced and removed values, in a quiet store for months. The copy has only
 //! current values. After a kill or power cut at any step, either the old or the new folder is there
@@ -13,6 +13,7 @@ use std::{
 use crate::{
     Domain, Mirror, ReadRows as _, StoreError, View,
     engine::{Engine, Op},
+    mirror::stored_schema,
 };
 
 /// The deletion rules of the last rewrite; zero while removed rows may still be in the log.
@@ -76,13 +77,16 @@ impl Folders {
         Ok(())
     }
 
-    /// How many bytes a copy needs to be free, if fewer are.
+    /// How many bytes a copy needs to be free, if fewer are: as many as the store has.
     pub(crate) fn lacks_room(&self) -> Result<Option<u64>, StoreError> {
-        let needed = size(&self.current).and_then(|size| {
-            let needed = size.saturating_add(MARGIN);
-            Ok((free(&self.root)? < needed).then_some(needed))
-        });
-        needed.map_err(|error| self.failed(&error))
+        let needed = self.bytes()?.saturating_add(MARGIN);
+        let free = free(&self.root).map_err(|error| self.failed(&error))?;
+        Ok((free < needed).then_some(needed))
+    }
+
+    /// The size of the current folder.
+    fn bytes(&self) -> Result<u64, StoreError> {
+        size(&self.current).map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &io::Error) -> StoreError {
@@ -190,6 +194,35 @@ impl<D: Domain> Mirror<D> {
         folders.replace(inner.engine, copied)?;
         Ok(Rewrite::Done)
     }
+}
+
+/// How large a store was before and after [`compact`], in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Before.
+    pub before: u64,
+    /// After.
+    pub after: u64,
+}
+
+/// Rewrites the store in this folder into a new one, which has only current values. Every entry stays
+/// as it is, whatever the schema, and so does a rewrite that is due.
+///
+/// Doesn't ask for as much room as the store has, since it may be wanted because there is none: if the
+/// disk fills up, the copy is removed and the store stays.
+///
+/// # Errors
+/// [`StoreError`] if the store is in use, can't be opened, or could not be copied. It is then either
+/// unchanged or rewritten.
+pub fn compact(path: &Path) -> Result<Compacted, StoreError> {
+    let engine = Engine::open(path)?;
+    stored_schema(&engine)?;
+    let folders = Folders::new(path);
+    let before = folders.bytes()?;
+    let copied = engine.copy_to(&folders.fresh, |entry| Ok(Some(entry)), Vec::new());
+    folders.replace(engine, copied)?;
+    let after = folders.bytes()?;
+    Ok(Compacted { before, after })
 }
 
 impl View {

@@ -2,7 +2,7 @@
 
 mod archives;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 use simulator::discord::{Fault, Overwrite, bit, kind};
@@ -357,6 +357,24 @@ async fn finds_no_fault_where_there_is_none() {
     running.terminate();
     running.wait().await.ok();
     assert_eq!(mirror.discord.violations(), Vec::<String>::new());
+}
+
+/// A Discord that never answers ends neither the program nor the other checks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_stops_no_other_check() {
+    let mirror = sound().await;
+    let silence = Fault::Delay(Duration::from_hours(1));
+    mirror.discord.fail("*", usize::MAX, silence);
+    let ended = mirror.run(&["check", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let outcome = |check: &str| {
+        let all = findings(&ended);
+        let found = all.iter().find(|found| found["check"] == check);
+        found.unwrap()["outcome"].as_str().unwrap().to_owned()
+    };
+    let outcomes = ["token", "guilds", "archive", "disk", "store"].map(outcome);
+    assert_eq!(outcomes, ["wrong", "unknown", "ok", "ok", "ok"]);
+    assert!(ended.stdout.contains("no answer within 20 s"), "{ended:#?}");
 }
 
 /// A report has what a developer needs, and nothing that is somebody's.

@@ -8,6 +8,7 @@ mod car;
 mod check;
 mod cli;
 mod commands;
+mod compact;
 mod contradictions;
 mod control;
 mod crash;

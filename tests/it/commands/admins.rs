@@ -82,7 +82,7 @@ async fn setup_chooses_channels_and_lists_missing_permissions() {
     let (owner, general) = (discord.owner_id(), server.general);
     let deaf = Overwrite::role(discord.guild_id(), 0, bit::READ_MESSAGE_HISTORY);
     let quiet = discord.create_channel(kind::TEXT, "quiet", vec![deaf]);
-    let lacks = format!("<#{quiet}>: Read Message History");
+    let lacks = format!("✗ <#{quiet}>: missing Read Message History");
     let begun = std::time::Instant::now();
     let answer = loop {
         let answer = server.admin("setup", json!({})).await;
@@ -94,6 +94,18 @@ async fn setup_chooses_channels_and_lists_missing_permissions() {
     says(
         &answer,
         &["dir:./archive", &format!("Not exported: <#{quiet}>")],
+    );
+    assert!(!answer.content.contains("intent"), "{}", answer.content);
+    // What the operator has to switch on is said as `propsbot check` says it.
+    let off = json!({"id": "1", "flags": 0, "bot_public": false}).to_string();
+    let off = Fault::Answer(200, off);
+    discord.fail("GET /applications/@me", 1, off);
+    says(
+        &server.admin("setup", json!({})).await,
+        &[
+            "✗ the Message Content intent is switched off",
+            "developer portal",
+        ],
     );
     let page = answer.message_id.unwrap();
     // A member who got hold of the list can't use it.
