@@ -115,6 +115,10 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
         amounts(totals),
         counted(status.members, "member")
     );
+    if let Some(shards) = status.shards {
+        let (connected, all) = (shards.connected, shards.all);
+        let _ = writeln!(text, "{connected} of {all} shards connected");
+    }
     if totals.texts_missing > 0 {
         let missing = counted(totals.texts_missing, "message");
         let _ = writeln!(

@@ -130,6 +130,7 @@ async fn answer(
         clock: connection.clock,
         progress: connection.progress,
         guilds: connection.guilds,
+        shards: connection.shards,
         sender: MessageSender::new(connection.rest.clone()),
         discord: DiscordApi::new(connection.rest.clone()),
         bot: connection.bot.id,

@@ -30,9 +30,12 @@ const UNKNOWN_MESSAGE: u64 = 10_008;
 /// Discord's codes for "Unknown Member" and "Unknown User".
 const NO_MEMBER: [u64; 2] = [10_007, 10_013];
 
-/// More guilds than an unsharded bot can be in. Source:
-/// <https://discord.com/developers/docs/events/gateway#sharding>.
-const MOST_GUILDS: usize = 10_000;
+/// More guilds than one process mirrors: about as many as 100 shards have.
+const MOST_GUILDS: usize = 100_000;
+
+/// More shards than any bot has. Source:
+/// <https://discord.com/developers/docs/events/gateway#sharding-sharding-for-large-bots>.
+const MOST_SHARDS: u32 = 10_000;
 
 /// Threads on a full page of archived threads.
 const THREADS_A_PAGE: usize = 100;
@@ -116,8 +119,10 @@ impl ThreadList {
 #[derive(Debug)]
 pub struct GatewayAddress {
     pub url: String,
-    /// Shards that Discord recommends for a bot of this size.
+    /// Shards that Discord recommends for a bot of this size; at least 1.
     pub shards: u32,
+    /// Sessions that can start at the same time; at least 1.
+    pub(super) concurrency: u32,
     /// Session starts left, if Discord says.
     pub(super) limit: Option<StartLimit>,
 }
@@ -128,15 +133,18 @@ struct Connection {
     #[serde(default, deserialize_with = "wire::lenient")]
     shards: Option<u32>,
     #[serde(default, deserialize_with = "wire::lenient")]
-    session_start_limit: Option<SessionStartLimit>,
+    session_start_limit: SessionStartLimit,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct SessionStartLimit {
-    remaining: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    remaining: Option<u64>,
     /// In milliseconds.
     #[serde(default, deserialize_with = "wire::lenient")]
     reset_after: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    max_concurrency: Option<u32>,
 }
 
 impl DiscordApi {
@@ -192,12 +200,14 @@ impl DiscordApi {
             Err(RestError::NotFound { .. }) => self.rest.get(&Route::GatewayUrl, read).await?,
             answer => answer?,
         };
+        let starts = connection.session_start_limit;
         Ok(GatewayAddress {
             url: connection.url,
-            shards: connection.shards.unwrap_or(1),
-            limit: connection.session_start_limit.map(|limit| StartLimit {
-                remaining: limit.remaining,
-                reset_after: Duration::from_millis(limit.reset_after),
+            shards: connection.shards.unwrap_or(1).clamp(1, MOST_SHARDS),
+            concurrency: starts.max_concurrency.unwrap_or(1).clamp(1, MOST_SHARDS),
+            limit: starts.remaining.map(|remaining| StartLimit {
+                remaining,
+                reset_after: Duration::from_millis(starts.reset_after),
             }),
         })
     }

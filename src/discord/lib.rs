@@ -30,7 +30,7 @@ pub use budget::{PER_SECOND, Permit, Urgency};
 pub use convert::{GuildSnapshot, Signal, Translated, translate};
 pub use gateway::{
     Gateway, GatewayEnd, GatewayError, GatewayEvent, GatewayItem, GatewayOptions,
-    InteractionHandler, start,
+    InteractionHandler, Shard, ShardCount, Shards, start,
 };
 pub use items::Items;
 pub use log_filter::log_filter;

@@ -101,6 +101,14 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::GuildChosen(it) => rows.put(it)?,
         Fact::Registered(it) => rows.put(it)?,
         Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
+        Fact::Disconnected(guild_id, heard) => {
+            rows.update(Session::none(*guild_id), |row| {
+                row.disconnected.get_or_insert(*heard);
+            })?;
+        }
+        Fact::Connected(guild_id) => {
+            rows.update(Session::none(*guild_id), |row| row.disconnected = None)?;
+        }
         Fact::Noted(guild_id, session, until) => {
             rows.update(Session::none(*guild_id), |row| {
                 // A loss since then is still to be looked back at.
@@ -209,6 +217,7 @@ pub(super) fn next_session<S: Rows>(
     let known: Option<GuildEntity<Guild>> = rows.get((guild_id, guild_id.0))?;
     let heard = known.map_or(at, |_| heard.min(at));
     rows.update(Session::none(guild_id), |row| {
+        let heard = row.disconnected.map_or(heard, |until| until.min(heard));
         row.unheard.get_or_insert(heard);
         row.number += 1;
         row.since = row.since.max(at);

@@ -8,10 +8,11 @@ use super::{
     progress::{Phase, Progress},
     scrub::Pace,
 };
+use propsbot_discord::Shards;
 use propsbot_mirror::FinishedExport;
 use propsbot_model::{
     ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis,
-    Pending, Reason, counted,
+    Pending, Reason, Tally, counted,
 };
 use propsbot_store::{Reader, Store, StoreError};
 
@@ -40,6 +41,27 @@ pub struct GuildStatus {
     pub failures: Vec<FailureStatus>,
     /// The current work, in words.
     pub doing: String,
+    /// The bot's shards, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardsStatus>,
+}
+
+/// How many of the bot's shards are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ShardsStatus {
+    pub connected: usize,
+    pub all: u32,
+}
+
+impl ShardsStatus {
+    /// Returns the status of several shards; `None` if there are fewer.
+    pub fn of(shards: &Shards) -> Option<Self> {
+        let count = shards.count();
+        (count.all > 1).then_some(Self {
+            connected: count.connected,
+            all: count.all,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -54,6 +76,18 @@ pub struct Totals {
     pub props: u64,
     /// Messages whose text Discord withheld.
     pub texts_missing: u64,
+}
+
+impl From<&Tally> for Totals {
+    fn from(tally: &Tally) -> Self {
+        Self {
+            messages: tally.messages,
+            deleted: tally.deleted,
+            reactions: tally.reactions,
+            props: tally.props,
+            texts_missing: tally.texts_missing,
+        }
+    }
 }
 
 impl Totals {
@@ -188,7 +222,8 @@ pub struct FailureStatus {
     pub at: Millis,
 }
 
-/// The sync status of a guild. `progress` is `None` when the bot isn't running.
+/// The sync status of a guild, without the bot's shards. `progress` is `None` when the bot isn't
+/// running.
 pub fn of_guild(
     store: &Store,
     guild: GuildId,
@@ -208,21 +243,9 @@ pub fn of_guild(
             _ => None,
         })
         .collect();
-    let tallies: BTreeMap<ChannelId, Totals> = store
-        .tallies(guild)?
-        .into_iter()
-        .map(|tally| {
-            (
-                tally.channel_id,
-                Totals {
-                    messages: tally.messages,
-                    deleted: tally.deleted,
-                    reactions: tally.reactions,
-                    props: tally.props,
-                    texts_missing: tally.texts_missing,
-                },
-            )
-        })
+    let tallies = store.tallies(guild)?.into_iter();
+    let tallies: BTreeMap<ChannelId, Totals> = tallies
+        .map(|tally| (tally.channel_id, Totals::from(&tally)))
         .collect();
     let mut channels = Vec::new();
     let mut totals = Totals::default();
@@ -295,6 +318,7 @@ pub fn of_guild(
             })
             .collect(),
         doing: doing(guild, progress),
+        shards: None,
     })
 }
 

@@ -207,6 +207,8 @@ fn size(of: &Observation) -> usize {
         | Fact::Forget(..)
         | Fact::Registered(_)
         | Fact::SessionLost(..)
+        | Fact::Disconnected(..)
+        | Fact::Connected(_)
         | Fact::Noted(..)
         | Fact::Unseen(..)
         | Fact::LookedBack(..)

@@ -217,6 +217,11 @@ pub enum Fact {
     /// The gateway session was lost at this time; later events may be missing. A pending look-back
     /// stays pending.
     SessionLost(GuildId, Stamp),
+    /// The connection of the guild's shard ended; events arrived until this time. The session may
+    /// be resumed.
+    Disconnected(GuildId, Stamp),
+    /// The guild's shard is connected, and all earlier events of its session have arrived.
+    Connected(GuildId),
     /// Every channel that changed unseen before this session now has an [`Self::Unseen`]. `Some`
     /// while disconnected: the time up to which events were received.
     Noted(GuildId, SessionNumber, Option<Stamp>),

@@ -241,6 +241,9 @@ pub struct Session {
     /// look-back. `None` while events arrive, or if the process ended meanwhile.
     #[serde(default)]
     pub unheard: Option<Stamp>,
+    /// Until when events arrived, while the guild's shard isn't connected.
+    #[serde(default)]
+    pub disconnected: Option<Stamp>,
 }
 
 impl Session {
@@ -251,6 +254,7 @@ impl Session {
             number: 0,
             since: Stamp::default(),
             unheard: None,
+            disconnected: None,
         }
     }
 }

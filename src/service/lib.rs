@@ -18,14 +18,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use propsbot_discord::{DiscordApi, MessageSender, RestError};
+use propsbot_discord::{DiscordApi, MessageSender, RestError, Shards};
 use propsbot_jobs::{
     clock::Clock,
     estimate,
     guilds::PerGuild,
     mirrored::MirroredGuilds,
     progress::ProgressBoard,
-    status::{self, GuildStatus},
+    status::{self, GuildStatus, ShardsStatus},
     writer::Writer,
 };
 use propsbot_mirror::{Ending, ExportControl, ask};
@@ -206,6 +206,7 @@ pub struct Deps {
     pub progress: PerGuild<ProgressBoard>,
     /// The mirrored guilds, and the bot's operators.
     pub guilds: MirroredGuilds,
+    pub shards: Shards,
     pub sender: MessageSender,
     pub discord: DiscordApi,
     pub bot: UserId,
@@ -236,7 +237,7 @@ impl Service {
         self.heavy.begin(user).await
     }
 
-    /// The sync status of a guild. Exports concern all guilds, so only operators see them.
+    /// The sync status of a guild. Exports and shards concern all guilds, so only operators see them.
     pub async fn sync_status(
         &self,
         guild: GuildId,
@@ -255,7 +256,9 @@ impl Service {
                 )?)
             })
             .await?;
-        if !self.parts.guilds.operates(guild, asker) {
+        if self.parts.guilds.operates(guild, asker) {
+            status.shards = ShardsStatus::of(&self.parts.shards);
+        } else {
             status.export = None;
         }
         if let Some(left) = self.parts.sender.paused() {

@@ -371,10 +371,12 @@ impl Reader {
     /// The time up to which every change of the guild's history is known, however old the message.
     /// Later changes may be found only when history is read again.
     pub fn history_known_until(&self, guild: GuildId) -> Result<Stamp, StoreError> {
-        let known = match self.session(guild)?.unheard {
+        let session = self.session(guild)?;
+        let known = match session.unheard {
             Some(unheard) => unheard,
             None => self.heard()?,
         };
+        let known = session.disconnected.map_or(known, |until| until.min(known));
         let older = self.scrub(guild)?.unheard;
         Ok(older.map_or(known, |older| older.min(known)))
     }

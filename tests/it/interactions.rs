@@ -8,7 +8,9 @@ mod examples;
 use std::time::Duration;
 
 use propsbot_commands::{Runner, wording::unreadable_interaction};
-use propsbot_discord::{DiscordApi, GatewayOptions, MessageSender, Rest, Token, start as connect};
+use propsbot_discord::{
+    DiscordApi, GatewayOptions, MessageSender, Rest, Shards, Token, start as connect,
+};
 use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
 use propsbot_model::{Evidence, Fact, Guild, GuildId, Observation, Stamp, Unread, UserId};
 use propsbot_network::Network;
@@ -75,6 +77,7 @@ async fn answers_malformed_interactions() {
         clock: clock.clone(),
         progress: PerGuild::default(),
         guilds: MirroredGuilds::new(&[GuildId(world.guild)], &[]),
+        shards: Shards::default(),
         sender: MessageSender::new(rest.clone()),
         discord: DiscordApi::new(rest.clone()),
         bot: token.bot().unwrap(),
@@ -89,6 +92,7 @@ async fn answers_malformed_interactions() {
         }),
         capacity: 1 << 20,
         interactions: Box::new(runner),
+        shards: Shards::default(),
         token,
         stop: stop.clone(),
     })

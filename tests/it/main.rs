@@ -37,6 +37,7 @@ mod recheck;
 mod restore;
 mod scrub;
 mod secrets;
+mod shards;
 mod store;
 mod strangers;
 mod sync;

@@ -253,7 +253,10 @@ async fn finds_guilds_joined_or_left_during_an_overflow() {
         if !joined {
             discord.kick_bot();
         }
-        let lost = GatewayItem::Lost { at: clock.stamp() };
+        let lost = GatewayItem::Lost {
+            at: clock.stamp(),
+            shard: None,
+        };
         items.send(lost).unwrap();
         let begun = Instant::now();
         while is_in(&store) != joined || messages(&store) != 1 {

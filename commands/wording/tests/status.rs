@@ -80,6 +80,7 @@ fn a_status() -> GuildStatus {
             at: Millis(1_700_000_000_000),
         }],
         doing: "listening".to_owned(),
+        shards: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::message::{
     Emoji, Extras, Message, Reaction, Reference, mentioned, mentioned_roles, message_type,
 };
 use super::permissions::may_open;
-use super::sessions::{Event, intent};
+use super::sessions::{Event, Recipient, intent};
 use super::state::{Presence, State};
 use super::wire::{EmojiObject, Id, MemberObject, MessageObject, View, tree};
 
@@ -68,6 +68,7 @@ impl State {
             .mutations
             .apply(&event.name, event.data.into_bytes());
         event.data = String::from_utf8(mutated).expect("both texts are UTF-8");
+        event.to = Recipient::Guild(self.guild.id);
         self.sessions.dispatch(event);
     }
 
@@ -156,6 +157,7 @@ impl State {
             intents: intent::GUILD_MESSAGES,
             data: render(self.content()),
             bare: Some(render(false)),
+            to: Recipient::Guild(self.guild.id),
         };
         self.tell(event);
     }

@@ -13,9 +13,12 @@ use tokio::time::Instant;
 use super::faults::EventFault;
 use super::guild::Guild;
 use super::permissions::may_view;
-use super::sessions::{Next, Order, intent};
+use super::sessions::{Next, Order, intent, is_on};
 use super::state::{Presence, Shared, State};
 use super::wire::{self, Id, MemberObject, UserObject, tree};
+
+/// Op 9: the session can't be started or resumed.
+const INVALID_SESSION: &str = r#"{"t":null,"s":null,"op":9,"d":false}"#;
 
 /// How a connection ends.
 enum End {
@@ -251,7 +254,7 @@ impl Client {
                     json!({"t": null, "s": null, "op": 11, "d": null}).to_string(),
                 ))
             }
-            Some(2) => self.identify(data).map(|()| None),
+            Some(2) => self.identify(data),
             Some(6) => self.resume(data),
             Some(3 | 4 | 8 | 31) if self.session.is_none() => Err(4003),
             Some(8) => {
@@ -263,13 +266,16 @@ impl Client {
         }
     }
 
-    fn identify(&mut self, data: &Value) -> Result<(), u16> {
+    fn identify(&mut self, data: &Value) -> Result<Option<String>, u16> {
         if self.session.is_some() {
             return Err(4005);
         }
         let mut state = self.shared.lock();
         let state = &mut *state;
-        state.sessions.identify_attempts += 1;
+        let Some(shard) = shard_of(data) else {
+            return Err(4010);
+        };
+        let too_soon = state.sessions.pace(shard);
         if !is_token(state, data) {
             state
                 .log
@@ -289,13 +295,15 @@ impl Client {
             return Err(code);
         }
         if manners.ignores_identify {
-            return Ok(());
+            return Ok(None);
         }
-        let shard = (data["shard"][0].as_u64(), data["shard"][1].as_u64());
-        if let (Some(shard), Some(shards)) = shard
-            && shard >= shards
-        {
-            return Err(4010);
+        if let Some(since) = too_soon {
+            let violation = format!("gateway: shard {shard:?} identified {since:?} after its lane");
+            state.log.violation(violation);
+            return Ok(Some(INVALID_SESSION.to_owned()));
+        }
+        if shard[1] < state.sessions.sharding.required {
+            return Err(4011);
         }
         let intents = data["intents"].as_u64().ok_or(4013_u16)?;
         if intents & !intent::ALL != 0 {
@@ -305,13 +313,15 @@ impl Client {
             return Err(4014);
         }
         self.compress = data["compress"].as_bool().unwrap_or(false);
-        let id = state.sessions.identify(self.number, intents, self.compress);
-        let shard = [shard.0.unwrap_or(0), shard.1.unwrap_or(1)];
+        let id = state
+            .sessions
+            .identify(self.number, intents, self.compress, shard);
         state
             .sessions
             .push_to(&id, "READY", &ready(state, &id, shard).to_string());
         let here = state.guilds().into_iter();
-        let here = here.filter(|(_, presence)| *presence == Presence::Here);
+        let here =
+            here.filter(|(guild, presence)| *presence == Presence::Here && is_on(shard, guild.id));
         let told: Vec<String> = here
             .map(|(guild, _)| wire::guild_create(guild).to_string())
             .collect();
@@ -320,7 +330,7 @@ impl Client {
         }
         self.session = Some(id);
         self.sent = 0;
-        Ok(())
+        Ok(None)
     }
 
     fn resume(&mut self, data: &Value) -> Result<Option<String>, u16> {
@@ -341,9 +351,7 @@ impl Client {
         let id = data["session_id"].as_str().unwrap_or_default();
         let seq = data["seq"].as_u64().unwrap_or(0);
         match state.sessions.resume(self.number, id, seq) {
-            None => Ok(Some(
-                json!({"t": null, "s": null, "op": 9, "d": false}).to_string(),
-            )),
+            None => Ok(Some(INVALID_SESSION.to_owned())),
             Some(Err(())) => Err(4007),
             Some(Ok(compress)) => {
                 self.compress = compress;
@@ -421,6 +429,20 @@ fn is_token(state: &State, data: &Value) -> bool {
     token.strip_prefix("Bot ").unwrap_or(token) == state.token
 }
 
+/// The shard that IDENTIFY names: id and count; `None` if it is no shard.
+fn shard_of(data: &Value) -> Option<[u64; 2]> {
+    let shard = match &data["shard"] {
+        Value::Null => return Some([0, 1]),
+        Value::Array(shard) => shard,
+        _ => return None,
+    };
+    let [id, count] = shard.as_slice() else {
+        return None;
+    };
+    let (id, count) = (id.as_u64()?, count.as_u64()?);
+    (id < count).then_some([id, count])
+}
+
 /// The record must not contain the token.
 fn hide_token(mut payload: Value) -> Value {
     if let Some(token) = payload.pointer_mut("/d/token") {
@@ -437,7 +459,8 @@ fn ready(state: &State, session: &str, shard: [u64; 2]) -> Value {
     user["email"] = Value::Null;
     let url = state.url.replacen("http", "ws", 1) + "/gateway";
     let joined = state.guilds().into_iter();
-    let joined = joined.filter(|(_, presence)| *presence != Presence::Removed);
+    let joined =
+        joined.filter(|(guild, presence)| *presence != Presence::Removed && is_on(shard, guild.id));
     let guilds: Vec<Value> = joined
         .map(|(guild, _)| json!({"id": Id(guild.id), "unavailable": true}))
         .collect();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::message::{Cause, Extras, Message, flag, message_type};
 use super::permissions::in_channel;
-use super::sessions::Event;
+use super::sessions::{Event, Recipient};
 use super::state::State;
 use super::wire::{self, Id, MemberObject, MessageObject, UserObject, View, tree};
 
@@ -171,8 +171,9 @@ impl State {
             });
         }
         self.expect_answer(id, token, occasion);
+        let to = Recipient::Guild(self.guild.id);
         self.sessions
-            .dispatch(Event::new("INTERACTION_CREATE", 0, &event));
+            .dispatch(Event::new("INTERACTION_CREATE", 0, &event).to(to));
         InteractionId(id)
     }
 
@@ -223,8 +224,9 @@ impl State {
             message: None,
         };
         self.expect_answer(id, token, occasion);
+        let to = number(&event["guild_id"]).map_or(Recipient::Direct, Recipient::Guild);
         self.sessions
-            .dispatch(Event::new("INTERACTION_CREATE", 0, &event));
+            .dispatch(Event::new("INTERACTION_CREATE", 0, &event).to(to));
         InteractionId(id)
     }
 

@@ -53,7 +53,7 @@ pub use message::{Cause, Emoji, Extras, Message, Reaction, Reference, flag, mess
 pub use options::{Options, Seed, World};
 pub use permissions::{Overwrite, bit};
 pub use record::{Counters, Request};
-pub use sessions::intent;
+pub use sessions::{Identify, intent};
 pub use truth::{Truth, TruthChannel, TruthMember, TruthMessage, TruthReaction, TruthRole};
 
 use guild::Guild;

@@ -10,7 +10,7 @@ use super::gateway::visible;
 use super::guild::{Channel, CustomEmoji, Member, Role, Thread, kind};
 use super::message::{Reference, message_type};
 use super::permissions::{Overwrite, may_view};
-use super::sessions::{Order, intent};
+use super::sessions::{Event, Order, Recipient, intent};
 use super::state::{Presence, State};
 use super::wire::{self, Id, MemberObject, UserObject, tree};
 
@@ -429,8 +429,9 @@ impl State {
         } else {
             self.guild.members.remove(&self.guild.bot);
         }
-        let event = super::sessions::Event::new("GUILD_DELETE", intent::GUILDS, &data);
-        self.sessions.dispatch(event);
+        let event = Event::new("GUILD_DELETE", intent::GUILDS, &data);
+        self.sessions
+            .dispatch(event.to(Recipient::Guild(self.guild.id)));
         self.presence = presence;
     }
 

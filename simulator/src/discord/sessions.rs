@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -30,7 +31,7 @@ pub mod intent {
 /// Number of events a session keeps for a slow or absent client.
 const KEPT: usize = 200_000;
 /// How many disconnected sessions are kept, and for how long.
-const KEPT_SESSIONS: usize = 4;
+const KEPT_SESSIONS: usize = 64;
 const KEPT_MS: i64 = 300_000;
 
 /// An event for the sessions that asked for it.
@@ -42,6 +43,18 @@ pub(crate) struct Event {
     pub(crate) data: String,
     /// The data for sessions without `MESSAGE_CONTENT`, if different.
     pub(crate) bare: Option<String>,
+    /// Whose shard gets it.
+    pub(crate) to: Recipient,
+}
+
+/// Which shards get an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recipient {
+    Everyone,
+    /// The shard of this guild.
+    Guild(u64),
+    /// Shard 0 gets direct messages.
+    Direct,
 }
 
 impl Event {
@@ -51,7 +64,12 @@ impl Event {
             intents,
             data: data.to_string(),
             bare: None,
+            to: Recipient::Everyone,
         }
+    }
+
+    pub(crate) fn to(self, to: Recipient) -> Self {
+        Self { to, ..self }
     }
 }
 
@@ -71,12 +89,47 @@ pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) intents: u64,
     pub(crate) compress: bool,
+    /// Its shard: id and count.
+    pub(crate) shard: [u64; 2],
     pub(crate) seq: u64,
     buffer: VecDeque<(u64, Arc<str>)>,
     /// The fault of an event, and whether its replays have it, too.
     faults: BTreeMap<u64, (EventFault, bool)>,
     connection: Option<u64>,
     left_at: i64,
+}
+
+/// An IDENTIFY, accepted or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Identify {
+    /// When it arrived.
+    pub at: Instant,
+    /// The shard's id and the number of shards.
+    pub shard: [u64; 2],
+}
+
+/// How Discord divides a bot among shards.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sharding {
+    /// The recommended number of shards.
+    pub(crate) recommended: u64,
+    /// The least number of shards: fewer are refused.
+    pub(crate) required: u64,
+    /// The number of lanes: shards whose ids have the same remainder share one.
+    pub(crate) concurrency: u64,
+    /// The time between two identifies of a lane.
+    pub(crate) pace: Duration,
+}
+
+impl Default for Sharding {
+    fn default() -> Self {
+        Self {
+            recommended: 1,
+            required: 1,
+            concurrency: 1,
+            pace: Duration::ZERO,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -116,6 +169,9 @@ pub(crate) struct Sessions {
     pub(crate) identifies: u64,
     /// Including refused and ignored ones.
     pub(crate) identify_attempts: u64,
+    pub(crate) sharding: Sharding,
+    /// All IDENTIFYs, oldest first.
+    pub(crate) identify_log: Vec<Identify>,
     pub(crate) resumes: u64,
 }
 
@@ -144,7 +200,28 @@ impl Sessions {
         }
     }
 
-    pub(crate) fn identify(&mut self, connection: u64, intents: u64, compress: bool) -> String {
+    /// Records an IDENTIFY. Returns how long ago its lane had the last one, if that is too short.
+    pub(crate) fn pace(&mut self, shard: [u64; 2]) -> Option<Duration> {
+        self.identify_attempts += 1;
+        let at = Instant::now();
+        let Sharding {
+            concurrency, pace, ..
+        } = self.sharding;
+        let lane = |of: [u64; 2]| of[0] % concurrency;
+        let mut earlier = self.identify_log.iter().rev();
+        let last = earlier.find(|earlier| lane(earlier.shard) == lane(shard));
+        let since = last.map(|last| at.duration_since(last.at));
+        self.identify_log.push(Identify { at, shard });
+        since.filter(|since| *since < pace)
+    }
+
+    pub(crate) fn identify(
+        &mut self,
+        connection: u64,
+        intents: u64,
+        compress: bool,
+        shard: [u64; 2],
+    ) -> String {
         self.forget_old();
         self.identifies += 1;
         let id = format!(
@@ -155,6 +232,7 @@ impl Sessions {
             id: id.clone(),
             intents,
             compress,
+            shard,
             seq: 0,
             buffer: VecDeque::new(),
             faults: BTreeMap::new(),
@@ -292,7 +370,8 @@ impl Sessions {
         let mut any = false;
         let fault = self.planned.pop_front();
         for session in &mut self.all {
-            if event.intents == 0 || session.intents & event.intents != 0 {
+            let is_asked_for = event.intents == 0 || session.intents & event.intents != 0;
+            if is_asked_for && session.gets(event.to) {
                 let bare = event
                     .bare
                     .as_deref()
@@ -344,6 +423,17 @@ impl Sessions {
         }
     }
 
+    /// Sends an order to a shard's connection. Returns its session.
+    pub(crate) fn order_shard(&mut self, shard: u64, order: Order) -> Option<String> {
+        let session = self
+            .all
+            .iter()
+            .find(|session| session.shard[0] == shard && session.connection.is_some())?;
+        let (id, connection) = (session.id.clone(), session.connection?);
+        self.order(connection, order);
+        Some(id)
+    }
+
     /// Op 9 to every connection; unless resumable, the sessions are lost.
     pub(crate) fn invalidate(&mut self, resumable: bool) {
         self.order_all(&Order::Send(
@@ -374,6 +464,15 @@ impl Sessions {
 }
 
 impl Session {
+    /// Whether its shard gets events of this guild.
+    pub(crate) fn gets(&self, to: Recipient) -> bool {
+        match to {
+            Recipient::Everyone => true,
+            Recipient::Guild(guild) => is_on(self.shard, guild),
+            Recipient::Direct => self.shard[0] == 0,
+        }
+    }
+
     fn push(&mut self, name: &str, data: &str) {
         self.seq += 1;
         let payload = format!(r#"{{"t":"{name}","s":{},"op":0,"d":{data}}}"#, self.seq);
@@ -382,4 +481,9 @@ impl Session {
             self.buffer.pop_front();
         }
     }
+}
+
+/// Whether a guild is on this shard, as on Discord's "Gateway" page.
+pub(crate) fn is_on([id, count]: [u64; 2], guild: u64) -> bool {
+    (guild >> 22) % count == id
 }

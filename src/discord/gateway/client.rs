@@ -1,4 +1,4 @@
-//! The gateway's client: connections, and the session that outlives them.
+//! A shard's client: connections, and the session that outlives them.
 //!
 //! Owns the protocol: what to send when, and how to react. Leaves frames to `connection` and events
 //! to `convert`. Source: <https://discord.com/developers/docs/events/gateway>.
@@ -10,20 +10,21 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::{
-    GatewayError, INTENTS, InteractionHandler,
+    GatewayError, INTENTS, Shard,
     close::{AfterClose, after_close},
     connection::{Connection, Received},
-    intake::{GatewayEvent, Intake},
+    fleet::Fleet,
+    intake::GatewayEvent,
     pacing::Pacing,
     payload::{Payload, op},
     session::{Repair, Sequence, Session},
+    starts::{NoTurn, Turn},
 };
-use crate::{DiscordApi, RestError, Token, convert, json, wire};
+use crate::{convert, json, wire};
 use propsbot_model::UserId;
-use propsbot_network::Network;
 
 /// Time limit for the gateway's HELLO.
 const HELLO: Duration = Duration::from_secs(15);
@@ -44,35 +45,37 @@ const WORTH_RESUMING: u32 = 10;
 const BE_BACK: u16 = 4000;
 
 pub(super) struct Client {
-    pub(super) connection: Option<Connection>,
-    pub(super) core: Core,
+    connection: Option<Connection>,
+    core: Core,
 }
 
 /// Everything except the connection.
-pub(super) struct Core {
-    pub(super) network: Network,
-    pub(super) token: Token,
-    /// Looks up the gateway's address.
-    pub(super) history: DiscordApi,
-    /// The gateway's URL.
-    pub(super) url: String,
-    /// Whether `url` and the session start limit are fresh since the last start.
-    pub(super) is_asked: bool,
-    pub(super) pacing: Pacing,
-    pub(super) intake: Intake,
-    pub(super) interactions: Box<dyn InteractionHandler>,
-    pub(super) session: Option<Session>,
+struct Core {
+    fleet: Fleet,
+    shard: Shard,
+    pacing: Pacing,
+    session: Option<Session>,
     /// When the connection got its session.
-    pub(super) since: Option<Instant>,
-    pub(super) outage: Option<Instant>,
+    since: Option<Instant>,
+    /// The turn to start a session, until Discord answers.
+    turn: Option<Turn>,
 }
 
-enum End {
+/// Why a shard can't go on.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Only the operator can fix it.
+    Final(GatewayError),
+    /// Discord wants more shards.
+    MoreShards,
+}
+
+/// How a connection ended.
+enum Ended {
     /// Resume the session on another connection.
     Resume(String),
     Identify(String),
-    /// Stop: only the operator can fix it.
-    Stop(GatewayError),
+    Stop(End),
 }
 
 #[derive(Deserialize)]
@@ -97,32 +100,45 @@ struct Application {
 }
 
 impl Client {
-    /// Stays connected until `stop`, or until an error that only the operator can fix.
-    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), GatewayError> {
-        let intake = self.core.intake.clone();
+    pub(super) fn new(fleet: Fleet, shard: Shard) -> Self {
+        Self {
+            connection: None,
+            core: Core {
+                fleet,
+                shard,
+                pacing: Pacing::new(shard.count),
+                session: None,
+                since: None,
+                turn: None,
+            },
+        }
+    }
+
+    /// Stays connected until `stop`, or until the shard can't go on.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), End> {
+        let intake = self.core.fleet.intake.clone();
         let end = tokio::select! {
             biased;
             () = stop.cancelled() => Ok(()),
-            () = intake.closed() => Err(GatewayError::Unheard),
-            error = self.keep_connected() => Err(error),
+            () = intake.closed() => Err(End::Final(GatewayError::Unheard)),
+            end = self.keep_connected() => Err(end),
         };
         if let Some(connection) = &mut self.connection {
             connection.close(1000).await;
         }
-        self.core.interactions.finish().await;
         end
     }
 
-    async fn keep_connected(&mut self) -> GatewayError {
+    async fn keep_connected(&mut self) -> End {
         loop {
-            if let Err(error) = self.connect_once().await {
-                return error;
+            if let Err(end) = self.connect_once().await {
+                return end;
             }
         }
     }
 
     /// Waits its turn, connects, and serves the connection until it ends.
-    async fn connect_once(&mut self) -> Result<(), GatewayError> {
+    async fn connect_once(&mut self) -> Result<(), End> {
         let core = &mut self.core;
         sleep(core.pacing.before_connecting()).await;
         let is_dead = core.session.as_ref().is_some_and(Session::is_dead);
@@ -136,16 +152,18 @@ impl Client {
             .session
             .as_ref()
             .and_then(|session| session.url.clone());
-        let url = url.unwrap_or_else(|| core.url.clone());
-        match Connection::open(&core.network, &url).await {
+        let url = url.unwrap_or_else(|| core.fleet.starts.url());
+        match Connection::open(&core.fleet.network, &url).await {
             Ok(connection) => {
                 let connection = self.connection.insert(connection);
-                let end = core.serve(connection).await;
+                let ended = core.serve(connection).await;
+                core.turn = None;
                 connection.close(BE_BACK).await;
                 self.connection = None;
-                core.ended(end)
+                core.ended(ended)
             }
             Err(why) => {
+                core.turn = None;
                 core.forget_resume_url();
                 core.pacing.ended(None);
                 core.note_outage(&why.to_string());
@@ -156,51 +174,36 @@ impl Client {
 }
 
 impl Core {
-    async fn wait_to_start(&mut self) -> Result<(), GatewayError> {
-        loop {
-            sleep(self.pacing.before_starting(Instant::now())).await;
-            if !self.is_asked {
-                match self.history.gateway().await {
-                    Ok(told) => {
-                        self.url = told.url;
-                        self.pacing.learn(told.limit, Instant::now());
-                    }
-                    Err(error @ RestError::BadToken) => return Err(GatewayError::BadToken(error)),
-                    // The previous address stays valid.
-                    Err(error) => debug!(%error, "can't refresh the gateway's address"),
-                }
-            }
-            self.is_asked = false;
-            let Some(wait) = self.pacing.used_up(Instant::now()) else {
-                return Ok(());
-            };
-            let minutes = wait.as_secs().div_ceil(60);
-            warn!(
-                minutes,
-                "Discord's session start limit is used up; asking again after this time. \
-                 Until then, the bot receives no messages and answers no commands"
-            );
-            sleep(wait).await;
-        }
+    async fn wait_to_start(&mut self) -> Result<(), End> {
+        sleep(self.pacing.before_starting(Instant::now())).await;
+        let turn = self.fleet.starts.turn(self.shard).await;
+        self.turn = Some(turn.map_err(|none| match none {
+            NoTurn::BadToken(error) => End::Final(GatewayError::BadToken(error)),
+            NoTurn::MoreShards => End::MoreShards,
+        })?);
+        Ok(())
     }
 
     /// Decides what follows the end of a connection.
-    fn ended(&mut self, end: End) -> Result<(), GatewayError> {
+    fn ended(&mut self, ended: Ended) -> Result<(), End> {
         let lived = self.since.take().map(|since| since.elapsed());
         self.pacing.ended(lived);
         if lived.is_none() {
             self.forget_resume_url();
+        } else {
+            self.fleet.shards.disconnected(self.shard);
+            self.fleet.intake.disconnected(self.shard);
         }
-        match end {
-            End::Stop(error) => return Err(error),
-            End::Identify(why) => {
+        match ended {
+            Ended::Stop(end) => return Err(end),
+            Ended::Identify(why) => {
                 self.session = None;
                 info!("the session with Discord's gateway ended ({why}): starting a new one");
             }
-            End::Resume(why) if self.session.is_some() => {
+            Ended::Resume(why) if self.session.is_some() => {
                 info!("the connection to Discord's gateway ended ({why}): resuming");
             }
-            End::Resume(why) => self.note_outage(&why),
+            Ended::Resume(why) => self.note_outage(&why),
         }
         Ok(())
     }
@@ -212,25 +215,18 @@ impl Core {
         }
     }
 
-    fn note_outage(&mut self, why: &str) {
-        if self.outage.is_some() {
-            debug!("can't connect to Discord's gateway: {why}");
-            return;
-        }
-        self.outage = Some(Instant::now());
-        warn!("can't connect to Discord's gateway: {why}; retrying");
+    fn note_outage(&self, why: &str) {
+        self.fleet.shards.cannot_connect(self.shard, why);
     }
 
     fn note_session(&mut self) {
         self.since = Some(Instant::now());
-        if let Some(since) = self.outage.take() {
-            let seconds = since.elapsed().as_secs();
-            info!(seconds, "connected to Discord's gateway again");
-        }
+        self.turn = None;
+        self.fleet.shards.connected(self.shard);
     }
 
     /// Runs the protocol until the connection ends.
-    async fn serve(&mut self, connection: &mut Connection) -> End {
+    async fn serve(&mut self, connection: &mut Connection) -> Ended {
         let interval = match self.greet(connection).await {
             Ok(interval) => interval,
             Err(end) => return end,
@@ -245,17 +241,17 @@ impl Core {
                 biased;
                 () = sleep_until(beat) => {
                     if !is_acknowledged {
-                        return End::Resume("a heartbeat was not acknowledged".to_owned());
+                        return Ended::Resume("a heartbeat was not acknowledged".to_owned());
                     }
                     if let Err(why) = connection.send(&self.heartbeat()).await {
-                        return End::Resume(why);
+                        return Ended::Resume(why);
                     }
                     is_acknowledged = false;
                     beat = Instant::now() + interval;
                     continue;
                 }
                 () = sleep_until(answer_by), if self.since.is_none() => {
-                    return End::Resume(format!("no answer within {} s", ANSWER.as_secs()));
+                    return Ended::Resume(format!("no answer within {} s", ANSWER.as_secs()));
                 }
                 received = connection.receive() => received,
             };
@@ -274,18 +270,18 @@ impl Core {
                 }
                 Some(op::HEARTBEAT) => {
                     if let Err(why) = connection.send(&self.heartbeat()).await {
-                        return End::Resume(why);
+                        return Ended::Resume(why);
                     }
                 }
                 Some(op::HEARTBEAT_ACK) => is_acknowledged = true,
-                Some(op::RECONNECT) => return End::Resume("Discord requested it".to_owned()),
+                Some(op::RECONNECT) => return Ended::Resume("Discord requested it".to_owned()),
                 Some(op::INVALID_SESSION) => {
                     let can_resume = json::read(payload.data.get().as_bytes()).unwrap_or(false);
                     return if can_resume {
-                        End::Resume("Discord requested it".to_owned())
+                        Ended::Resume("Discord requested it".to_owned())
                     } else {
                         self.pacing.invalidated(Instant::now());
-                        End::Identify("Discord invalidated it".to_owned())
+                        Ended::Identify("Discord invalidated it".to_owned())
                     };
                 }
                 _ => {}
@@ -294,7 +290,7 @@ impl Core {
     }
 
     /// Waits for HELLO, then resumes or identifies. Returns the heartbeat interval.
-    async fn greet(&mut self, connection: &mut Connection) -> Result<Duration, End> {
+    async fn greet(&mut self, connection: &mut Connection) -> Result<Duration, Ended> {
         let hello = async {
             loop {
                 match connection.receive().await {
@@ -310,11 +306,11 @@ impl Core {
             Ok(Ok(data)) => json::read::<Hello>(data.get().as_bytes()),
             Ok(Err(received)) => {
                 let end = self.repaired(received);
-                return Err(end.unwrap_or_else(|| End::Resume("no HELLO".to_owned())));
+                return Err(end.unwrap_or_else(|| Ended::Resume("no HELLO".to_owned())));
             }
             Err(_) => {
                 let why = format!("no HELLO within {} s", HELLO.as_secs());
-                return Err(End::Resume(why));
+                return Err(Ended::Resume(why));
             }
         };
         let interval = hello.ok().and_then(|hello| hello.heartbeat_interval);
@@ -322,24 +318,27 @@ impl Core {
         let sent = if let Some(session) = &mut self.session {
             session.resumed();
             let resume = json!({"op": op::RESUME, "d": {
-                "token": self.token.secret(), "session_id": session.id, "seq": session.seq(),
+                "token": self.fleet.token.secret(), "session_id": session.id, "seq": session.seq(),
             }});
             connection.send(&resume).await
         } else {
             self.pacing.started(Instant::now());
+            if let Some(turn) = &mut self.turn {
+                turn.used();
+            }
             connection.send(&self.identify()).await
         };
-        sent.map_err(End::Resume)?;
+        sent.map_err(Ended::Resume)?;
         Ok(interval.clamp(INTERVALS.0, INTERVALS.1))
     }
 
     fn identify(&self) -> serde_json::Value {
         json!({"op": op::IDENTIFY, "d": {
-            "token": self.token.secret(),
+            "token": self.fleet.token.secret(),
             "intents": INTENTS,
             "compress": true,
             "large_threshold": 250,
-            "shard": [0, 1],
+            "shard": [self.shard.id, self.shard.count],
             "properties": {"os": std::env::consts::OS, "browser": "propsbot", "device": "propsbot"},
         }})
     }
@@ -349,44 +348,45 @@ impl Core {
     }
 
     /// Handles anything but a payload; `None` if the connection can continue.
-    fn repaired(&mut self, received: Received) -> Option<End> {
+    fn repaired(&mut self, received: Received) -> Option<Ended> {
         match received {
             Received::Payload(_) => None,
             Received::Broken(broken) => {
                 warn!("the gateway sent something unreadable: {broken}");
                 self.repair(&broken.to_string())
             }
-            Received::Closed(code) => Some(match after_close(code) {
-                AfterClose::Stop(error) => End::Stop(error),
-                AfterClose::Identify => End::Identify(told(code)),
-                AfterClose::Resume => End::Resume(told(code)),
+            Received::Closed(code) => Some(match after_close(code, self.shard) {
+                AfterClose::Stop(error) => Ended::Stop(End::Final(error)),
+                AfterClose::MoreShards => Ended::Stop(End::MoreShards),
+                AfterClose::Identify => Ended::Identify(told(code)),
+                AfterClose::Resume => Ended::Resume(told(code)),
             }),
-            Received::Lost(why) => Some(End::Resume(why)),
+            Received::Lost(why) => Some(Ended::Resume(why)),
             // If the same data comes again, only a new session gets past it.
             Received::Unusable(why) => {
                 warn!("the gateway sent something unreadable: {why}");
                 Some(match self.session.as_mut().map(Session::repair) {
-                    Some(Repair::Lose) => End::Identify(why),
-                    Some(Repair::Resume) | None => End::Resume(why),
+                    Some(Repair::Lose) => Ended::Identify(why),
+                    Some(Repair::Resume) | None => Ended::Resume(why),
                 })
             }
         }
     }
 
     /// Handles a missing or broken event.
-    fn repair(&mut self, why: &str) -> Option<End> {
+    fn repair(&mut self, why: &str) -> Option<Ended> {
         match self.session.as_mut().map(Session::repair) {
             Some(Repair::Lose) => {
                 warn!("Discord's gateway lost an event ({why}): fetching its content instead");
-                self.intake.lose();
+                self.fleet.intake.lose(self.shard);
                 None
             }
-            Some(Repair::Resume) | None => Some(End::Resume(why.to_owned())),
+            Some(Repair::Resume) | None => Some(Ended::Resume(why.to_owned())),
         }
     }
 
     /// Passes an event to the queue or the interaction handler.
-    fn dispatch(&mut self, payload: Payload) -> Option<End> {
+    fn dispatch(&mut self, payload: Payload) -> Option<Ended> {
         let Payload {
             name, data, seq, ..
         } = payload;
@@ -396,7 +396,7 @@ impl Core {
         } else if let Some(session) = &mut self.session {
             sequence = session.receive(seq);
             if sequence == Sequence::Lost {
-                self.intake.lose();
+                self.fleet.intake.lose(self.shard);
             }
             if sequence == Sequence::Gap {
                 if let Some(end) = self.repair("a sequence number is missing") {
@@ -413,10 +413,12 @@ impl Core {
         if name == "INTERACTION_CREATE" {
             // Answer each interaction once.
             if sequence != Sequence::Again {
-                self.interactions.receive(data);
+                self.fleet.interactions.receive(data);
             }
         } else if convert::is_needed(&name) {
-            self.intake.take(GatewayEvent::new(name, data));
+            self.fleet
+                .intake
+                .take(self.shard, GatewayEvent::new(name, data));
         }
         None
     }
@@ -426,12 +428,14 @@ impl Core {
             return;
         };
         // Don't resume unencrypted if the gateway itself is encrypted.
-        let is_safe = |url: &String| url.starts_with("wss:") || self.url.starts_with("ws:");
+        let is_plain = self.fleet.starts.url().starts_with("ws:");
+        let is_safe = |url: &String| url.starts_with("wss:") || is_plain;
         let url = ready.resume_gateway_url.filter(is_safe);
         self.session = ready
             .session_id
             .map(|id| Session::new(id, url, seq.unwrap_or(0)));
-        self.interactions
+        self.fleet
+            .interactions
             .begin(ready.application.map(|application| application.id));
     }
 }

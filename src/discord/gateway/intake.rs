@@ -8,6 +8,7 @@ use std::{
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::Shard;
 use propsbot_model::Stamp;
 
 /// Bytes that an event takes in the queue besides its payload.
@@ -18,15 +19,21 @@ pub enum GatewayItem {
     Event {
         /// When it was received: later than all earlier items.
         at: Stamp,
+        shard: Shard,
         /// See [`translate`](crate::translate).
         event: GatewayEvent,
     },
-    /// Earlier events never arrived, or the queue was full. All live coverage ends, as with a
-    /// session that could not be resumed.
+    /// Earlier events never arrived, or the queue was full. Live coverage ends, as with a session
+    /// that could not be resumed.
     Lost {
         /// Later than everything that was lost was sent.
         at: Stamp,
+        /// The shard whose events are lost; `None` for all of them.
+        shard: Option<Shard>,
     },
+    /// The shard's connection ended. What happens now arrives late, if its session is resumed, or
+    /// never.
+    Disconnected { at: Stamp, shard: Shard },
 }
 
 pub struct GatewayEvent {
@@ -94,7 +101,7 @@ impl Intake {
 
     /// Queues an event, or drops it if the queue is full.
     /// Waiting would make Discord close the connection, and lose more.
-    pub(super) fn take(&self, mut event: GatewayEvent) {
+    pub(super) fn take(&self, shard: Shard, mut event: GatewayEvent) {
         let mut overflows = self.overflows();
         let at = (self.clock)();
         if *overflows {
@@ -106,7 +113,7 @@ impl Intake {
         if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(size) {
             event.room = Some(room);
             // If the receiver is gone, the gateway stops: see `closed`.
-            let _ = self.sender.send(GatewayItem::Event { at, event });
+            let _ = self.sender.send(GatewayItem::Event { at, shard, event });
             return;
         }
         *overflows = true;
@@ -117,12 +124,21 @@ impl Intake {
         self.tell_overflow();
     }
 
-    /// Reports that events are lost for good.
-    pub(super) fn lose(&self) {
+    /// Reports that events of this shard are lost for good.
+    pub(super) fn lose(&self, shard: Shard) {
+        let shard = Some(shard);
+        self.tell(|at| GatewayItem::Lost { at, shard });
+    }
+
+    /// Reports that the shard's connection ended.
+    pub(super) fn disconnected(&self, shard: Shard) {
+        self.tell(|at| GatewayItem::Disconnected { at, shard });
+    }
+
+    fn tell(&self, item: impl FnOnce(Stamp) -> GatewayItem) {
         let overflows = self.overflows();
         if !*overflows {
-            let at = (self.clock)();
-            let _ = self.sender.send(GatewayItem::Lost { at });
+            let _ = self.sender.send(item((self.clock)()));
         }
     }
 
@@ -135,7 +151,7 @@ impl Intake {
             drop(half);
             let mut overflows = intake.overflows();
             let at = (intake.clock)();
-            let _ = intake.sender.send(GatewayItem::Lost { at });
+            let _ = intake.sender.send(GatewayItem::Lost { at, shard: None });
             *overflows = false;
         });
     }
@@ -153,6 +169,8 @@ mod tests {
 
     use super::*;
 
+    const SHARD: Shard = Shard { id: 0, count: 1 };
+
     fn event() -> GatewayEvent {
         let data = RawValue::from_string(format!("\"{}\"", "x".repeat(798))).unwrap();
         GatewayEvent::new(String::new(), data)
@@ -161,7 +179,7 @@ mod tests {
     fn stamp_of(item: &GatewayItem) -> (bool, i64) {
         match item {
             GatewayItem::Event { at, .. } => (true, at.0),
-            GatewayItem::Lost { at } => (false, at.0),
+            GatewayItem::Lost { at, .. } | GatewayItem::Disconnected { at, .. } => (false, at.0),
         }
     }
 
@@ -175,13 +193,13 @@ mod tests {
     async fn a_full_queue_drops_events_and_reports_it_once() {
         let (intake, mut items) = intake(2_000);
         for _ in 0..5 {
-            intake.take(event());
+            intake.take(SHARD, event());
         }
         assert_eq!(stamp_of(&items.recv().await.unwrap()), (true, 0));
         assert_eq!(stamp_of(&items.recv().await.unwrap()), (true, 1));
         let (is_event, told) = stamp_of(&items.recv().await.unwrap());
         assert!(!is_event && told >= 5, "after all that was dropped");
-        intake.take(event());
+        intake.take(SHARD, event());
         assert!(
             stamp_of(&items.recv().await.unwrap()).0,
             "and then events again"
@@ -194,10 +212,10 @@ mod tests {
     async fn passes_an_event_larger_than_the_queue_alone() {
         let (intake, mut items) = intake(500);
         for _ in 0..3 {
-            intake.take(event());
+            intake.take(SHARD, event());
             assert!(stamp_of(&items.recv().await.unwrap()).0);
         }
-        intake.lose();
+        intake.lose(SHARD);
         assert!(!stamp_of(&items.recv().await.unwrap()).0);
     }
 }

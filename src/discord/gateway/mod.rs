@@ -1,16 +1,19 @@
-//! The gateway connection and the queue of its events.
+//! The gateway's connections and the queue of their events.
 //!
-//! Owns connecting, the session, pacing of session starts, repair of missing or broken events, and
-//! the bounded queue. Events leave in Discord's order, as JSON; `convert` interprets them.
-//! Interactions bypass the queue.
+//! Owns connecting, sessions and shards, the pace of session starts, repair of missing or broken
+//! events, and the bounded queue. Each shard's events leave in Discord's order, as JSON; `convert`
+//! interprets them. Interactions bypass the queue.
 
 mod client;
 mod close;
 mod connection;
+mod fleet;
 mod intake;
 mod pacing;
 mod payload;
 mod session;
+mod shard;
+mod starts;
 
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -19,16 +22,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    client::{Client, Core},
+    fleet::Fleet,
     intake::Intake,
-    pacing::Pacing,
+    starts::{BETWEEN_STARTS, Starts},
 };
 use super::{DiscordApi, Rest, RestError, Token};
 use propsbot_model::{Stamp, UserId};
 use propsbot_network::exposed_host;
 
-pub use self::intake::{GatewayEvent, GatewayItem};
 pub(super) use self::pacing::StartLimit;
+pub use self::{
+    intake::{GatewayEvent, GatewayItem},
+    shard::{Shard, ShardCount, Shards},
+};
 
 const INTENTS: u64 = GatewayIntents::GUILDS
     .union(GatewayIntents::GUILD_MEMBERS)
@@ -48,14 +54,13 @@ pub enum GatewayError {
     #[error(transparent)]
     BadToken(RestError),
     /// Close code 4010.
-    #[error("Discord's gateway rejects shard 0 of 1; please report this")]
-    InvalidShard,
-    /// Close code 4011.
+    #[error("Discord's gateway rejects shard {0}; please report this")]
+    InvalidShard(Shard),
+    /// Close code 4011, although there are as many shards as Discord recommends.
     #[error(
-        "the bot is in so many servers that Discord requires sharding; this version supports \
-         one shard only (about 2,500 servers)"
+        "Discord's gateway requires more than {0} shards, but recommends no more; please report this"
     )]
-    ShardingRequired,
+    ShardingRequired(u32),
     /// Close code 4012.
     #[error("Discord's gateway no longer supports version 10; update the bot")]
     InvalidVersion,
@@ -69,11 +74,6 @@ pub enum GatewayError {
          \"Bot\", \"Privileged Gateway Intents\"), then start the bot again"
     )]
     MissingIntents,
-    #[error(
-        "the bot is in so many servers that Discord wants {0} shards; this version supports one \
-         only (about 2,500 servers)"
-    )]
-    TooManyGuilds(u32),
     #[error("can't get the gateway's address from Discord")]
     NoAddress(#[source] RestError),
     /// The receiver of the items was dropped without a stop signal.
@@ -92,12 +92,14 @@ pub struct GatewayOptions {
     /// Maximum size of the queue in bytes.
     pub capacity: u32,
     pub interactions: Box<dyn InteractionHandler>,
+    /// Shows which shards are connected.
+    pub shards: Shards,
     pub stop: CancellationToken,
 }
 
 /// Handles interactions: commands, buttons, select menus and forms.
 pub trait InteractionHandler: Send + Sync {
-    /// A session began; called for each session.
+    /// A session began; called for each session of each shard.
     fn begin(&self, application: Option<UserId>);
 
     /// Handles the data of an `INTERACTION_CREATE`. Returns at once.
@@ -108,7 +110,7 @@ pub trait InteractionHandler: Send + Sync {
 }
 
 pub struct Gateway {
-    /// Events in Discord's order.
+    /// Events of all shards; those of a shard are in Discord's order.
     pub items: mpsc::UnboundedReceiver<GatewayItem>,
     pub ended: GatewayEnd,
 }
@@ -117,13 +119,14 @@ pub struct Gateway {
 pub struct GatewayEnd(oneshot::Receiver<Result<(), GatewayError>>);
 
 impl GatewayEnd {
-    /// Waits until the connection is closed and its task has ended: seconds after the stop signal.
+    /// Waits until all connections are closed and their tasks have ended: seconds after the stop signal.
     pub async fn wait(self) -> Result<(), GatewayError> {
         self.0.await.unwrap_or(Err(GatewayError::Panicked))
     }
 }
 
-/// Starts the gateway. Gets its address first, so that a bad token or origin fails at once.
+/// Starts the gateway, with as many shards as Discord recommends. Gets its address first, so that a bad
+/// token or origin fails at once.
 /// After the stop signal, it returns a gateway that has already ended.
 ///
 /// # Errors
@@ -145,37 +148,27 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
         RestError::BadToken => GatewayError::BadToken(error),
         error => GatewayError::NoAddress(error),
     })?;
-    if address.shards > 1 {
-        return Err(GatewayError::TooManyGuilds(address.shards));
-    }
     if let Some(host) = exposed_host(&address.url) {
         tracing::warn!(
             host,
             "the gateway's connection is not encrypted: others can read the bot's token"
         );
     }
-    let mut pacing = Pacing::default();
-    pacing.learn(address.limit, tokio::time::Instant::now());
-    let client = Client {
-        connection: None,
-        core: Core {
-            network: options.rest.network().clone(),
-            token: options.token,
-            history,
-            url: address.url,
-            is_asked: true,
-            pacing,
-            intake,
-            interactions: options.interactions,
-            session: None,
-            since: None,
-            outage: None,
-        },
+    if address.shards > 1 {
+        tracing::info!(shards = address.shards, "connecting as Discord recommends");
+    }
+    let fleet = Fleet {
+        network: options.rest.network().clone(),
+        token: options.token,
+        starts: Starts::new(history, address, BETWEEN_STARTS),
+        intake,
+        interactions: options.interactions.into(),
+        shards: options.shards,
     };
     let stop = options.stop;
     tokio::spawn(async move {
         // The receiver may be gone.
-        let _ = tell.send(client.run(stop).await);
+        let _ = tell.send(fleet.run(stop).await);
     });
     Ok(gateway)
 }

@@ -1,4 +1,4 @@
-//! Decides when to reconnect and when to start a session.
+//! Decides how long a shard waits before it reconnects or starts a session after failures.
 //!
 //! Discord resets the token after 1,000 session starts a day, so a failing connection must not
 //! start one after another. Pure: time is an argument.
@@ -21,14 +21,14 @@ const MANY_SHORT: u32 = 10;
 /// Longest wait between two attempts to connect.
 const LONGEST_RECONNECT: Duration = Duration::from_mins(1);
 
-/// Shortest wait between two session starts; Discord's limit.
+/// First wait between two session starts, if the first connection didn't last.
 const BETWEEN_STARTS: Duration = Duration::from_secs(5);
 
 /// Longest wait between two session starts: 96 a day.
 const LONGEST_BETWEEN_STARTS: Duration = Duration::from_mins(15);
 
-/// Longest wait for the limit's reset before asking Discord again.
-const LONGEST_RESET: Duration = Duration::from_hours(1);
+/// How many shards may start that often. More of them wait longer, up to four times.
+const FEW_SHARDS: u32 = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StartLimit {
@@ -37,8 +37,9 @@ pub(crate) struct StartLimit {
     pub(crate) reset_after: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pacing {
+    longest_between_starts: Duration,
     /// Connections in a row without a session.
     failures: u32,
     /// Short connections in a row, with or without a session.
@@ -48,21 +49,25 @@ pub(super) struct Pacing {
     last_start: Option<Instant>,
     /// Earliest time of the next session start.
     not_before: Option<Instant>,
-    limit: Option<(StartLimit, Instant)>,
 }
 
 impl Pacing {
-    /// Records Discord's limit, if it sent one.
-    pub(super) fn learn(&mut self, limit: Option<StartLimit>, now: Instant) {
-        self.limit = limit.map(|limit| (limit, now));
+    /// Of one of this many shards.
+    pub(super) fn new(shards: u32) -> Self {
+        Self {
+            longest_between_starts: LONGEST_BETWEEN_STARTS
+                * shards.div_ceil(FEW_SHARDS).clamp(1, 4),
+            failures: 0,
+            short: 0,
+            starts: 0,
+            last_start: None,
+            not_before: None,
+        }
     }
 
     pub(super) fn started(&mut self, now: Instant) {
         self.starts = self.starts.saturating_add(1);
         self.last_start = Some(now);
-        if let Some((limit, _)) = &mut self.limit {
-            limit.remaining = limit.remaining.saturating_sub(1);
-        }
     }
 
     /// Records that Discord dropped the session: it asks to wait 1 to 5 s.
@@ -114,28 +119,13 @@ impl Pacing {
         };
         let since = now.saturating_duration_since(last);
         let apart = if self.starts < 2 {
-            BETWEEN_STARTS
+            // The queue of starts keeps Discord's pace.
+            Duration::ZERO
         } else {
-            jittered(doubled(
-                BETWEEN_STARTS,
-                self.starts - 1,
-                LONGEST_BETWEEN_STARTS,
-            ))
+            let longest = self.longest_between_starts;
+            jittered(doubled(BETWEEN_STARTS, self.starts - 1, longest))
         };
         apart.saturating_sub(since).max(asked)
-    }
-
-    /// Returns the wait until Discord's limit has starts again; ask Discord again after it.
-    pub(super) fn used_up(&self, now: Instant) -> Option<Duration> {
-        let (limit, asked) = self.limit?;
-        let left = limit
-            .reset_after
-            .saturating_sub(now.saturating_duration_since(asked));
-        (limit.remaining == 0 && !left.is_zero()).then(|| {
-            // Spreads the bots that wait for the same reset.
-            let jitter = rand::rng().random_range(0..1_000);
-            left.min(LONGEST_RESET) + Duration::from_millis(jitter)
-        })
     }
 }
 
@@ -159,21 +149,26 @@ mod tests {
     #[test]
     fn backs_off_after_failed_session_starts() {
         let begun = Instant::now();
-        let (mut pacing, mut now, mut starts) = (Pacing::default(), begun, 0);
-        while now < begun + DAY {
-            now += pacing.before_starting(now);
-            pacing.started(now);
-            pacing.ended(None);
-            starts += 1;
+        for (shards, per_day) in [(1, 90..200), (8, 90..200), (16, 45..100), (1_000, 24..60)] {
+            let (mut pacing, mut now, mut starts) = (Pacing::new(shards), begun, 0);
+            while now < begun + DAY {
+                now += pacing.before_starting(now);
+                pacing.started(now);
+                pacing.ended(None);
+                starts += 1;
+            }
+            assert!(
+                per_day.contains(&starts),
+                "{shards} shards: {starts} starts a day each"
+            );
+            pacing.ended(Some(HELD));
+            assert!(pacing.before_starting(now) <= BETWEEN_STARTS);
         }
-        assert!((90..200).contains(&starts), "{starts} starts a day");
-        pacing.ended(Some(HELD));
-        assert!(pacing.before_starting(now) <= BETWEEN_STARTS);
     }
 
     #[test]
     fn reconnects_at_once_after_a_long_connection() {
-        let mut pacing = Pacing::default();
+        let mut pacing = Pacing::new(1);
         for _ in 0..40 {
             pacing.ended(None);
         }
@@ -185,33 +180,11 @@ mod tests {
 
     #[test]
     fn backs_off_after_short_connections() {
-        let mut pacing = Pacing::default();
+        let mut pacing = Pacing::new(1);
         for _ in 0..40 {
             pacing.ended(Some(WORTH_OPENING / 2));
         }
         assert!(pacing.before_connecting() > LONGEST_RECONNECT / 2);
         assert_eq!(pacing.failures(), 0);
-    }
-
-    #[test]
-    fn keeps_discords_session_start_limit() {
-        let now = Instant::now();
-        let mut pacing = Pacing::default();
-        let limit = |remaining, reset_after| {
-            Some(StartLimit {
-                remaining,
-                reset_after,
-            })
-        };
-        pacing.learn(limit(1, DAY), now);
-        assert_eq!(pacing.used_up(now), None);
-        pacing.started(now);
-        let wait = pacing.used_up(now).unwrap();
-        assert!(wait >= LONGEST_RESET && wait < LONGEST_RESET + Duration::from_secs(1));
-        assert_eq!(pacing.used_up(now + DAY), None);
-        pacing.learn(limit(0, Duration::MAX), now);
-        assert!(pacing.used_up(now).is_some());
-        pacing.learn(None, now);
-        assert_eq!(pacing.used_up(now), None);
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{Backfill, BackfillError, Depth, conclusion::listed, reread::reread};
-use propsbot_discord::{GuildSnapshot, RestError};
+use propsbot_discord::{GuildSnapshot, RestError, Shard};
 use propsbot_model::{Fact, GuildId};
 
 /// Changes within this time of the first are handled together.
@@ -63,7 +63,8 @@ struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
     /// Snapshots from the gateway that are still current.
     told: BTreeMap<GuildId, GuildSnapshot>,
-    all: bool,
+    /// Shards whose guilds are listed and backfilled; `None` stands for all of them.
+    shards: BTreeSet<Option<Shard>>,
     /// Guilds that the bot is in and may mirror.
     candidates: BTreeSet<GuildId>,
 }
@@ -91,9 +92,11 @@ impl Requests {
         });
     }
 
-    /// Requests a backfill of all guilds, after listing them.
-    pub fn guilds(&self) {
-        self.change(|wanted| wanted.all = true);
+    /// Requests a backfill of all guilds, or of those of this shard, after listing them.
+    pub fn guilds(&self, shard: Option<Shard>) {
+        self.change(|wanted| {
+            wanted.shards.insert(shard);
+        });
     }
 
     /// Proposes a guild to mirror: see `Backfill::choose_among`.
@@ -123,8 +126,8 @@ impl Requests {
         wanted.candidates.iter().copied().collect()
     }
 
-    fn take_all(&self) -> bool {
-        mem::take(&mut self.wanted.lock().expect("no change panics").all)
+    fn take_shards(&self) -> BTreeSet<Option<Shard>> {
+        mem::take(&mut self.wanted.lock().expect("no change panics").shards)
     }
 
     /// Takes the requests for guilds that aren't `busy`.
@@ -193,8 +196,14 @@ async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(),
                 Err(fatal) => return Err(fatal),
             }
         }
-        if requests.take_all() {
-            for guild in backfill.guilds().await? {
+        let shards = requests.take_shards();
+        if !shards.is_empty() {
+            let has = |guild| {
+                shards
+                    .iter()
+                    .any(|shard| shard.is_none_or(|of| of.has(guild)))
+            };
+            for guild in backfill.guilds(has).await? {
                 requests.guild(guild, Depth::Whole);
             }
         }
@@ -223,19 +232,23 @@ fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
 }
 
 impl Backfill {
-    /// Lists and records the bot's guilds; falls back to the known ones.
-    async fn guilds(&self) -> Result<BTreeSet<GuildId>, BackfillError> {
+    /// Lists and records those of the bot's guilds that were asked for; falls back to the known ones.
+    async fn guilds(
+        &self,
+        are_asked_for: impl Fn(GuildId) -> bool,
+    ) -> Result<BTreeSet<GuildId>, BackfillError> {
+        let is_wanted = |guild: GuildId| self.guilds.has(guild) && are_asked_for(guild);
         self.writer.write(Vec::new()).await?;
         let known = self.read(|store| store.guilds()).await?;
         let known = known.iter().filter(|known| known.state.now().is_some());
         let known = known.map(|guild| guild.guild_id);
-        let known: BTreeSet<GuildId> = known.filter(|id| self.guilds.has(*id)).collect();
+        let known: BTreeSet<GuildId> = known.filter(|id| is_wanted(*id)).collect();
         let at = self.clock.stamp();
         let listed: BTreeSet<GuildId> = match self.history.guilds().await {
             // Guilds with unreadable ids are fetched below, like others that aren't listed.
             Ok((guilds, _)) => {
                 let ids = guilds.into_iter().map(|(id, _)| id);
-                ids.filter(|id| self.guilds.has(*id)).collect()
+                ids.filter(|id| is_wanted(*id)).collect()
             }
             Err(error @ RestError::BadToken) => return Err(error.into()),
             Err(error) => {

@@ -7,7 +7,7 @@ use propsbot_archive::{ExportPart, ExportSpace, Id, ManifestHistory};
 use propsbot_mirror::Contents;
 use propsbot_model::{
     ChannelId, ChannelKind, Class, FailureObject, Guild, GuildId, Message, MessageId, Millis,
-    Privacy, Tier, tables,
+    Privacy, Stamp, Tier, tables,
 };
 use propsbot_rows::{ChannelRow, Redactor, covered_times, without_unseen};
 use propsbot_store::{Dirty, Mark, Reader, StoreError};
@@ -105,9 +105,9 @@ fn parts(store: &Reader, guild: &Guild) -> Result<Vec<ExportPart>, StoreError> {
 
 /// The time up to which events of the guild arrived; `None` if unknown.
 fn heard_at(store: &Reader, guild: GuildId) -> Result<Option<Millis>, StoreError> {
-    let heard = store.heard()?;
-    let unheard = store.session(guild)?.unheard;
-    let heard = unheard.map_or(heard, |unheard| unheard.min(heard));
+    let session = store.session(guild)?;
+    let until = [session.unheard, session.disconnected];
+    let heard = until.into_iter().flatten().fold(store.heard()?, Stamp::min);
     Ok(Some(heard.millis()).filter(|heard| heard.0 > 0))
 }
 

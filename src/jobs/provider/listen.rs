@@ -33,7 +33,7 @@ use crate::{
 };
 use propsbot_discord::{
     self as discord, Gateway, GatewayOptions, InteractionHandler, MessageSender, Rest, RestError,
-    Token, log_outages,
+    Shards, Token, log_outages,
 };
 use propsbot_mirror::ProviderError;
 use propsbot_model::{Stamp, User, UserId};
@@ -66,6 +66,7 @@ pub struct Connected {
     /// The current work on each guild.
     pub progress: PerGuild<ProgressBoard>,
     pub guilds: MirroredGuilds,
+    pub shards: Shards,
     pub rest: Rest,
     pub token: Token,
     pub bot: User,
@@ -107,6 +108,7 @@ impl DiscordProvider {
         };
         let mirror = mirror?;
         let heard = mirror::read(&mirror.store, |store| store.heard()).await?;
+        mirror.disconnect(heard).await?;
         let showing = self.show(&mirror);
         let connecting = self.connect(&mirror, &stop);
         let Some(connection) = stop.run_until_cancelled(connecting).await else {
@@ -172,6 +174,7 @@ impl DiscordProvider {
                     clock: mirror.clock.clone(),
                     progress: self.boards.clone(),
                     guilds: backfill.guilds.clone(),
+                    shards: self.shards.clone(),
                     rest: rest.clone(),
                     token: token.clone(),
                     bot: backfill.bot.clone(),
@@ -186,6 +189,7 @@ impl DiscordProvider {
             clock: Box::new(move || clock.stamp()),
             capacity: EVENTS,
             interactions,
+            shards: self.shards.clone(),
             stop: stop.clone(),
         });
         let gateway = gateway.await?;

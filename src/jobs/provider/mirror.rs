@@ -11,7 +11,7 @@ use crate::{
     writer::{self, Writer},
 };
 use propsbot_mirror::{ProviderError, ask, spool_of};
-use propsbot_model::{Evidence, Fact, Observation};
+use propsbot_model::{Evidence, Fact, GuildId, Observation, Stamp};
 use propsbot_store::{Rewrite, Store, StoreError};
 
 /// What changes the open store. Drop every clone to let the writer stop.
@@ -52,14 +52,26 @@ impl Mirror {
     /// Records that every guild's earlier gateway session is lost. This must be durable before
     /// anything newer.
     async fn lose_sessions(&self) -> Result<(), ProviderError> {
-        let (guilds, heard) =
-            read(&self.store, |store| Ok((store.guilds()?, store.heard()?))).await?;
-        let lost = guilds.iter().map(|guild| Observation {
+        let heard = read(&self.store, |store| store.heard()).await?;
+        self.of_guilds(|guild| vec![Fact::SessionLost(guild, heard), Fact::Connected(guild)])
+            .await
+    }
+
+    /// Records that no guild's shard is connected yet.
+    pub(super) async fn disconnect(&self, heard: Stamp) -> Result<(), ProviderError> {
+        self.of_guilds(|guild| vec![Fact::Disconnected(guild, heard)])
+            .await
+    }
+
+    async fn of_guilds(&self, facts: impl Fn(GuildId) -> Vec<Fact>) -> Result<(), ProviderError> {
+        let guilds = read(&self.store, |store| store.guilds()).await?;
+        let facts = guilds.iter().flat_map(|guild| facts(guild.guild_id));
+        let seen = facts.map(|fact| Observation {
             at: self.clock.stamp(),
             by: Evidence::Rest,
-            fact: Fact::SessionLost(guild.guild_id, heard),
+            fact,
         });
-        self.writer.write(lost.collect()).await?;
+        self.writer.write(seen.collect()).await?;
         Ok(())
     }
 

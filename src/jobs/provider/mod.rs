@@ -32,7 +32,7 @@ use super::{
     restore,
 };
 use propsbot_archive::{DataArchive, Schema};
-use propsbot_discord::{DiscordApi, Rest, Token};
+use propsbot_discord::{DiscordApi, Rest, Shards, Token};
 use propsbot_mirror::{
     DataProvider, Exports, Finding, ForgetRequest, Progress, ProviderError, SpaceStatus,
     SyncRequest, SyncedSpace,
@@ -70,6 +70,8 @@ pub struct DiscordProvider {
     options: DiscordOptions,
     store: OnceCell<Arc<Store>>,
     boards: PerGuild<ProgressBoard>,
+    /// The gateway's shards, while listening.
+    shards: Shards,
     /// How each guild's sync ended.
     ended: Mutex<BTreeMap<GuildId, Ended>>,
     /// Taken by the next [`DataProvider::listen`].
@@ -85,6 +87,7 @@ impl DiscordProvider {
             options,
             store: OnceCell::new(),
             boards: PerGuild::default(),
+            shards: Shards::default(),
             ended: Mutex::default(),
             answering: Mutex::new(None),
             stage: watch::Sender::default(),

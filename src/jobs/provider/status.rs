@@ -7,6 +7,7 @@ use comfy_table::{Table, presets};
 use super::{DiscordProvider, mirror};
 use crate::status::{
     self, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus, ScrubStatus,
+    ShardsStatus,
 };
 use propsbot_archive::Id;
 use propsbot_mirror::{ProviderError, SpaceStatus};
@@ -15,7 +16,7 @@ use propsbot_model::{GuildId, Millis, counted, one_line};
 impl DiscordProvider {
     pub(super) async fn status_of_guilds(&self) -> Result<Vec<SpaceStatus>, ProviderError> {
         let named = self.options.guilds.clone();
-        let guilds = mirror::read(self.existing_store().await?, move |store| {
+        let mut guilds = mirror::read(self.existing_store().await?, move |store| {
             // If none is named, all guilds in the store are mirrored.
             let is_mirrored = |guild: GuildId| named.is_empty() || named.contains(&guild);
             let guilds = store.guilds()?.into_iter();
@@ -24,6 +25,9 @@ impl DiscordProvider {
                 .collect::<Result<Vec<GuildStatus>, _>>()
         })
         .await?;
+        for guild in &mut guilds {
+            guild.shards = ShardsStatus::of(&self.shards);
+        }
         let space = |guild: &GuildStatus| SpaceStatus {
             space: Id::new(guild.id),
             text: text(guild),
@@ -43,6 +47,9 @@ fn text(guild: &GuildStatus) -> String {
         counted(guild.totals.reactions, "reaction"),
         counted(guild.totals.props, "props message"),
     );
+    if let Some(ShardsStatus { connected, all }) = guild.shards {
+        let _ = writeln!(text, "  {connected} of {all} shards connected");
+    }
     for (class, at) in &guild.synced {
         let when = at.map_or_else(|| "never".to_owned(), time);
         let _ = writeln!(text, "  {class} complete as of: {when}");

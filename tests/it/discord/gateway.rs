@@ -8,7 +8,7 @@ use std::{
 use propsbot_commands::Runner;
 use propsbot_discord::{
     DiscordApi, Gateway, GatewayError, GatewayItem, GatewayOptions, MessageSender, Rest, RestError,
-    Signal, Token, start, translate,
+    Shards, Signal, Token, start, translate,
 };
 use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
 use propsbot_model::{
@@ -54,6 +54,7 @@ async fn options(
         clock: clock.clone(),
         progress: PerGuild::default(),
         guilds: MirroredGuilds::new(&[guild], &[]),
+        shards: Shards::default(),
         sender: MessageSender::new(rest.clone()),
         discord: DiscordApi::new(rest.clone()),
         bot: token.bot().unwrap_or_default(),
@@ -71,6 +72,7 @@ async fn options(
         }),
         capacity,
         interactions: Box::new(runner),
+        shards: Shards::default(),
         stop: CancellationToken::new(),
     }
 }
@@ -109,8 +111,10 @@ impl Bot {
         let patience = Duration::from_secs(20);
         loop {
             let item = tokio::time::timeout(patience, self.gateway.items.recv()).await;
-            let Some(GatewayItem::Event { at, event }) = item.expect("an event in time") else {
-                panic!("no event");
+            let (at, event) = match item.expect("an item in time") {
+                Some(GatewayItem::Event { at, event, .. }) => (at, event),
+                Some(GatewayItem::Disconnected { .. }) => continue,
+                other => panic!("no event: {other:?}"),
             };
             let said = translate(&event, at, self.user);
             if !said.observations.is_empty() || said.signal.is_some() {
@@ -389,9 +393,9 @@ const FINAL: [Final; 7] = [
         matches!(error, GatewayError::NotAuthenticated)
     }),
     (4004, |error| matches!(error, GatewayError::BadToken(_))),
-    (4010, |error| matches!(error, GatewayError::InvalidShard)),
+    (4010, |error| matches!(error, GatewayError::InvalidShard(_))),
     (4011, |error| {
-        matches!(error, GatewayError::ShardingRequired)
+        matches!(error, GatewayError::ShardingRequired(1))
     }),
     (4012, |error| matches!(error, GatewayError::InvalidVersion)),
     (4013, |error| matches!(error, GatewayError::UnknownIntents)),

@@ -1,5 +1,7 @@
 //! Injecting faults.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::discord::Discord;
@@ -45,6 +47,39 @@ impl Discord {
     /// `reset_after_ms`. Each IDENTIFY takes one; one too many is a violation.
     pub fn limit_session_starts(&self, remaining: u64, reset_after_ms: u64) {
         self.act(|state| state.sessions.starts_left = Some((remaining, reset_after_ms)));
+    }
+
+    /// Recommends this many shards from now on, of which `concurrency` can identify at a time.
+    pub fn recommend_shards(&self, shards: u64, concurrency: u64) {
+        self.act(|state| {
+            state.sessions.sharding.recommended = shards;
+            state.sessions.sharding.concurrency = concurrency;
+        });
+    }
+
+    /// Requires at least this many shards from now on.
+    pub fn require_shards(&self, shards: u64) {
+        self.act(|state| state.sessions.sharding.required = shards);
+    }
+
+    /// Enforces the time between two identifies of a lane; Discord's is 5 s. An identify that comes too soon is a
+    /// violation, and gets no session.
+    pub fn pace_identifies(&self, pace: Duration) {
+        self.act(|state| state.sessions.sharding.pace = pace);
+    }
+
+    /// Cuts a shard's connection; its session can be resumed.
+    pub fn cut_shard(&self, shard: u64) {
+        self.act(|state| state.sessions.order_shard(shard, Order::Cut));
+    }
+
+    /// Forgets a shard's session and cuts its connection.
+    pub fn lose_shard(&self, shard: u64) {
+        self.act(|state| {
+            if let Some(session) = state.sessions.order_shard(shard, Order::Cut) {
+                state.sessions.end(&session);
+            }
+        });
     }
 
     /// Op 7: asks every client to reconnect and resume.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::discord::message::Message;
 use crate::discord::record::Counters;
 use crate::discord::record::Request;
+use crate::discord::sessions::Identify;
 use crate::discord::state::State;
 use crate::discord::truth::Truth;
 use crate::discord::{Discord, life};
@@ -131,6 +132,11 @@ impl Discord {
     /// Events dispatched to at least one session.
     pub fn events_sent(&self) -> u64 {
         self.shared.lock().sessions.dispatched
+    }
+
+    /// All IDENTIFYs, oldest first.
+    pub fn identify_log(&self) -> Vec<Identify> {
+        self.shared.lock().sessions.identify_log.clone()
     }
 
     /// Number of gateway clients with a session.

@@ -25,10 +25,14 @@ pub(super) fn gateway_bot(state: &mut State, _: &Call) -> Answer {
         86_400_000,
     );
     let (remaining, reset_after) = state.sessions.starts_left.unwrap_or(usual);
-    let limit = json!({"total": 1000, "remaining": remaining, "reset_after": reset_after, "max_concurrency": 1});
-    Ok(Reply::json(
-        &json!({"url": gateway_url(state), "shards": 1, "session_start_limit": limit}),
-    ))
+    let sharding = state.sessions.sharding;
+    let limit = json!({
+        "total": 1000, "remaining": remaining, "reset_after": reset_after,
+        "max_concurrency": sharding.concurrency,
+    });
+    Ok(Reply::json(&json!({
+        "url": gateway_url(state), "shards": sharding.recommended, "session_start_limit": limit,
+    })))
 }
 
 pub(super) fn me(state: &mut State, _: &Call) -> Answer {

@@ -262,3 +262,66 @@ async fn gateway_can_ignore_heartbeats_and_refuse_sessions() {
     let refused = |discord: &Discord| !discord.violations().is_empty();
     assert!(discord.wait(LONG, refused).await);
 }
+
+async fn identified(discord: &Discord, shard: [u64; 2]) -> Socket {
+    let mut socket = Socket::open(discord).await;
+    socket.next().await.expect("hello");
+    let data = json!({"token": discord.token(), "intents": intent::ALL, "shard": shard});
+    socket.send(&json!({"op": 2, "d": data})).await;
+    socket
+}
+
+#[tokio::test]
+async fn each_shard_gets_the_events_of_its_guilds() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let own = discord.guild_id();
+    let other = (0..100)
+        .map(|ms| discord.found_guild("other", 1_700_000_000_000 + ms))
+        .find(|id| (id >> 22) % 2 != (own >> 22) % 2)
+        .expect("every other guild is on the other shard");
+    for guild in [own, other] {
+        let mut socket = identified(&discord, [(guild >> 22) % 2, 2]).await;
+        let told = socket.event("GUILD_CREATE").await;
+        assert_eq!((id(&told["d"]["id"]) >> 22) % 2, (guild >> 22) % 2);
+        let (mut seen, before) = (Vec::new(), discord.visit(own));
+        for place in [own, other] {
+            discord.visit(place);
+            let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+            discord.post(discord.owner_id(), channel, "hello");
+        }
+        discord.visit(guild);
+        let channel = discord.create_channel(kind::TEXT, "last", vec![]);
+        discord.visit(before);
+        loop {
+            let event = socket.next().await.expect("an event");
+            if event["t"] == "MESSAGE_CREATE" {
+                seen.push(id(&event["d"]["guild_id"]));
+            }
+            if id(&event["d"]["id"]) == channel {
+                break;
+            }
+        }
+        assert_eq!(seen, [guild]);
+    }
+}
+
+#[tokio::test]
+async fn refuses_identifies_that_come_too_soon_or_with_too_few_shards() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    discord.recommend_shards(4, 2);
+    discord.require_shards(4);
+    discord.pace_identifies(Duration::from_mins(1));
+    for (shard, accepted) in [([0, 4], true), ([1, 4], true), ([2, 4], false)] {
+        let answer = identified(&discord, shard).await.next().await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer["op"] == 0, accepted, "{shard:?}: {answer}");
+        assert_eq!(answer["op"] == 9, !accepted, "{shard:?}: {answer}");
+    }
+    assert_eq!(discord.violations().len(), 1);
+    discord.pace_identifies(Duration::ZERO);
+    for (shard, code) in [([0, 2], 4011), ([4, 4], 4010)] {
+        assert_eq!(identified(&discord, shard).await.next().await, Err(code));
+    }
+    let shards: Vec<[u64; 2]> = discord.identify_log().iter().map(|log| log.shard).collect();
+    assert_eq!(shards, [[0, 4], [1, 4], [2, 4], [0, 2]]);
+}
