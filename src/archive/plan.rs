@@ -24,7 +24,7 @@ use super::{
     },
     open::bytes_in,
     period::{Period, Unit},
-    request::{Changed, ExportPart, Files, Plan, PlanError, Previous, Request, Source},
+    request::{ExportPart, Files, Plan, PlanError, Previous, Request, Source},
 };
 use crate::{
     Hash, Id, Level, Millis, Object, Schema, Scope, SourceError,
@@ -54,7 +54,12 @@ pub(super) fn plan_within(
     put: &mut dyn FnMut(Object) -> Result<(), SourceError>,
 ) -> Result<Plan, PlanError> {
     let before = previous.map(|previous| &previous.manifest);
-    let newest = source.newest(&request.id, request.now);
+    let newest = match request.marks() {
+        Some(marks) if before.is_some_and(|before| before.stamps.is_some()) => {
+            source.newest_since(&request.id, request.now, marks)
+        }
+        _ => source.newest(&request.id, request.now),
+    };
     let newest = newest.map_err(|source| PlanError::Source {
         scope: Scope::space(&request.id),
         source,
@@ -114,10 +119,7 @@ impl Planner<'_> {
         }
         let stamps = manifest.and_then(|manifest| manifest.stamps);
         // Without marks, nothing is taken over but what need not be written again.
-        let marks = match &self.request.changed {
-            Changed::Marks(marks) if self.request.damaged.is_empty() => Some(marks),
-            _ => None,
-        };
+        let marks = self.request.marks();
         let is_known = previous.is_some() && stamps.is_some() == self.stamps.is_some();
         let (mut stale, mut closed) = (self.everything(), BTreeMap::new());
         let marks = marks.filter(|_| is_known);

@@ -22,6 +22,18 @@ pub trait Source: Send + Sync {
         Ok(None)
     }
 
+    /// The same after an earlier export, since which rows changed only in these places.
+    ///
+    /// Others need not be looked at: that export saw them, and stamps never move back. The default looks at all.
+    fn newest_since(
+        &self,
+        space: &Id,
+        clock: Millis,
+        _changed: &[Mark],
+    ) -> Result<Option<Millis>, SourceError> {
+        self.newest(space, clock)
+    }
+
     /// Hands every row of the table and scope whose time is in `times` to `each`, in ascending order of those
     /// times (rows of the same time in any order), and stops if `each` fails.
     fn scan(
@@ -86,6 +98,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// Where rows changed; `None` if nothing of the archive is taken over unread.
+    pub(super) fn marks(&self) -> Option<&[Mark]> {
+        match &self.changed {
+            Changed::Marks(marks) if self.damaged.is_empty() => Some(marks),
+            _ => None,
+        }
+    }
+
     /// Until when anything can be known to be complete.
     pub(super) fn known_until(&self) -> Option<Millis> {
         known_until(self.heard_at, &self.synced, self.history)

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::decision::{decided, exported_channels};
-use propsbot_archive::{EncodedRow, Id, Millis, PartRow, Row};
+use propsbot_archive::{EncodedRow, Id, Mark, Millis, PartRow, Row};
 use propsbot_mirror::IndexedRow;
 use propsbot_model::{ChannelId, GuildId, MessageId, MessageState, Props, Reaction, tables};
 use propsbot_rows::{MESSAGES, PROPS, REACTIONS, Redactor, ids};
@@ -81,12 +81,14 @@ impl GuildRows {
         Some(rows)
     }
 
-    /// The time of the newest row that is not after `clock`.
+    /// The time of the newest row that is not after `clock`; if it is known what changed since an export, perhaps
+    /// only of the newest that did.
     pub(super) fn newest(
         &self,
         store: &Reader,
         guild: GuildId,
         clock: Millis,
+        changed: Option<&[Mark]>,
     ) -> Result<Option<Millis>, StoreError> {
         let mut newest: Option<Millis> = None;
         let until = 0..=MessageId::last_at(clock).0;
@@ -115,10 +117,18 @@ impl GuildRows {
                 }
             }
         }
-        // Nothing is recent, which is seldom: all reactions have to be asked.
+        // Nothing is recent: all reactions have to be asked, of channels where one may have changed.
         let older = after..=clock.min(Millis(recent_from.0.saturating_sub(1)));
+        let is_asked = |channel: &&ChannelId| {
+            let part = Some(Id::new(channel));
+            let is_of = |mark: &Mark| {
+                let of = &mark.scope.part;
+                mark.table == REACTIONS && (of.is_none() || *of == part)
+            };
+            changed.is_none_or(|marks| marks.iter().any(is_of))
+        };
         if !older.is_empty() {
-            for channel in self.channels.keys() {
+            for channel in self.channels.keys().filter(is_asked) {
                 let rows = self.of_table(store, *channel, REACTIONS, &older);
                 for row in rows.into_iter().flatten() {
                     newest = newest.max(Some(row?.row.key.time));

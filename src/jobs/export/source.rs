@@ -12,7 +12,9 @@ use super::{
     guild_rows::GuildRows,
     withdrawn,
 };
-use propsbot_archive::{EncodedRow, Id, Millis, PartRow, Row, Schema, Scope, Source, SourceError};
+use propsbot_archive::{
+    EncodedRow, Id, Mark, Millis, PartRow, Row, Schema, Scope, Source, SourceError,
+};
 use propsbot_mirror::{Contents, ExportView, Exports, Ledger, WithdrawnPart};
 use propsbot_model::GuildId;
 use propsbot_rows::{
@@ -154,7 +156,17 @@ impl StoreSource {
 impl Source for StoreSource {
     fn newest(&self, space: &Id, clock: Millis) -> Result<Option<Millis>, SourceError> {
         let (guild, rows) = self.guild(space)?;
-        Ok(rows.newest(&self.store, guild, clock)?)
+        Ok(rows.newest(&self.store, guild, clock, None)?)
+    }
+
+    fn newest_since(
+        &self,
+        space: &Id,
+        clock: Millis,
+        changed: &[Mark],
+    ) -> Result<Option<Millis>, SourceError> {
+        let (guild, rows) = self.guild(space)?;
+        Ok(rows.newest(&self.store, guild, clock, Some(changed))?)
     }
 
     fn scan(

@@ -281,6 +281,13 @@ fn recent(source: &StoreSource, times: RangeInclusive<Millis>) -> BTreeMap<Key, 
     rows
 }
 
+/// The time of the newest row of a channel that is not after the clock.
+fn newest_of(rows: &BTreeMap<Key, EncodedRow>, clock: Millis) -> Option<Millis> {
+    let rows = rows.iter().filter(|((_, part, _), _)| part.is_some());
+    let times = rows.map(|(_, row)| row.key.time);
+    times.filter(|time| *time <= clock).max()
+}
+
 /// Whether what belongs to a message is there only with it.
 fn are_whole(rows: &BTreeMap<Key, EncodedRow>) {
     let of = |table: &'static str| rows.iter().filter(move |((of, ..), _)| *of == table);
@@ -431,9 +438,12 @@ proptest! {
                 expected.retain(|(_, part, _), row| part.is_some() && times.contains(&row.key.time));
                 prop_assert_eq!(recent(&source, times.clone()), expected);
                 let newest = source.newest(&Id::new(GUILD), *times.end()).unwrap();
-                let parts = after.iter().filter(|((_, part, _), _)| part.is_some());
-                let earlier = parts.map(|(_, row)| row.key.time).filter(|time| time <= times.end());
-                prop_assert_eq!(newest, earlier.max());
+                prop_assert_eq!(newest, newest_of(&after, *times.end()));
+                // All that was there is in the stamps already.
+                let since = source.newest_since(&Id::new(GUILD), *times.end(), &marks).unwrap();
+                let had = newest_of(&before, *times.end());
+                prop_assert!(since <= newest);
+                prop_assert_eq!(since.max(had), newest.max(had));
                 for scope in CHANNELS_OF.map(|channel| Scope::part(GUILD, channel)) {
                     let mut read = 0;
                     scan(&source, &scope, REACTIONS, times.clone(), &mut |_| read += 1);
@@ -446,4 +456,37 @@ proptest! {
             (before, settled) = (after, dirty);
         }
     }
+}
+
+/// What was exported once is in the stamps: only what changed since can move them.
+#[test]
+fn old_reactions_are_read_only_where_some_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let beginning = beginning().into_iter().map(|fact| (Evidence::Rest, fact));
+    tell(&store, Millis(START), beginning.collect());
+    let (message, reaction) = (id(0, 0).created_at(), Millis(START + 100 * HOUR));
+    assert!(message < reaction);
+    tell(&store, reaction, facts(&Action::See(0, 0, false), reaction));
+    tell(
+        &store,
+        reaction,
+        facts(&Action::React(0, 0, true), reaction),
+    );
+    let later = Millis(START + 60 * 24 * HOUR);
+    tell(&store, later, facts(&Action::Hide(false), later));
+
+    let source = StoreSource::new(store.view()).unwrap();
+    let guild = Id::new(GUILD);
+    assert_eq!(source.newest(&guild, later).unwrap(), Some(reaction));
+    let since = |channel: ChannelId| {
+        let changed = propsbot_archive::Mark {
+            scope: Scope::part(GUILD, channel),
+            table: REACTIONS,
+            period: None,
+        };
+        source.newest_since(&guild, later, &[changed]).unwrap()
+    };
+    assert_eq!(since(CHANNELS_OF[0]), Some(reaction));
+    assert_eq!(since(CHANNELS_OF[1]), Some(message));
 }
