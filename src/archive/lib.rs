@@ -49,6 +49,7 @@ compile_error!(
     "propsbot runs on Unix only: it is stopped by signals, and locks and syncs its files as Unix does"
 );
 
+mod archive_error;
 mod archive_reader;
 mod base;
 mod cache;
@@ -74,6 +75,7 @@ mod open;
 pub mod period;
 pub mod plan;
 mod printable;
+mod publish;
 mod query;
 mod reader;
 mod reading;
@@ -91,13 +93,13 @@ mod tests;
 mod time;
 mod verify;
 
+pub use archive_error::ArchiveError;
 pub use archive_reader::{ArchiveReader, provider_of, retry};
 pub use cache::CachedArchive;
 pub use car::{Car, write_car};
 pub use data_archive::{
-    ArchiveError, ArchiveWrite, Bases, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, Documents, FOLDERS,
-    Object, Probe, Publish, Receipt, SOURCECRED, SPACES, base, blocking, check_bases,
-    check_readable, is_swept, is_whole, read_file,
+    ArchiveWrite, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, FOLDERS, Probe, SOURCECRED, SPACES,
+    blocking, check_readable, is_swept, read_file,
 };
 pub use document::{FORMAT_MD, format_md};
 pub use error::ReadError;
@@ -117,6 +119,7 @@ pub use manifest::{
 pub use memory::MemoryArchive;
 pub use period::{NotAPeriod, Period, Unit};
 pub use printable::{one_line, printable, printable_json};
+pub use publish::{Bases, Documents, Object, Publish, Receipt, base, check_bases, is_whole};
 pub use query::{Batch, NeededFile, Query, RawRow, Tally};
 pub use reader::SpaceReader;
 pub use readme::{FIGURES, README};
