@@ -49,6 +49,7 @@ compile_error!(
     "propsbot runs on Unix only: it is stopped by signals, and locks and syncs its files as Unix does"
 );
 
+mod ahead;
 mod archive_error;
 mod archive_reader;
 mod base;

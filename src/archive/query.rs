@@ -99,6 +99,16 @@ impl Query {
         self.has_table(table) && from <= *times.end() && *times.start() <= to
     }
 
+    /// Whether a file of these times may have some of these rows, counted by table, that are asked for.
+    pub(super) fn reaches_some(
+        &self,
+        schema: &Schema,
+        rows: &Counts,
+        times: &RangeInclusive<Millis>,
+    ) -> bool {
+        rows.keys().any(|table| self.reaches(schema, table, times))
+    }
+
     /// How many of these rows are of tables that are asked for.
     pub(super) fn count(&self, rows: &Counts) -> u64 {
         let rows = rows.iter().filter(|(table, _)| self.has_table(table));

@@ -6,19 +6,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
-    ops::RangeInclusive,
     sync::Arc,
-    thread,
 };
 
 use futures::{
     channel::mpsc,
-    future::{self, OptionFuture, TryFutureExt as _},
+    future::{self, FutureExt as _, OptionFuture, TryFutureExt as _},
     sink::SinkExt as _,
     stream::{self, BoxStream, StreamExt, TryStreamExt},
 };
 
 use super::{
+    ahead::Ahead,
     check,
     check_rows::{self, Checked, Expected, Keys},
     coverage,
@@ -35,7 +34,17 @@ use super::{
     references::References,
     verify::Depth,
 };
-use crate::{ArchiveError, DataArchive, Hash, Id, Level, Millis, Schema, Scope, manifest::Counts};
+use crate::{ArchiveError, DataArchive, Hash, Id, Level, Schema, Scope, manifest::Counts};
+
+/// A file of rows, its bytes, and what was found in them.
+type RowFile = (Expected, Vec<u8>, Vec<Checked>);
+
+/// A step of reading the bases of parts.
+enum Step<'a> {
+    Rows(Result<RowFile, ReadError>),
+    /// All rows in the base of a part were read.
+    EndOf(&'a Line),
+}
 
 /// What the lists of a space say about what is asked for.
 #[derive(Default)]
@@ -275,12 +284,9 @@ impl<'a> SpaceReader<'a> {
             return Ok(reading.tally);
         }
         let open: Vec<&Open> = lists.days.iter().chain(&manifest.hours).collect();
-        let has_some = |rows: &Counts, times: &RangeInclusive<Millis>| {
-            let mut tables = rows.keys();
-            tables.any(|table| query.reaches(self.schema, table, times))
-        };
         let wanted = open.iter().rev();
-        let wanted = wanted.filter(|open| has_some(&open.rows, &open.period.times()));
+        let wanted =
+            wanted.filter(|open| query.reaches_some(self.schema, &open.rows, &open.period.times()));
         let wanted: Vec<Expected> = wanted.map(|open| Expected::Open((*open).clone())).collect();
         let is_all = lists.has_all_days && wanted.len() == open.len();
         self.rows_of(wanted, &mut reading).await?;
@@ -291,32 +297,54 @@ impl<'a> SpaceReader<'a> {
         {
             reading.fault(&path, problem)?;
         }
+        self.bases(&lists.lines, &mut reading).await?;
+        reading.tally.unresolved = reading.references.unresolved;
+        Ok(reading.tally)
+    }
+
+    /// Reads the rows in the bases of parts, across parts.
+    async fn bases(&self, lines: &[Line], reading: &mut Reading<'_>) -> Result<(), ReadError> {
+        let (query, manifest) = (Arc::clone(&reading.query), &self.files.manifest);
         let base = Base::of(Level::Part, manifest.stamps, self.limits).times();
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
-        let parts = lists.lines.iter().filter(|line| query.has_part(&line.id));
+        let parts = lines.iter().filter(|line| query.has_part(&line.id));
         let indexes: Vec<_> = parts
             .map(|line| {
-                let index = line.index.filter(|_| has_some(&line.rows, &base));
+                let index = line
+                    .index
+                    .filter(|_| query.reaches_some(self.schema, &line.rows, &base));
                 let read = index.map(|file| self.index(Some(&line.id), file, Some(&line.rows)));
                 async move { (line, index.zip(OptionFuture::from(read).await)) }
             })
             .collect();
         let mut indexes = stream::iter(indexes).buffered(READS);
-        while let Some((line, index)) = indexes.next().await {
-            reading.keys.next_part();
-            if let Some((file, read)) = index {
-                let files = reading.base(self.schema, Some(&line.id), file, read)?;
-                self.rows_of(files, &mut reading).await?;
-            }
-            if let Err(problem) = reading
-                .references
-                .end(&line.id, &self.covered(line), |_| true)
+        let mut steps = Ahead::new();
+        reading.keys.next_part();
+        loop {
+            while steps.has_room()
+                && let Some((line, index)) = indexes.next().await
             {
-                reading.fault(&path, problem)?;
+                let files = match index {
+                    Some((file, read)) => reading.base(self.schema, Some(&line.id), file, read)?,
+                    None => Vec::new(),
+                };
+                self.begin(files, reading, &mut steps);
+                steps.push(0, future::ready(Step::EndOf(line)));
+            }
+            match steps.next().await {
+                Some(Step::Rows(read)) => self.take(read, reading).await?,
+                Some(Step::EndOf(line)) => {
+                    reading.keys.next_part();
+                    let covered = self.covered(line);
+                    let ended = reading.references.end(&line.id, &covered, |_| true);
+                    if let Err(problem) = ended {
+                        reading.fault(&manifest_path(&manifest.space), problem)?;
+                    }
+                }
+                None => break,
             }
         }
-        reading.tally.unresolved = reading.references.unresolved;
-        Ok(reading.tally)
+        Ok(())
     }
 
     /// An index, held against what is listed of its rows.
@@ -338,57 +366,72 @@ impl<'a> SpaceReader<'a> {
         files: Vec<Expected>,
         reading: &mut Reading<'_>,
     ) -> Result<(), ReadError> {
-        if reading.depth == Depth::Structure {
-            for expected in &files {
-                reading.need(expected);
+        let mut steps = Ahead::new();
+        self.begin(files, reading, &mut steps);
+        while let Some(step) = steps.next().await {
+            if let Step::Rows(read) = step {
+                self.take(read, reading).await?;
             }
-            return Ok(());
         }
-        let ahead = thread::available_parallelism().map_or(1, usize::from);
-        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
-        let reads: Vec<_> = files
-            .into_iter()
-            .map(|expected| self.rows(expected, reading.wanted()))
-            .collect();
-        let mut reads = stream::iter(reads).buffered(ahead);
-        while let Some(read) = reads.next().await {
-            let (expected, bytes, mut checked) = match read {
-                Ok(read) => read,
-                Err(fault) => {
-                    (reading.faults)(fault)?;
-                    continue;
-                }
-            };
-            reading.tally.files += 1;
-            reading.tally.bytes += bytes.len() as u64;
-            let bytes = Arc::new(bytes);
-            for checked in &mut checked {
-                if let Err(problem) = reading.take(&expected, checked) {
-                    reading.fault(&named(Kind::Rows, expected.file().hash), problem)?;
-                    continue;
-                }
-                let group = &checked.group;
-                let Some(table) = group.table else { continue };
-                *reading.tally.rows.entry(group.name.clone()).or_default() +=
-                    u64::from(group.count);
-                if !checked.taken.is_empty()
-                    && let Some(each) = &mut reading.each
-                {
-                    let batch = Batch {
-                        scope: Scope {
-                            space: self.files.manifest.space.clone(),
-                            part: group.part.clone(),
-                        },
-                        table: table.name,
-                        file: expected.file().hash,
-                        bytes: Arc::clone(&bytes),
-                        taken: mem::take(&mut checked.taken),
-                        ids: mem::take(&mut checked.ids),
-                        references: mem::take(&mut checked.references),
-                    };
-                    // Fails if nobody takes them any more; then nobody asks for the rest either.
-                    let _ = each.send(batch).await;
-                }
+        Ok(())
+    }
+
+    /// Adds files of rows to what is read; only notes them if no rows are read.
+    fn begin<'s>(
+        &'s self,
+        files: Vec<Expected>,
+        reading: &mut Reading<'_>,
+        steps: &mut Ahead<'s, Step<'s>>,
+    ) {
+        for expected in files {
+            if reading.depth == Depth::Structure {
+                reading.need(&expected);
+            } else {
+                let length = expected.file().bytes;
+                let rows = self.rows(expected, reading.wanted());
+                steps.push(length, rows.map(Step::Rows));
+            }
+        }
+    }
+
+    /// Holds the rows of a file against all others, and hands on those that are asked for.
+    async fn take(
+        &self,
+        read: Result<RowFile, ReadError>,
+        reading: &mut Reading<'_>,
+    ) -> Result<(), ReadError> {
+        let (expected, bytes, mut checked) = match read {
+            Ok(read) => read,
+            Err(fault) => return (reading.faults)(fault),
+        };
+        reading.tally.files += 1;
+        reading.tally.bytes += bytes.len() as u64;
+        let bytes = Arc::new(bytes);
+        for checked in &mut checked {
+            if let Err(problem) = reading.take(&expected, checked) {
+                reading.fault(&named(Kind::Rows, expected.file().hash), problem)?;
+                continue;
+            }
+            let group = &checked.group;
+            let Some(table) = group.table else { continue };
+            *reading.tally.rows.entry(group.name.clone()).or_default() += u64::from(group.count);
+            if !checked.taken.is_empty()
+                && let Some(each) = &mut reading.each
+            {
+                let batch = Batch {
+                    scope: Scope {
+                        space: self.files.manifest.space.clone(),
+                        part: group.part.clone(),
+                    },
+                    table: table.name,
+                    file: expected.file().hash,
+                    bytes: Arc::clone(&bytes),
+                    taken: mem::take(&mut checked.taken),
+                    ids: mem::take(&mut checked.ids),
+                    references: mem::take(&mut checked.references),
+                };
+                // Fails if nobody takes them any more; then nobody asks for the rest either.
+                let _ = each.send(batch).await;
             }
         }
         Ok(())
@@ -399,7 +442,7 @@ impl<'a> SpaceReader<'a> {
         &self,
         expected: Expected,
         query: Option<Arc<Query>>,
-    ) -> Result<(Expected, Vec<u8>, Vec<Checked>), ReadError> {
+    ) -> Result<RowFile, ReadError> {
         let file = expected.file();
         let path = named(Kind::Rows, file.hash);
         let packed = self.files.packed(&path, file.bytes).await?;

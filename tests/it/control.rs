@@ -463,7 +463,7 @@ async fn exports_go_to_the_archive_of_the_running_bot() {
         .push(("ARCHIVE".to_owned(), "dir:other".to_owned()));
     let exported = mirror.run(&["export"]).await.ok();
     assert!(
-        exported.stdout.contains("generation 1"),
+        exported.stdout.contains("dir:./archive is at generation 1"),
         "{exported:?}"
     );
     assert!(
