@@ -7,7 +7,9 @@ mod secrets;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use propsbot_backends::{Access, ArchiveSpec, BucketAccess, GitAccess, GithubAccess, History};
+use propsbot_backends::{
+    Access, ArchiveSpec, BucketAccess, GitAccess, GithubAccess, History, TablesSpec,
+};
 use propsbot_discord::{OFFICIAL_ORIGIN, Token};
 use propsbot_model::{GuildId, UserId};
 use propsbot_network::{Network, exposed_host};
@@ -16,7 +18,7 @@ pub use environment::Environment;
 
 /// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
 /// parses `RUST_LOG`.)
-const VARIABLES: [&str; 20] = [
+const VARIABLES: [&str; 21] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "DISCORD_GUILDS",
@@ -34,6 +36,7 @@ const VARIABLES: [&str; 20] = [
     "EXPORT_INTERVAL",
     "EXPORT_SOURCECRED",
     "SOURCECRED_WEIGHTS",
+    "EXPORT_TABLES",
     "RUST_LOG",
     "LOG_FORMAT",
     "NO_COLOR",
@@ -71,6 +74,8 @@ pub struct Config {
     pub export_interval: Duration,
     /// `EXPORT_SOURCECRED`: whether to export SourceCred's files beside the archive, and with what weights.
     pub sourcecred: Option<SourceCredConfig>,
+    /// `EXPORT_TABLES`: where tables of what was exported go; `None` for nowhere.
+    pub tables: Option<TablesSpec>,
     /// How and what to log.
     pub log: LogConfig,
 }
@@ -215,11 +220,11 @@ impl Config {
             },
             buckets: buckets(&value, &mut mistakes),
         };
+        let tables = tables(value("EXPORT_TABLES"), archive.as_ref(), &mut mistakes);
         // Commands that only read may read another archive, or a public one.
-        if let Some(archive) = archive.as_ref().filter(|_| needs == Needs::Discord) {
-            let missing = archive.missing(&access);
-            let help = format!("is not set, but ARCHIVE ({archive}) needs it; see .env.example");
-            mistakes.extend(missing.into_iter().map(|name| (name, help.clone())));
+        if needs == Needs::Discord {
+            let archive = archive.as_ref();
+            missing(archive, tables.as_ref(), &access, &mut mistakes);
         }
         let network = network(&value, &mut mistakes);
         let export_interval = value("EXPORT_INTERVAL").unwrap_or("1h");
@@ -256,6 +261,7 @@ impl Config {
                 sourcecred: with_sourcecred
                     .unwrap_or_default()
                     .then_some(SourceCredConfig { weights }),
+                tables,
                 log: LogConfig {
                     filter: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),
                     format: log_format.unwrap_or(LogFormat::Text),
@@ -263,6 +269,44 @@ impl Config {
                 },
             }),
             _ => Err(Mistakes(mistakes)),
+        }
+    }
+}
+
+/// Parses the place of tables. It and the archive share no files: each removes what it does not know.
+fn tables(
+    text: Option<&str>,
+    archive: Option<&ArchiveSpec>,
+    mistakes: &mut Vec<(&'static str, String)>,
+) -> Option<TablesSpec> {
+    let place: TablesSpec = note(mistakes, "EXPORT_TABLES", text?.parse())?;
+    let wrong = match archive.map(|archive| place.overlaps(archive)) {
+        None | Some(Ok(false)) => return Some(place),
+        Some(Ok(true)) => {
+            format!("{place} and ARCHIVE are within one another; choose another place for tables")
+        }
+        Some(Err(error)) => format!("could not look at {place}: {error}"),
+    };
+    mistakes.push(("EXPORT_TABLES", wrong));
+    None
+}
+
+/// Notes the variables that the archive and the tables need, and that are not set.
+fn missing(
+    archive: Option<&ArchiveSpec>,
+    tables: Option<&TablesSpec>,
+    access: &Access,
+    mistakes: &mut Vec<(&'static str, String)>,
+) {
+    let archive = archive.map(|spec| ("ARCHIVE", spec.to_string(), spec.missing(access)));
+    let tables = tables.map(|spec| ("EXPORT_TABLES", spec.to_string(), spec.missing(access)));
+    for (variable, place, names) in archive.into_iter().chain(tables) {
+        for name in names {
+            if mistakes.iter().all(|(noted, _)| *noted != name) {
+                let help =
+                    format!("is not set, but {variable} ({place}) needs it; see .env.example");
+                mistakes.push((name, help));
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use propsbot::{
     config::{Config, Environment, Needs},
 };
 use propsbot_archive::{Depth, Id, printable};
-use propsbot_backends::ArchiveSpec;
+use propsbot_backends::{ArchiveSpec, TablesSpec};
 use tokio_util::sync::CancellationToken;
 
 /// The allocator. Several threads allocate and free millions of small store pages: the system's
@@ -105,6 +105,14 @@ Members who left the guild still count, with their messages, reactions and menti
 and stage channels count. So do threads and forum posts: they take the weight, category, props and NSFW
 setting of their channel unless they have a weight of their own. Super reactions count. Proposed names
 have at most 31 characters, so that two equal names can't fail the whole run.";
+
+/// Help for `tables`.
+const TABLES: &str = "\
+Write an archive's rows as Parquet files, for DuckDB, Spark and pandas.
+
+One folder a table, divided by space and, where rows have a time, by month:
+messages/space=ID/month=2026-03/part-0.parquet. Only files whose rows changed are written again, and what
+left the archive is removed. PLACE is a folder, or s3://BUCKET/PREFIX (gs://, az://). See docs/analytics.md.";
 
 /// Help for `completions`.
 const COMPLETIONS: &str = "\
@@ -203,6 +211,16 @@ enum Command {
         from: ArchiveSpec,
         #[command(flatten)]
         order: QueryOrder,
+    },
+    /// Write an archive's rows as Parquet files, for SQL engines and data frames
+    #[command(long_about = TABLES)]
+    Tables {
+        /// The archive, for example dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+        /// The place for the tables and nothing else: a folder, or one in an object store
+        #[arg(long, value_name = "PLACE")]
+        out: TablesSpec,
     },
     /// Check every hash, count and reference in an archive
     Verify {
@@ -428,6 +446,11 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             let config = configured(Needs::Local)?;
             stop_on_signal(&stop)?;
             app::car(&config, &from, &out, replace, &stop).await
+        }
+        Command::Tables { from, out } => {
+            let config = configured(Needs::Local)?;
+            stop_on_signal(&stop)?;
+            app::tables(&config, &from, &out, &stop).await
         }
         Command::Restore { from } => app::restore(&configured(Needs::Local)?, &from).await,
         Command::Compact => app::compact(&configured(Needs::Local)?).await,

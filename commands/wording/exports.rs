@@ -57,18 +57,30 @@ pub(crate) fn exported(outcome: &ExportOutcome, language: Language) -> String {
                 let withdrawn = channels(&done.withdrawn);
                 let _ = write!(text, " Withdrawn from the archive: {withdrawn}.");
             }
-            text
+            text + &behind(done)
         }
         Ok(done) => format!(
-            "Nothing has changed: the archive stays at {}.{}",
+            "Nothing has changed: the archive stays at {}.{}{}",
             version(done, language),
             left_out(&done.too_large),
+            behind(done),
         ),
         Err(error) => format!(
             "Nothing was exported. I'll try again at the next scheduled export. Reason:\n{}",
             code(error)
         ),
     }
+}
+
+/// What could not be brought up to date after the export.
+fn behind(done: &Summary) -> String {
+    let behind = done.behind.as_ref();
+    behind.map_or_else(String::new, |behind| {
+        format!(
+            " But something else failed; I'll try it again after the next export. Reason:\n{}",
+            code(behind)
+        )
+    })
 }
 
 /// The files that are too large for the archive.

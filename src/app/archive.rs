@@ -19,13 +19,14 @@ use super::{
     error::Tried as _,
     plugins::beside,
     providers::provider_of,
+    tables::follower,
 };
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
     Manifest, Millis, ReadError, SOURCECRED, Schema, SideFiles, Summary, Verification, one_line,
 };
-use propsbot_backends::{ArchiveSpec, Claims, drop_copies};
+use propsbot_backends::{ArchiveSpec, Claims, TablesSpec, drop_copies};
 use propsbot_jobs::clock::Clock;
 use propsbot_mirror::{
     self as mirror, DataProvider, ExportOptions, ExportTarget, Exports, StoreError, ask,
@@ -160,6 +161,9 @@ async fn export_unless(
             done.too_large.join(", ")
         );
     }
+    if let Some(behind) = &done.behind {
+        return Err(Error::Failed(anyhow!("{line}\nbut {behind}")));
+    }
     Ok(vec![line])
 }
 
@@ -235,17 +239,23 @@ pub(super) async fn target(
 ) -> Result<ExportTarget, Error> {
     let spec = to.spec();
     let mut claims = Claims::default();
-    if spec.takes_claims() {
+    let places = [
+        Some(spec.takes_claims()),
+        config.tables.as_ref().map(TablesSpec::takes_claims),
+    ];
+    if places.contains(&Some(true)) {
         let own = claims.name.clone();
         let former = ask(exports, move |exports| exports.ledger().claims(&own)).await??;
         claims.former.extend(former);
     }
     let (access, network) = (&config.access, &config.network);
     let copies = config.access.clone();
+    let follower = follower(config, spec, exports.schema(), &claims)?;
     Ok(ExportTarget {
         name: to.to_string(),
         archive: propsbot_backends::open_to_write(spec, access, network, claims)?.into(),
         beside,
+        follower,
         made: ExportProgressBoard::default(),
         spool: spool_of(&config.store_path),
         drop_copies: Some(Arc::new(move || drop_copies(&copies))),

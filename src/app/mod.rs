@@ -25,6 +25,7 @@ mod run;
 mod service_manager;
 mod status;
 mod sync;
+mod tables;
 
 pub use archive::{restore, verify};
 pub use car::car;
@@ -40,3 +41,4 @@ pub use plugins::{PluginName, PluginOrder};
 pub use query::{QueryOrder, query};
 pub use run::run;
 pub use sync::sync;
+pub use tables::tables;

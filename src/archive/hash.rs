@@ -37,7 +37,7 @@ impl Hash {
     }
 
     /// The hash of what is read, and how many bytes that is.
-    pub(super) fn of_read(mut from: impl Read) -> io::Result<(Self, u64)> {
+    pub fn of_read(mut from: impl Read) -> io::Result<(Self, u64)> {
         let mut hasher = Sha256::new();
         let mut chunk = vec![0; 1 << 16];
         let mut bytes = 0;

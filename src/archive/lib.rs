@@ -61,6 +61,7 @@ mod check_rows;
 pub mod contract;
 mod coverage;
 mod data_archive;
+mod derived;
 pub mod document;
 mod error;
 mod export;
@@ -84,6 +85,7 @@ mod readme;
 mod references;
 pub mod request;
 mod row;
+mod row_files;
 mod row_source;
 mod schema;
 mod scope;
@@ -102,6 +104,7 @@ pub use data_archive::{
     ArchiveWrite, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, FOLDERS, Probe, SOURCECRED, SPACES,
     blocking, check_readable, is_swept, read_file,
 };
+pub use derived::{DerivedFrom, DerivedTable, EachRow, read_derived};
 pub use document::{FORMAT_MD, format_md};
 pub use error::ReadError;
 pub use export::{
@@ -126,6 +129,7 @@ pub use reader::SpaceReader;
 pub use readme::{FIGURES, README};
 pub use request::{ExportPart, Mark, PlanError, Source};
 pub use row::{EncodedRow, Inspected, Row, RowKey};
+pub use row_files::RowFile;
 pub use row_source::{ExportedRows, RowSource, TableQuery, TableRows, read_rows};
 pub use schema::{Column, Kind, Presence, Schema, Table};
 pub use scope::{Id, Level, Scope};

@@ -53,7 +53,7 @@ pub(super) struct Lists {
     pub(super) lines: Vec<Line>,
     has_all_parts: bool,
     /// The open files by day.
-    days: Vec<Open>,
+    pub(super) days: Vec<Open>,
     has_all_days: bool,
     tally: Tally,
 }
@@ -101,6 +101,11 @@ impl<'a> SpaceReader<'a> {
     /// The manifest: which generation is read, and how old it is.
     pub fn manifest(&self) -> &Manifest {
         &self.files.manifest
+    }
+
+    /// The schema that it is read with.
+    pub(super) fn schema(&self) -> &'static Schema {
+        self.schema
     }
 
     /// How long the manifest is, in bytes.
@@ -348,7 +353,7 @@ impl<'a> SpaceReader<'a> {
     }
 
     /// An index, held against what is listed of its rows.
-    async fn index(
+    pub(super) async fn index(
         &self,
         part: Option<&Id>,
         file: FileRef,

@@ -90,6 +90,17 @@ pub(super) fn inspect<R: Row>(
     })
 }
 
+/// Encodes a row as a map of names to values.
+pub(super) fn encode(row: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut serializer = rmp_serde::Serializer::new(&mut bytes)
+        .with_struct_map()
+        .with_human_readable();
+    row.serialize(&mut serializer)
+        .expect("rows hold only what MessagePack can say, and memory takes it");
+    bytes
+}
+
 /// An encoded row with its sort key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedRow {
@@ -104,15 +115,9 @@ pub struct EncodedRow {
 impl EncodedRow {
     /// Encodes the row.
     pub fn new<R: Row>(row: &R) -> Self {
-        let mut bytes = Vec::new();
-        let mut serializer = rmp_serde::Serializer::new(&mut bytes)
-            .with_struct_map()
-            .with_human_readable();
-        row.serialize(&mut serializer)
-            .expect("rows hold only what MessagePack can say, and memory takes it");
         Self {
             key: row.key(),
-            bytes,
+            bytes: encode(row),
             part: row.part(),
         }
     }

@@ -14,12 +14,13 @@ use futures::TryStreamExt as _;
 use tokio::sync::mpsc;
 
 use super::{
-    archive_reader::{ArchiveReader, retry},
+    archive_reader::retry,
     error::{ReadError, damaged},
     export::ExportRequest,
     layout::ALWAYS,
     manifest::{Covered, Line, Manifest, manifest_path},
     query::{Batch, Query},
+    reader::SpaceReader,
     references::References,
     request::Source,
 };
@@ -230,19 +231,21 @@ where
     let read = Arc::new(read);
     let (read, manifests) = retry(archive, schema, only, |reader| {
         let read = Arc::clone(&read);
-        lend(reader, schema, move |rows| read(rows))
+        async move {
+            let read = lend(reader.spaces(), schema, move |rows| read(rows)).await?;
+            Ok((read, reader.manifests()))
+        }
     })
     .await?;
     Ok((read?, manifests))
 }
 
-/// Calls `read` on another thread, and reads for it here what it asks for.
-async fn lend<T: Send + 'static>(
-    reader: ArchiveReader<'_>,
+/// Calls `read` with the rows of these spaces on another thread, and reads for it here what it asks for.
+pub(super) async fn lend<T: Send + 'static>(
+    spaces: &[SpaceReader<'_>],
     schema: &'static Schema,
     read: impl FnOnce(&dyn RowSource) -> T + Send + 'static,
-) -> Result<(T, Vec<Manifest>), ReadError> {
-    let spaces = reader.spaces();
+) -> Result<T, ReadError> {
     let (mut scopes, mut covered) = (Vec::new(), Vec::new());
     for space in spaces {
         let id = &space.manifest().space;
@@ -296,8 +299,7 @@ async fn lend<T: Send + 'static>(
     for (space, parts) in spaces.iter().zip(covered) {
         told.end(&space.manifest().space, &parts)?;
     }
-    let manifests = spaces.iter().map(|space| space.manifest().clone());
-    Ok((outcome, manifests.collect()))
+    Ok(outcome)
 }
 
 /// What was read for one reader, table by table: rows of one may contradict those of another.

@@ -22,6 +22,8 @@ pub struct Schema {
     pub classes: &'static [&'static str],
     /// Whether a text is a valid id of a space, of a part, or in coverage.
     pub is_id: fn(&str) -> bool,
+    /// Whether ids are decimal numbers below 2^64; otherwise they are any texts.
+    pub has_numeric_ids: bool,
     /// What a reader has to know beyond tables and columns, for the archive's specification: Markdown, from a
     /// second-level heading on.
     pub notes: &'static str,
@@ -47,6 +49,9 @@ pub struct Table {
     /// The table of the rows that its rows [belong to](Row::belongs_to), if each row belongs to one and none
     /// is earlier than that.
     pub belongs_to: Option<&'static str>,
+    /// What other tools call the month of the row that a row [belongs to](Row::belongs_to); `None` if they
+    /// get no such column.
+    pub month_of: Option<&'static str>,
     pub(super) inspect: Inspect,
 }
 
@@ -119,6 +124,7 @@ impl Table {
             doc: "",
             columns: &[],
             belongs_to: None,
+            month_of: None,
             inspect: inspect::<R>,
         }
     }
@@ -138,6 +144,15 @@ impl Table {
     pub const fn belonging_to(self, table: &'static str) -> Self {
         Self {
             belongs_to: Some(table),
+            ..self
+        }
+    }
+
+    /// The table, with a name for the month of the row that a row belongs to.
+    #[must_use]
+    pub const fn with_month_of(self, name: &'static str) -> Self {
+        Self {
+            month_of: Some(name),
             ..self
         }
     }

@@ -20,7 +20,7 @@ use propsbot_archive::{
     is_whole, needed, read_file,
 };
 
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 const WRITING: &str = ".writing";
 /// What the names of files end with until they are whole.
 const TEMPORARY: &str = ".tmp";
@@ -391,7 +391,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
 }
 
 /// Opens the lock file for writing, since NFS locks only writable files.
-fn open_lock(root: &Path) -> Result<File, ArchiveError> {
+pub(super) fn open_lock(root: &Path) -> Result<File, ArchiveError> {
     let path = root.join(LOCK);
     let mut options = File::options();
     options.create(true).append(true);
@@ -399,7 +399,7 @@ fn open_lock(root: &Path) -> Result<File, ArchiveError> {
 }
 
 /// Converts the result of locking the archive in `root`.
-fn taken(locked: Result<(), TryLockError>, root: &Path) -> Result<(), ArchiveError> {
+pub(super) fn taken(locked: Result<(), TryLockError>, root: &Path) -> Result<(), ArchiveError> {
     match locked {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(ArchiveError::Busy(root.to_owned())),
@@ -407,7 +407,7 @@ fn taken(locked: Result<(), TryLockError>, root: &Path) -> Result<(), ArchiveErr
     }
 }
 
-fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -418,7 +418,7 @@ fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
         .map_err(failed("sync the folder", folder))
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
+pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
     let path = path.to_owned();
     move |source| ArchiveError::Io {
         action,

@@ -7,9 +7,11 @@ mod access;
 mod bucket;
 mod claims;
 mod folder;
+mod folder_tables;
 mod git;
 mod github;
 mod spec;
+mod tables;
 
 pub use access::{Access, BucketAccess, GitAccess, GithubAccess, History};
 pub use bucket::BucketArchive;
@@ -21,3 +23,4 @@ pub use spec::{
     ArchiveSpec, ArchiveSpecError, BucketPlace, GithubPlace, ObjectStoreKind, drop_copies, open,
     open_to_read, open_to_write,
 };
+pub use tables::{TablesSpec, TablesSpecError};

@@ -43,6 +43,9 @@ const SHORTEST_SECRET: usize = 4;
 /// The variable for the archive, with its default. A path follows `dir:` and may follow `git:`.
 const ARCHIVE: (&str, &str) = ("ARCHIVE", "dir:./archive");
 
+/// The variable for tables: a path, unless it is a URL.
+const TABLES: &str = "EXPORT_TABLES";
+
 /// The variables; the process's values win over those of `.env`.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -319,6 +322,12 @@ impl Folders<'_> {
         if kind == "dir" || kind == "git" && place.starts_with('.') {
             let path = within(self.file, Path::new(place));
             of_file.insert(name.to_owned(), format!("{kind}:{}", path.display()));
+        }
+        let tables = value(of_file, own, TABLES, None);
+        if let Some(tables) = tables.filter(|tables| !tables.contains("://")) {
+            let path = tables.strip_prefix("dir:").unwrap_or(&tables);
+            let path = within(self.file, Path::new(path));
+            of_file.insert(TABLES.to_owned(), format!("dir:{}", path.display()));
         }
         Ok(())
     }

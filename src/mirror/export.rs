@@ -19,7 +19,7 @@ use propsbot_archive::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::{Dirty, Ending, ExportLedger, Ledger, StoreError, WithdrawnPart, ask};
+use crate::{Dirty, Ending, ExportLedger, Follower, Ledger, StoreError, WithdrawnPart, ask};
 
 /// How many times an export is planned if its basis keeps changing.
 const ATTEMPTS: u32 = 5;
@@ -122,6 +122,8 @@ pub struct ExportTarget {
     pub archive: Arc<dyn DataArchive>,
     /// Makes the files beside the manifest; `None` for none.
     pub beside: Option<Arc<dyn SideFiles>>,
+    /// What follows the archive, such as tables for other tools; `None` for nothing.
+    pub follower: Option<Arc<dyn Follower>>,
     /// Shows the progress.
     pub made: ExportProgressBoard,
     /// The folder for new objects before they are uploaded. No other process may use it.

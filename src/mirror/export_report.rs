@@ -2,8 +2,10 @@
 
 use std::{mem, sync::Arc, time::Instant};
 
+use async_trait::async_trait;
 use propsbot_archive::{Id, Millis, Summary};
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
@@ -47,6 +49,16 @@ pub struct ExportReport {
     pub written: Option<FinishedExport>,
 }
 
+/// What is brought up to date with an archive after each export.
+#[async_trait]
+pub trait Follower: Send + Sync {
+    /// Brings it up to date.
+    ///
+    /// # Errors
+    /// What could not be brought up to date, and why. The next export tries again.
+    async fn follow(&self, stop: &CancellationToken) -> Result<(), String>;
+}
+
 impl WithdrawnPart {
     /// A part that the mirror doesn't know.
     pub fn unknown(id: &Id) -> Self {
@@ -78,7 +90,8 @@ impl ExportReport {
     }
 }
 
-/// Exports like [`export()`], logs which parts were withdrawn, and records the export.
+/// Exports like [`export()`], logs which parts were withdrawn, and records the export. Then brings up to date
+/// what follows the archive; if that fails, the export has succeeded all the same.
 ///
 /// # Errors
 /// As [`export()`], whose failures are recorded too; or the export can't be recorded.
@@ -109,14 +122,30 @@ pub async fn export_and_record(
         withdrawn = explained;
     }
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let finished = FinishedExport {
+    let mut finished = FinishedExport {
         at: Millis(now.0.saturating_add_unsigned(took_ms)),
         took_ms,
         outcome: outcome.as_ref().map_err(ToString::to_string).cloned(),
         withdrawn,
     };
-    let recorded = ask(provider, |provider| provider.ledger().record(finished)).await;
-    let done = outcome?;
-    recorded??;
+    let recorded = record(provider, &finished).await;
+    let mut done = outcome?;
+    recorded?;
+    if let Some(follower) = &target.follower
+        && let Err(behind) = follower.follow(&options.stop).await
+    {
+        done.behind = Some(behind);
+        finished.outcome = Ok(done.clone());
+        record(provider, &finished).await?;
+    }
     Ok(done)
+}
+
+async fn record(
+    provider: &Arc<dyn Exports>,
+    finished: &FinishedExport,
+) -> Result<(), ExportJobError> {
+    let finished = finished.clone();
+    let recorded = ask(provider, |provider| provider.ledger().record(finished));
+    Ok(recorded.await??)
 }

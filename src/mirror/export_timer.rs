@@ -87,6 +87,8 @@ pub struct Failing {
     reasons: BTreeSet<String>,
     /// Whether the log already has a warning from before the first export.
     foreseen: bool,
+    /// Why what follows the archive is not up to date.
+    behind: BTreeSet<String>,
 }
 
 impl Failing {
@@ -101,8 +103,22 @@ impl Failing {
 
     /// Records a success. Returns whether to log it.
     fn ends(&mut self) -> bool {
-        let Self { reasons, foreseen } = mem::take(self);
-        foreseen || !reasons.is_empty()
+        let foreseen = mem::take(&mut self.foreseen);
+        foreseen || !mem::take(&mut self.reasons).is_empty()
+    }
+
+    /// Logs once when what follows the archive falls behind, and when it is up to date again.
+    fn log_behind(&mut self, done: &Summary) {
+        match &done.behind {
+            None if mem::take(&mut self.behind).is_empty() => {}
+            None => info!("what follows the archive is up to date again"),
+            Some(behind)
+                if self.behind.len() < Self::MOST && self.behind.insert(behind.clone()) =>
+            {
+                error!("exported, but {behind}; it is tried again after each export");
+            }
+            Some(behind) => debug!("exported, but again {behind}"),
+        }
     }
 }
 
@@ -136,6 +152,12 @@ pub async fn export_and_log(
             error!("nothing was exported; it is tried again each time, until it works: {error}");
         }
         Err(error) => debug!("nothing was exported again: {error}"),
+    }
+    match &outcome {
+        // The next export goes on from there.
+        Ok(_) if give_up.is_cancelled() => {}
+        Ok(done) => failing.log_behind(done),
+        Err(_) => {}
     }
     outcome
 }

@@ -50,7 +50,7 @@ pub use export::{
 };
 pub use export_control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use export_report::{
-    ExportOutcome, ExportReport, FinishedExport, WithdrawnPart, export_and_record,
+    ExportOutcome, ExportReport, FinishedExport, Follower, WithdrawnPart, export_and_record,
 };
 pub use export_timer::{
     ExportTurn, Failing, LETTING_GO, export_and_log, export_regularly, give_up_after,

@@ -35,7 +35,7 @@ pub static SCHEMA: Schema = Schema {
         Table::of::<MessageRow>(Level::Part).with("By `id`.", MessageRow::COLUMNS),
         Table::of::<ReactionRow>(Level::Part).with("Present and past, to messages that are here. By `message_id`, then the emoji (Unicode first, by UTF-8 bytes; then custom ones by \
              id), then `burst` (false first), then `user_id`. A row's time is `added_at` if `added_by` is \
-             \"gateway\" and that isn't before its message, and else its message's.", ReactionRow::COLUMNS).belonging_to(MESSAGES),
+             \"gateway\" and that isn't before its message, and else its message's.", ReactionRow::COLUMNS).belonging_to(MESSAGES).with_month_of("message_month"),
         Table::of::<PropsRow>(Level::Part).with("Props given with a command. By `id`.", PropsRow::COLUMNS),
     ],
     spaces: GUILDS,
@@ -52,6 +52,7 @@ pub static SCHEMA: Schema = Schema {
         id.parse::<u64>()
             .is_ok_and(|number| number.to_string() == id)
     },
+    has_numeric_ids: true,
     notes: include_str!("discord.md"),
     readme,
     commit_message,

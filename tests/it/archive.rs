@@ -11,6 +11,7 @@ mod export;
 pub(crate) mod git;
 mod github;
 pub(crate) mod object_store;
+mod tables;
 
 use propsbot_archive::{
     ArchiveError, DataArchive, Depth, Hash, Object, Verification, base, verify,

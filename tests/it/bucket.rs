@@ -34,9 +34,9 @@ async fn mirror(objects: &ObjectStore, seed: u64) -> Mirror {
     mirror
 }
 
-/// An export that has claimed the archive, and whose blobs don't arrive.
+/// An export that has claimed the archive, and whose rows don't arrive.
 async fn held(objects: &ObjectStore, mirror: &Mirror) -> Running {
-    objects.hold_blobs(true);
+    objects.hold_rows(true);
     let before = objects.held();
     let running = mirror.start(&TO);
     let begun = Instant::now();
@@ -53,7 +53,7 @@ async fn killed_exports_resume_only_from_their_own_store() {
     let objects = ObjectStore::start().await;
     let mirror = mirror(&objects, 21).await;
     held(&objects, &mirror).await.kill().await;
-    objects.hold_blobs(false);
+    objects.hold_rows(false);
 
     let other = self::mirror(&objects, 22).await;
     let busy = other.run(&TO).await;
@@ -82,7 +82,7 @@ async fn stopped_exports_release_the_archive() {
         assert!(begun.elapsed() < SOON, "{}", running.stderr());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    objects.hold_blobs(false);
+    objects.hold_rows(false);
     let ended = running.wait().await;
     ended.failed(1, &["stopped before anything was published"]);
     assert_eq!(objects.read("a/.writing"), "left");

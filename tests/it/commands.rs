@@ -4,6 +4,7 @@
 mod abuse;
 mod acknowledging;
 mod admins;
+mod analytics;
 mod answers;
 mod bots;
 mod crowd;
@@ -14,6 +15,7 @@ mod long_work;
 mod privacy;
 mod refused;
 mod reports;
+mod tables;
 mod taking_back;
 mod traces;
 mod why;

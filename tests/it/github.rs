@@ -240,6 +240,7 @@ async fn replans_overtaken_exports() {
         name: ARCHIVE.to_owned(),
         archive,
         beside: None,
+        follower: None,
         made: ExportProgressBoard::default(),
         spool: home.path().join("spool"),
         drop_copies: None,

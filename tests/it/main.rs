@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "tests are the outside world")]
 
+mod analytics;
 mod archive;
 mod bucket;
 mod car;
@@ -42,6 +43,7 @@ mod store;
 mod strangers;
 mod sync;
 mod systemd;
+mod tables;
 mod terminal;
 mod texts;
 mod threads;

@@ -24,10 +24,23 @@ fn memory(process: u32) -> u64 {
     kilobytes.map_or(0, |number| number.parse::<u64>().unwrap() << 10)
 }
 
+/// The most memory that a command takes.
+async fn most_memory(mirror: &Mirror, command: &[&str]) -> u64 {
+    let mut running = mirror.start(command);
+    let mut most = 0;
+    while !running.has_ended() {
+        most = most.max(memory(running.id()));
+        sleep(GLANCE).await;
+    }
+    running.wait().await.ok();
+    assert!(most > 0);
+    most
+}
+
 /// The first export reads every page of the store once. Caching all of them would take more memory
-/// than the history's size.
+/// than the history's size. So would holding a guild's rows while they are written as tables.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exports_a_long_history_in_little_memory() {
+async fn exports_a_long_history_and_its_tables_in_little_memory() {
     const MESSAGES: u64 = 24_000;
     const AT_ONCE: u64 = 1_000;
     let text = "Thank you for all the work that you put into this. ".repeat(76);
@@ -66,15 +79,12 @@ async fn exports_a_long_history_in_little_memory() {
     }
     drop(store);
 
-    let mut exporting = mirror.start(&["export"]);
-    let mut most = 0;
-    while !exporting.has_ended() {
-        most = most.max(memory(exporting.id()));
-        sleep(GLANCE).await;
-    }
-    exporting.wait().await.ok();
     let length = MESSAGES * text.len() as u64;
+    let exporting = most_memory(&mirror, &["export"]).await;
     let archived = mirror.archived().await.messages.len() as u64;
     assert!(archived > MESSAGES, "{archived}");
-    assert!(most > 0 && most < length / 3 * 2, "{most} of {length}");
+    assert!(exporting < length / 3 * 2, "{exporting} of {length}");
+    let tables = ["tables", "--from", "dir:archive", "--out", "tables"];
+    let writing = most_memory(&mirror, &tables).await;
+    assert!(writing < length / 3 * 2, "{writing} of {length}");
 }

@@ -252,6 +252,7 @@ async fn exports_omit_data_withdrawn_meanwhile() {
             writes: AtomicUsize::new(0),
         }),
         beside: None,
+        follower: None,
         made: ExportProgressBoard::default(),
         spool: mirror.home.path().join("spool"),
         drop_copies: None,

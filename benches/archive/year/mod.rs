@@ -70,6 +70,7 @@ impl Year {
             name: "dir:archive".to_owned(),
             archive: metered.clone(),
             beside: None,
+            follower: None,
             made: ExportProgressBoard::default(),
             spool: folder.path().join("spool"),
             drop_copies: None,

@@ -44,6 +44,12 @@ fn shows_exports_and_the_archive() {
         ..done.clone().unwrap()
     });
     let unchanged: ExportOutcome = Ok(Summary::default());
+    let behind: ExportOutcome = Ok(Summary {
+        behind: Some(
+            "could not bring the tables in ./tables up to date: the disk is full".to_owned(),
+        ),
+        ..done.clone().unwrap()
+    });
     let failed: ExportOutcome = Err("the ```disk``` is full".to_owned());
     let made = ExportProgress {
         files: 1_200,
@@ -78,6 +84,7 @@ fn shows_exports_and_the_archive() {
         exported(&unchanged, Language::International),
         exported(&committed, Language::International),
         exported(&failed, Language::International),
+        exported(&behind, Language::International),
         archive_status(&status(None, Some(NOW)), Language::International),
         archive_status(&status(Some(&unchanged), None), Language::International),
         archive_status(&status(Some(&committed), None), Language::International),

@@ -34,7 +34,7 @@ pub struct CheckOrder {
     report: Option<PathBuf>,
 }
 
-/// The findings as JSON. `docs/operators.md` describes it.
+/// The findings as JSON. `docs/operate.md` describes it.
 #[derive(Serialize)]
 struct Checked<'a> {
     /// The version of this format.

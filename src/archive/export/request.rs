@@ -143,6 +143,8 @@ pub struct Summary {
     pub commit: Option<String>,
     /// The documents that aren't there, since the archive takes none so large.
     pub too_large: Vec<String>,
+    /// What could not be brought up to date after it, and why.
+    pub behind: Option<String>,
 }
 
 /// Why an export failed. Unless it says otherwise, the archive is unchanged.

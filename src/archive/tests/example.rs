@@ -95,6 +95,7 @@ static SCHEMA: Schema = Schema {
     parts: Topic::TABLE,
     classes: &[],
     is_id: |id| !id.is_empty(),
+    has_numeric_ids: false,
     notes: "",
     readme: |_| String::new(),
     commit_message: |_, _, _| String::new(),

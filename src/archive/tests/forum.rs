@@ -51,6 +51,7 @@ pub(crate) static SCHEMA: Schema = Schema {
         id.parse::<u64>()
             .is_ok_and(|number| number.to_string() == id)
     },
+    has_numeric_ids: true,
     notes: "",
     readme: |manifests| {
         let names = manifests.iter().map(|manifest| &manifest.name);

@@ -11,7 +11,11 @@ use super::{
     forums::{Forums, forums},
     *,
 };
-use crate::{ExportedRows, RowKey, RowSource, Schema, export, read_rows};
+use crate::{
+    ArchiveReader, EncodedRow, ExportedRows, RowKey, RowSource, Schema, export,
+    manifest::{Counts, add},
+    read_rows,
+};
 
 static OTHER: Schema = Schema {
     provider: "attic",
@@ -148,4 +152,28 @@ fn a_table_of_another_provider_is_refused() {
     let rows: &dyn RowSource = &ExportedRows::new(&forums, &request);
     let error = rows.all::<Film>().err().unwrap().to_string();
     assert!(error.contains("no table films"), "{error}");
+}
+
+#[tokio::test]
+async fn the_files_of_rows_and_the_rows_in_them_can_be_told_without_their_types() {
+    let archive = exported(&forums()).await;
+    let reader = ArchiveReader::open(&archive, &SCHEMA).await.unwrap();
+    for space in reader.spaces() {
+        let mut listed = Counts::new();
+        for file in space.row_files().await.unwrap() {
+            add(&mut listed, &file.rows);
+        }
+        assert_eq!(listed, space.manifest().rows);
+        let (mut raw, mut typed) = (Vec::new(), Vec::new());
+        let query = Query::table(Post::TABLE);
+        let mut batches = space.batches(&query);
+        while let Some(batch) = batches.try_next().await.unwrap() {
+            raw.extend(batch.raw().map(|row| (row.time, row.bytes.to_vec())));
+            let posts = batch.rows::<Post>().unwrap();
+            let posts = posts.iter().map(EncodedRow::new);
+            typed.extend(posts.map(|post| (post.key.time, post.bytes)));
+        }
+        assert!(!raw.is_empty());
+        assert_eq!(raw, typed);
+    }
 }

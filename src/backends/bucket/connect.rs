@@ -22,11 +22,12 @@ use propsbot_network::Network;
 const REQUEST: Duration = Duration::from_secs(30);
 const RETRIES: Duration = Duration::from_mins(1);
 
-const CONTENT_TYPES: [(&str, &str); 4] = [
+const CONTENT_TYPES: [(&str, &str); 5] = [
     ("gz", "application/gzip"),
     ("json", "application/json"),
     ("md", "text/markdown; charset=utf-8"),
     ("msgpack", "application/vnd.msgpack"),
+    ("parquet", "application/vnd.apache.parquet"),
 ];
 
 /// The checksum sent with each object, unless the variables name one. Amazon requires one for

@@ -9,6 +9,7 @@ mod claim;
 mod connect;
 mod probe;
 mod refusal;
+mod tables;
 mod write;
 
 use std::{sync::Arc, time::Duration};
@@ -33,6 +34,8 @@ use propsbot_archive::{
     check_readable, is_swept, needed,
 };
 use propsbot_network::Network;
+
+pub(crate) use self::tables::BucketTables;
 
 /// Objects removed between two renewals: as many as one request can name.
 const REMOVE: usize = 1000;
@@ -110,7 +113,17 @@ impl BucketArchive {
         path: &str,
         longest: u64,
     ) -> Result<Option<(Vec<u8>, UpdateVersion)>, ArchiveError> {
-        let found = match self.store.get(&self.path(path)).await {
+        self.get_at(&self.path(path), path, longest).await
+    }
+
+    /// The same, at this key.
+    async fn get_at(
+        &self,
+        key: &Path,
+        path: &str,
+        longest: u64,
+    ) -> Result<Option<(Vec<u8>, UpdateVersion)>, ArchiveError> {
+        let found = match self.store.get(key).await {
             Err(Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(self.failed("read", path))?,
         };

@@ -9,8 +9,8 @@ use propsbot_archive::{Column, Covered, Id, Kind::Time, Line, Millis, Presence::
 pub const COVERAGE: &[Column] = &[
     GUILD_ID,
     CHANNEL_ID,
-    column("after", Time, Required, "the last millisecond before them"),
-    column("to", Time, Required, "the last of them"),
+    column("after", Time, Required, "the last millisecond before it"),
+    column("until", Time, Required, "its last millisecond"),
 ];
 
 /// A time of which all of a channel's messages are in the archive, with the props and reactions that belong to
@@ -22,7 +22,7 @@ pub struct CoverageRow {
     /// The last millisecond before it.
     pub after: Millis,
     /// Its last millisecond.
-    pub to: Millis,
+    pub until: Millis,
 }
 
 /// What is covered of each of a guild's channels.
@@ -35,7 +35,7 @@ pub fn coverage<'a>(
             guild_id: guild.clone(),
             channel_id: channel.id.clone(),
             after: times.after,
-            to: times.to,
+            until: times.to,
         })
     })
 }

@@ -27,7 +27,7 @@ pub const THANKS: &[Column] = &[
         "message_id",
         Kind::Id,
         Nullable,
-        "the message that gives thanks; nil if the archive has none for the command",
+        "the message that gives thanks; null if the archive has none for the command",
     ),
     column(
         "command_id",
@@ -35,13 +35,13 @@ pub const THANKS: &[Column] = &[
         Nullable,
         "the `id` in `props` if a command gave them",
     ),
-    column("giver_id", Kind::Id, Required, ""),
-    column("receiver_id", Kind::Id, Required, ""),
+    column("giver_id", Kind::User, Required, ""),
+    column("receiver_id", Kind::User, Required, ""),
     column(
-        "at",
+        "dated_at",
         Time,
         Required,
-        "when the contribution was made: `given_at`, or when the message was posted that they thank for",
+        "the date in a graph: when the message was posted that they thank for, or else `given_at`",
     ),
     column(
         "given_at",
@@ -106,8 +106,8 @@ pub struct ThanksRow {
     pub command_id: Option<InteractionId>,
     pub giver_id: UserId,
     pub receiver_id: UserId,
-    /// When the contribution was made.
-    pub at: Millis,
+    /// When the contribution was made, which is its date in a graph.
+    pub dated_at: Millis,
     /// When thanks were given.
     pub given_at: Millis,
     /// The channel of the thanked-for message.
@@ -245,7 +245,7 @@ fn receivers(
             command_id: props.command,
             giver_id: props.giver,
             receiver_id,
-            at: props.at,
+            dated_at: props.at,
             given_at: props.given,
             about_channel_id: props.about.map(|(channel, _)| channel),
             about_message_id: props.about.map(|(_, message)| message),

@@ -1,6 +1,10 @@
 //! Derived tables agree with the graph, the leaderboard and what is known of each channel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
@@ -108,7 +112,7 @@ fn counted(snapshot: &Snapshot) -> BTreeSet<(MessageId, UserId, UserId, Millis, 
             row.message_id.unwrap(),
             row.giver_id,
             row.receiver_id,
-            row.at,
+            row.dated_at,
             row.times,
         )
     })
@@ -194,6 +198,70 @@ fn rows_have_the_columns_that_are_promised() {
     hold(&covered(), crate::tables::COVERAGE);
     let archived = SCHEMA.table("members").unwrap().columns;
     assert_eq!(crate::tables::MEMBERS.get(..archived.len()), Some(archived));
+}
+
+/// What the columns of a derived table are called, what they say, and what that means.
+fn described(columns: &[Column]) -> String {
+    let kind = |kind: Kind| match kind {
+        Kind::Id | Kind::User => "id".to_owned(),
+        Kind::Text => "text".to_owned(),
+        Kind::OneOf(texts) => format!("`{}`", texts.join("`, `")),
+        Kind::Time => "time".to_owned(),
+        Kind::Integer => "integer".to_owned(),
+        Kind::Bool => "bool".to_owned(),
+        other => panic!("no derived column has {other:?}"),
+    };
+    let row = |column: &Column| {
+        let or_null = match column.presence {
+            Presence::Required => "",
+            Presence::Nullable | Presence::Optional => ", or null",
+        };
+        format!(
+            "| `{}` | {}{or_null} | {} |\n",
+            column.name,
+            kind(column.kind),
+            column.doc
+        )
+    };
+    let rows: String = columns.iter().map(row).collect();
+    format!("| column | values | meaning |\n|---|---|---|\n{rows}")
+}
+
+/// `docs/analytics.md` has the columns of the derived tables. If it hasn't, this writes them.
+#[test]
+fn the_docs_have_the_columns_of_derived_tables() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/analytics.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let archived = SCHEMA.table("members").unwrap().columns.len();
+    let derived = [
+        (
+            "thanks",
+            "by the month of `dated_at`",
+            crate::tables::THANKS,
+        ),
+        (
+            "members",
+            "those of the archive's table, and",
+            &crate::tables::MEMBERS[archived..],
+        ),
+        (
+            "coverage",
+            "one row for each time of a channel without a gap",
+            crate::tables::COVERAGE,
+        ),
+    ];
+    let derived = derived
+        .map(|(name, says, columns)| format!("**`{name}`**: {says}\n\n{}", described(columns)));
+    let (before, rest) = page.split_once("<!-- derived -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /derived -->\n").unwrap();
+    let current = format!(
+        "{before}<!-- derived -->\n{}<!-- /derived -->\n{after}",
+        derived.join("\n")
+    );
+    if page != current {
+        fs::write(&path, current).unwrap();
+        panic!("docs/analytics.md was out of date and is up to date now: commit it");
+    }
 }
 
 type Change<'a> = &'a dyn Fn(&mut Snapshot);
@@ -335,7 +403,7 @@ fn covered() -> Vec<CoverageRow> {
 fn coverage_has_a_row_for_each_time_without_a_gap() {
     let told: Vec<_> = covered()
         .iter()
-        .map(|row| (row.channel_id.to_string(), row.after.0, row.to.0))
+        .map(|row| (row.channel_id.to_string(), row.after.0, row.until.0))
         .collect();
     assert_eq!(
         told,

@@ -39,6 +39,7 @@ static SCHEMA: Schema = Schema {
     spaces: Forum::TABLE,
     parts: Topic::TABLE,
     is_id: |id| !id.is_empty(),
+    has_numeric_ids: false,
     notes: "",
     readme: |forums| format!("{} forums\n", forums.len()),
     commit_message: |_, _, _| "Export".to_owned(),

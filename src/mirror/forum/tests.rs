@@ -21,6 +21,7 @@ impl World {
                 name: "memory".to_owned(),
                 archive: Arc::new(MemoryArchive::new()),
                 beside: None,
+                follower: None,
                 made: archive::ExportProgressBoard::default(),
                 spool: home.path().join("spool"),
                 drop_copies: None,

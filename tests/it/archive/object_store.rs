@@ -48,8 +48,8 @@ pub(super) struct Faults {
     pub(super) lost: AtomicUsize,
     /// Whether the precondition "create only if absent" is ignored.
     pub(super) unconditional: AtomicBool,
-    /// Whether uploads of blobs are held back, and how many are.
-    holds_blobs: watch::Sender<bool>,
+    /// Whether uploads of rows are held back, those of an archive and those of tables, and how many are.
+    holds_rows: watch::Sender<bool>,
     held: AtomicUsize,
     /// Whether objects without a checksum are rejected, like by a bucket with Object Lock.
     pub(super) needs_checksums: AtomicBool,
@@ -78,7 +78,7 @@ impl ObjectStore {
             cut: AtomicUsize::new(NEVER),
             lost: AtomicUsize::new(NEVER),
             unconditional: AtomicBool::new(false),
-            holds_blobs: watch::Sender::new(false),
+            holds_rows: watch::Sender::new(false),
             held: AtomicUsize::new(0),
             needs_checksums: AtomicBool::new(false),
             content_types: Mutex::default(),
@@ -136,14 +136,19 @@ impl ObjectStore {
         self.faults.needs_checksums.store(needs, Ordering::Relaxed);
     }
 
-    /// Holds uploads of blobs back, or releases them.
-    pub(crate) fn hold_blobs(&self, holds: bool) {
-        self.faults.holds_blobs.send_replace(holds);
+    /// Holds uploads of rows back, or releases them.
+    pub(crate) fn hold_rows(&self, holds: bool) {
+        self.faults.holds_rows.send_replace(holds);
     }
 
     /// Number of uploads held back so far.
     pub(crate) fn held(&self) -> usize {
         self.faults.held.load(Ordering::Relaxed)
+    }
+
+    /// Refuses all requests from this one on.
+    pub(super) fn cut(&self, request: usize) {
+        self.faults.cut.store(request, Ordering::Relaxed);
     }
 
     /// Number of requests so far.
@@ -152,8 +157,13 @@ impl ObjectStore {
     }
 
     /// The contents of an object.
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.folder.path().join(BUCKET).join(name)).unwrap()
+    }
+
+    /// The contents of an object that is text.
     pub(crate) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join(BUCKET).join(name)).unwrap()
+        String::from_utf8(self.bytes(name)).unwrap()
     }
 
     /// The variables that configure `propsbot` for it.
@@ -203,9 +213,11 @@ async fn serve(State(faults): State<Arc<Faults>>, request: Request) -> Response 
     if number >= faults.cut.load(Ordering::Relaxed) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    if request.uri().path().contains("/rows/") && *faults.holds_blobs.borrow() {
+    let path = request.uri().path();
+    let is_of_rows = path.contains("/rows/") || path.ends_with(".parquet");
+    if is_of_rows && *faults.holds_rows.borrow() {
         faults.held.fetch_add(1, Ordering::Relaxed);
-        let mut holds = faults.holds_blobs.subscribe();
+        let mut holds = faults.holds_rows.subscribe();
         holds.wait_for(|holds| !holds).await.unwrap();
     }
     let (head, body) = request.into_parts();
