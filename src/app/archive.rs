@@ -83,18 +83,23 @@ async fn export_unless(
     } = session;
     let own = Destination::new(config.archive.clone());
     let to = to.unwrap_or(&own);
+    let beside = beside(config)?;
     let exports = something_to_export(&**provider, config).await?;
     let adopted = if order.replace {
         // An older store must bring no one's data back.
         let (access, network) = (&config.access, &config.network);
         let claims = Claims::default();
         let archive = propsbot_backends::open_to_write(to.spec(), access, network, claims)?;
-        let adopted = provider.adopt_choices(archive.as_ref()).await;
+        let adopted = if session.running.is_some() {
+            provider.adopt_choices_live(archive.as_ref()).await
+        } else {
+            provider.adopt_choices(archive.as_ref()).await
+        };
         adopted.tried(|| format!("could not adopt the privacy choices that {to} remembers"))?
     } else {
         0
     };
-    let target = session.target(to, &exports).await?;
+    let target = session.target(to, &exports, beside).await?;
     let begun = Instant::now();
     let mut options = ExportOptions {
         replace: order.replace,
@@ -220,13 +225,14 @@ impl Session {
         &self,
         to: &Destination,
         exports: &Arc<dyn Exports>,
+        beside: Option<Arc<dyn SideFiles>>,
     ) -> Result<ExportTarget, Error> {
         let running = self.running.as_ref();
         let is_own = to.to_string() == self.config.archive.to_string()
             && to.spec().absolute() == self.config.archive.absolute();
         match running.and_then(|running| running.target.as_ref()) {
             Some(target) if is_own => Ok(target.clone()),
-            _ => target(&self.config, to, exports, beside(&self.config)?).await,
+            _ => target(&self.config, to, exports, beside).await,
         }
     }
 }
@@ -269,8 +275,9 @@ pub(super) async fn dry_run(
 ) -> Result<Vec<String>, Error> {
     let own = Destination::new(session.config.archive.clone());
     let to = to.unwrap_or(&own);
+    let beside = beside(&session.config)?;
     let exports = session.provider.exports().await?;
-    let target = session.target(to, &exports).await?;
+    let target = session.target(to, &exports, beside).await?;
     let would = mirror::dry_run(&exports, &target, Clock::now())
         .await
         .tried(|| format!("could not work out what an export to {to} would write"))?;

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use anyhow::anyhow;
+use tokio_util::sync::CancellationToken;
+
 use super::{Error, console::Console, control::Session, providers::provider};
 use propsbot_backends::{ArchiveSpec, History, drop_copies};
 use propsbot_mirror::{DataProvider as _, ForgetRequest};
@@ -14,10 +17,17 @@ pub(super) async fn forget(
     session: &Session,
     request: &ForgetRequest,
     console: &Console,
+    stop: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
     let config = &session.config;
     let mut lines = if session.running.is_some() {
-        let lines = session.provider.forget_live(request).await?;
+        let forgetting = session.provider.forget_live(request);
+        let lines = stop.run_until_cancelled(forgetting).await;
+        let lines = lines.ok_or_else(|| {
+            Error::Failed(anyhow!(
+                "the running propsbot is stopping; run this again, since not everything may be deleted"
+            ))
+        })??;
         let note =
             "the store's files still contain what was deleted, until propsbot starts the next time";
         console.notify(note.to_owned()).await;

@@ -38,6 +38,17 @@ pub enum StoreCommand {
 }
 
 impl StoreCommand {
+    /// Its name, for the log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Status { .. } => "status",
+            Self::Export { .. } => "export",
+            Self::DryRun { .. } => "export --dry-run",
+            Self::Forget { .. } => "forget",
+            Self::Recheck { .. } => "sync --recheck",
+        }
+    }
+
     /// What it needs if no other process carries it out.
     pub fn needs(&self) -> Needs {
         match self {
@@ -172,7 +183,7 @@ impl Session {
                         return Err(Error::Wrong(neither));
                     }
                 };
-                forget(self, &request, console).await
+                forget(self, &request, console, stop).await
             }
             StoreCommand::Recheck { guild, json } => {
                 sync::recheck(self, guild.clone(), *json, console, stop).await

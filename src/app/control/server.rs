@@ -2,7 +2,7 @@
 //!
 //! A command that writes goes on when its client leaves. All of them end when the process stops.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::join;
 use rustix::process::{Uid, geteuid};
@@ -33,6 +33,9 @@ const ENDING: Duration = Duration::from_secs(7);
 
 /// How long to wait before accepting again if the system refuses, for example for lack of handles.
 const REFUSED: Duration = Duration::from_secs(1);
+
+/// How long a client may take on shutdown to read the result of its command.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Accepts commands until it is finished.
 pub(in super::super) struct Server {
@@ -102,7 +105,7 @@ async fn accept(
                     let (session, stop) = (Arc::clone(&session), stop.clone());
                     clients.spawn(async move {
                         let _permit = permit;
-                        if let Err(error) = converse(stream, &session, &stop).await {
+                        if let Err(error) = serve_client(stream, &session, &stop).await {
                             debug!("a client of the control socket: {error}");
                         }
                     });
@@ -127,36 +130,61 @@ fn may_command(user: u32, own: u32) -> bool {
     user == own || user == Uid::ROOT.as_raw()
 }
 
-async fn converse(
+async fn serve_client(
     stream: UnixStream,
     session: &Session,
     stop: &CancellationToken,
 ) -> Result<(), LineError> {
     let user = stream.peer_cred()?.uid();
     let mut lines = Lines::new(stream, LONGEST_REQUEST);
+    let asked = stop.run_until_cancelled(ask(&mut lines, user)).await;
+    match asked.transpose()?.flatten() {
+        Some(request) => answer(lines, request, session, stop).await,
+        None => Ok(()),
+    }
+}
+
+/// What the client wants; `None` if it gets none of it, and knows why.
+async fn ask(lines: &mut Lines, user: u32) -> Result<Option<Request>, LineError> {
     lines.send(&Hello::own()).await?;
     let hello: Hello = lines.soon().await?;
     if hello.propsbot_control != VERSION {
-        // It says so itself.
-        return Ok(());
+        return Ok(None);
     }
     let own = geteuid().as_raw();
-    if !may_command(user, own) {
-        let error =
-            format!("this propsbot belongs to user {own}, and takes no commands of user {user}");
-        return lines.send(&Event::End { code: 1, error }).await;
-    }
-    let Request { command, archive } = match lines.soon().await {
-        Err(LineError::Unexpected(error)) => {
-            let error = format!("the running propsbot could not understand the command: {error}");
-            return lines.send(&Event::End { code: 2, error }).await;
+    let refused = if may_command(user, own) {
+        match lines.soon().await {
+            Err(LineError::Unexpected(error)) => Event::End {
+                code: 2,
+                error: format!("the running propsbot could not understand the command: {error}"),
+            },
+            request => return Ok(Some(request?)),
         }
-        request => request?,
+    } else {
+        Event::End {
+            code: 1,
+            error: format!(
+                "this propsbot belongs to user {own}, and takes no commands of user {user}"
+            ),
+        }
     };
-    info!(?command, "carrying out a command");
+    lines.send(&refused).await?;
+    Ok(None)
+}
+
+/// Carries out a command, and tells the client how it goes.
+async fn answer(
+    mut lines: Lines,
+    Request { command, archive }: Request,
+    session: &Session,
+    stop: &CancellationToken,
+) -> Result<(), LineError> {
+    if command.writes() {
+        info!(command = command.name(), "carrying out a command");
+    }
     let (events, told) = mpsc::channel(WAITING);
     let console = Console::Client(events.clone());
-    let left = CancellationToken::new();
+    let (left, ended) = (CancellationToken::new(), CancellationToken::new());
     let working = async {
         let own_archive = session.config.archive.absolute().to_string();
         if command.exports_to_own() && archive != own_archive {
@@ -169,23 +197,29 @@ async fn converse(
         let done = if command.writes() {
             work.await
         } else {
-            let ended = async {
-                tokio::select! {
-                    () = left.cancelled() => {}
-                    () = stop.cancelled() => {}
-                }
-            };
             tokio::select! {
                 done = work => done,
-                () = ended => Err(stopping()),
+                () = left.cancelled() => Err(stopping()),
+                () = stop.cancelled() => Err(stopping()),
             }
         };
+        ended.cancel();
         report(done, &events).await;
         drop((console, events));
     };
-    let relaying = relay(&mut lines, told, &left);
-    let ((), relayed) = join(working, relaying).await;
-    relayed
+    let relaying = async {
+        let late = async {
+            ended.cancelled().await;
+            stop.cancelled().await;
+            sleep(LAST_WORDS).await;
+        };
+        let _left = left.clone().drop_guard();
+        tokio::select! {
+            relayed = relay(&mut lines, told) => relayed,
+            () = late => Err(LineError::Late),
+        }
+    };
+    join(working, relaying).await.1
 }
 
 /// The error of a command that the end of the process cuts short.
@@ -231,16 +265,11 @@ fn parts(text: &str) -> Vec<String> {
 }
 
 /// Passes events on until there are no more, or the client has left.
-async fn relay(
-    lines: &mut Lines,
-    mut told: mpsc::Receiver<Event>,
-    left: &CancellationToken,
-) -> Result<(), LineError> {
-    let _left = left.clone().drop_guard();
+async fn relay(lines: &mut Lines, mut told: mpsc::Receiver<Event>) -> Result<(), LineError> {
     loop {
         let event = tokio::select! {
             event = told.recv() => event,
-            () = lines.closed() => return Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+            () = lines.closed() => return Err(LineError::Closed),
         };
         match event {
             Some(event) => lines.send_within(PAGE, &event).await?,
