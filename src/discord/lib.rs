@@ -29,7 +29,7 @@ pub use application::Application;
 pub use budget::{PER_SECOND, Permit, Urgency};
 pub use convert::{GuildSnapshot, Signal, Translated, translate};
 pub use gateway::{
-    Gateway, GatewayEnd, GatewayError, GatewayEvent, GatewayItem, GatewayOptions,
+    Gateway, GatewayEnd, GatewayError, GatewayEvent, GatewayItem, GatewayOptions, GatewaySignals,
     InteractionHandler, Shard, ShardCount, Shards, start,
 };
 pub use items::Items;

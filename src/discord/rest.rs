@@ -83,6 +83,10 @@ struct Inner {
     /// The limits according to the answers so far.
     pace: Mutex<Pace>,
     sent: AtomicU64,
+    /// How many requests were sent for serenity.
+    forwarded: AtomicU64,
+    /// How many answers were a 429.
+    limited: AtomicU64,
     /// Probes whether a long pause still holds when nothing else does.
     trying: Mutex<Option<AbortOnDropHandle<()>>>,
     outage: Outage,
@@ -123,6 +127,8 @@ impl Rest {
                 ahead: AtomicI64::new(UNTOLD),
                 pace: Mutex::new(Pace::USUAL),
                 sent: AtomicU64::new(0),
+                forwarded: AtomicU64::new(0),
+                limited: AtomicU64::new(0),
                 trying: Mutex::default(),
                 outage: Outage::new(),
             }),
@@ -155,6 +161,16 @@ impl Rest {
     /// Returns how many requests this client and its clones have sent.
     pub fn sent(&self) -> u64 {
         self.inner.sent.load(Ordering::Relaxed)
+    }
+
+    /// As [`Self::sent`], with the requests that commands made through serenity.
+    pub fn requests(&self) -> u64 {
+        self.sent() + self.inner.forwarded.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many requests of this client and its clones Discord rate-limited.
+    pub fn limited(&self) -> u64 {
+        self.inner.limited.load(Ordering::Relaxed)
     }
 
     /// Returns how long Discord wants no requests at all, if it does.
@@ -427,6 +443,9 @@ impl Inner {
             global,
             ..
         } = *refusal;
+        if status == 429 {
+            self.limited.fetch_add(1, Ordering::Relaxed);
+        }
         if status == 429 && global && self.budget.pause(wait, sent) {
             tracing::warn!(
                 host = self.way(),

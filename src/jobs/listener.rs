@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tracing::{info, warn};
 
 use super::{
@@ -12,15 +12,42 @@ use super::{
     writer::Writer,
 };
 use propsbot_discord::{GatewayItem, GuildSnapshot, Shard, Signal, invitation, translate};
-use propsbot_mirror::Ending;
+use propsbot_mirror::{Ending, IDLE, Pulse};
 use propsbot_model::{
     Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId,
 };
 
+/// The queue of gateway items.
+pub struct Events {
+    items: mpsc::UnboundedReceiver<GatewayItem>,
+    /// Beats whenever the listener comes for the next item, and while there is none.
+    pub pulse: Pulse,
+}
+
+impl From<mpsc::UnboundedReceiver<GatewayItem>> for Events {
+    fn from(items: mpsc::UnboundedReceiver<GatewayItem>) -> Self {
+        Self {
+            items,
+            pulse: Pulse::default(),
+        }
+    }
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<GatewayItem> {
+        loop {
+            self.pulse.beat();
+            if let Ok(item) = timeout(IDLE, self.items.recv()).await {
+                return item;
+            }
+        }
+    }
+}
+
 /// Listens until the gateway stops and everything is handed over.
 /// An earlier run received everything up to `heard`. Ignores guilds that aren't mirrored.
 pub async fn listen(
-    mut items: mpsc::UnboundedReceiver<GatewayItem>,
+    mut events: Events,
     bot: UserId,
     heard: Stamp,
     guilds: MirroredGuilds,
@@ -29,7 +56,7 @@ pub async fn listen(
     acknowledgements: Acknowledgements,
 ) -> Result<(), Ending> {
     let mut listener = Listener::new(bot, heard, guilds);
-    while let Some(item) = items.recv().await {
+    while let Some(item) = events.next().await {
         let (at, heard) = match item {
             GatewayItem::Event { at, shard, event } => {
                 let said = translate(&event, at, bot);

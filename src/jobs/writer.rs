@@ -6,16 +6,21 @@
 //! that is queued.
 
 use std::{
-    sync::Arc,
-    thread,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use propsbot_mirror::Ending;
+use propsbot_mirror::{Ending, IDLE, Pulse};
 use propsbot_model::{Fact, GuildEmoji, Message, Observation, Pending, Reason, User};
 use propsbot_store::{Store, StoreError};
+use tracing::{error, info};
 
 /// Groups of observations that make a batch worth writing.
 const ENOUGH: usize = 100;
@@ -27,6 +32,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const MOST_BYTES: usize = 8 << 20;
 /// Bytes that may be queued. Senders wait for room.
 const QUEUE: u32 = 32 << 20;
+/// How long to wait before another look at a full disk.
+const NO_ROOM: Duration = Duration::from_secs(1);
 
 struct Group {
     observations: Vec<Observation>,
@@ -44,6 +51,36 @@ pub struct Writer {
     queue: mpsc::UnboundedSender<Group>,
     /// The free bytes of the queue.
     room: Arc<Semaphore>,
+    signals: WriterSignals,
+}
+
+/// How the writer is. Clones share it and don't keep the writer running.
+#[derive(Clone, Debug)]
+pub struct WriterSignals {
+    /// Beats with each batch, and while there is nothing to write or no room to write to.
+    pub pulse: Pulse,
+    is_disk_full: Arc<AtomicBool>,
+    room: Arc<Semaphore>,
+}
+
+impl WriterSignals {
+    fn new(room: &Arc<Semaphore>) -> Self {
+        Self {
+            pulse: Pulse::default(),
+            is_disk_full: Arc::default(),
+            room: Arc::clone(room),
+        }
+    }
+
+    /// Whether the writer waits for room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        self.is_disk_full.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes are queued.
+    pub fn queued_bytes(&self) -> u64 {
+        u64::from(QUEUE).saturating_sub(self.room.available_permits() as u64)
+    }
 }
 
 impl std::fmt::Debug for Group {
@@ -66,6 +103,10 @@ impl Writer {
         let (written, done) = oneshot::channel();
         self.hand_over(observations, Some(written)).await?;
         done.await.map_err(|_| Ending)
+    }
+
+    pub fn signals(&self) -> WriterSignals {
+        self.signals.clone()
     }
 
     /// Waits for room, in order.
@@ -96,11 +137,17 @@ pub fn start(store: Arc<Store>) -> (Writer, oneshot::Receiver<Result<(), StoreEr
     let (queue, groups) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(QUEUE.try_into().unwrap_or(usize::MAX)));
     let closing = Arc::clone(&room);
+    let signals = WriterSignals::new(&room);
+    let writer = Writer {
+        queue,
+        room,
+        signals: signals.clone(),
+    };
     let (stopped, result) = oneshot::channel();
     thread::Builder::new()
         .name("writer".to_owned())
         .spawn(move || {
-            let result = run(&store, groups);
+            let result = run(&store, groups, &signals);
             // Fails the senders that wait for room.
             closing.close();
             // The receiver of the result may open the store again, so it is closed first.
@@ -109,11 +156,36 @@ pub fn start(store: Arc<Store>) -> (Writer, oneshot::Receiver<Result<(), StoreEr
             let _ = stopped.send(result);
         })
         .expect("the system can start one more thread");
-    (Writer { queue, room }, result)
+    (writer, result)
 }
 
-fn run(store: &Store, mut groups: mpsc::UnboundedReceiver<Group>) -> Result<(), StoreError> {
-    while let Some(first) = groups.blocking_recv() {
+/// Wakes the writer's thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a group, and beats meanwhile; `None` once every sender is gone.
+fn next(groups: &mut mpsc::UnboundedReceiver<Group>, pulse: &Pulse) -> Option<Group> {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    loop {
+        pulse.beat();
+        match groups.poll_recv(&mut Context::from_waker(&waker)) {
+            Poll::Ready(group) => return group,
+            Poll::Pending => thread::park_timeout(IDLE),
+        }
+    }
+}
+
+fn run(
+    store: &Store,
+    mut groups: mpsc::UnboundedReceiver<Group>,
+    signals: &WriterSignals,
+) -> Result<(), StoreError> {
+    while let Some(first) = next(&mut groups, &signals.pulse) {
         let mut batch = vec![first];
         fill(&mut batch, &mut groups);
         let mut rooms = Vec::with_capacity(batch.len());
@@ -124,7 +196,7 @@ fn run(store: &Store, mut groups: mpsc::UnboundedReceiver<Group>) -> Result<(), 
                 (group.observations, group.written)
             })
             .unzip();
-        let missing = store.merge(&observations)?;
+        let missing = merge(store, &observations, &groups, signals)?;
         drop((observations, rooms));
         for (waiting, missing) in waiting.into_iter().zip(missing) {
             if let Some(waiting) = waiting {
@@ -134,6 +206,32 @@ fn run(store: &Store, mut groups: mpsc::UnboundedReceiver<Group>) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Merges the observations. Waits while the disk is full, unless the process is ending.
+fn merge(
+    store: &Store,
+    observations: &[Vec<Observation>],
+    groups: &mpsc::UnboundedReceiver<Group>,
+    signals: &WriterSignals,
+) -> Result<Vec<Vec<Pending>>, StoreError> {
+    loop {
+        match store.merge(observations) {
+            Err(full @ StoreError::Full { .. }) if !groups.is_closed() => {
+                if !signals.is_disk_full.swap(true, Ordering::Relaxed) {
+                    error!("nothing can be stored until then: {full}");
+                }
+                signals.pulse.beat();
+                thread::sleep(NO_ROOM);
+            }
+            merged => {
+                if merged.is_ok() && signals.is_disk_full.swap(false, Ordering::Relaxed) {
+                    info!("the disk has room again; what waited is being stored");
+                }
+                return merged;
+            }
+        }
+    }
 }
 
 /// Adds queued groups to the batch, and waits for more as long as no caller waits for the batch.
@@ -287,7 +385,12 @@ mod tests {
     fn the_queue_is_bounded_in_bytes() {
         let (queue, mut groups) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(QUEUE.try_into().unwrap()));
-        let writer = Writer { queue, room };
+        let signals = WriterSignals::new(&room);
+        let writer = Writer {
+            queue,
+            room,
+            signals,
+        };
         let send = |size: usize| {
             let sent = writer.send(vec![user("x".repeat(size))]).now_or_never();
             sent.is_some()

@@ -19,7 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{StoreError, rewrite::Folders};
+use crate::{
+    StoreError,
+    rewrite::{Folders, free},
+};
 
 pub(crate) enum Op {
     /// Sets it.
@@ -71,6 +74,10 @@ const SWEEPS: usize = 4;
 
 /// Bytes copied per batch.
 const COPIED_BYTES: usize = 1 << 20;
+
+/// How many bytes of the disk the store leaves free. sled can't go on after a write that failed, nor
+/// open a store again on a full disk.
+pub const RESERVE: u64 = 16 << 20;
 
 /// How long a process that is ending may take to release the store.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -150,6 +157,17 @@ impl Engine {
     pub(crate) fn apply(&self, ops: &[Op]) -> Result<(), StoreError> {
         self.check()?;
         self.or_fail(self.apply_batch(ops))
+    }
+
+    /// # Errors
+    /// [`StoreError::Full`] if the disk has no more than [`RESERVE`] to give.
+    pub(crate) fn check_room(&self) -> Result<(), StoreError> {
+        let free = free(&self.path).map_err(|error| self.io(&error.into()))?;
+        if free < RESERVE {
+            let path = self.path.clone();
+            return Err(StoreError::Full { path, free });
+        }
+        Ok(())
     }
 
     fn or_fail(&self, done: Result<(), StoreError>) -> Result<(), StoreError> {

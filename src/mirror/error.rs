@@ -83,6 +83,19 @@ pub enum StoreError {
         /// The system's error.
         reason: String,
     },
+    /// The disk is nearly full, and nothing was written. The store can be used: once there is room,
+    /// the same write succeeds.
+    #[error(
+        "the disk of the store {path} is full: only {} MB are free, and the last {} MB are kept free so \
+         that the store stays usable; make room",
+        free / 1_000_000, crate::RESERVE / 1_000_000
+    )]
+    Full {
+        /// The store's folder.
+        path: PathBuf,
+        /// How many bytes are free.
+        free: u64,
+    },
     /// Too much changed while a view was open. Open another one and try again.
     #[error("more than {limit} bytes of the store changed while it was read; start again")]
     ViewEnded {

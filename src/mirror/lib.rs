@@ -30,6 +30,7 @@ mod mark;
 mod mirror;
 mod provider;
 mod provider_error;
+mod pulse;
 mod record;
 mod restore;
 mod rewrite;
@@ -43,6 +44,7 @@ mod wiki;
 pub use ask::{Ending, ask};
 pub use clock::{Clock, Stamp};
 pub use domain::{Domain, Observed};
+pub use engine::RESERVE;
 pub use error::{RowError, StoreError};
 pub use export::{
     Contents, DropCopies, ExportJobError, ExportOptions, ExportTarget, ExportView, Exports,
@@ -68,6 +70,7 @@ pub use provider::{
     SyncedState,
 };
 pub use provider_error::ProviderError;
+pub use pulse::{IDLE, Pulse};
 pub use record::{PartRecord, Place, Record, Table};
 pub use rewrite::{Compacted, Rewrite, compact};
 pub use rows::{MemoryRows, ReadRows, Rows};

@@ -63,12 +63,14 @@ impl Inner {
     }
 
     /// Applies the changes that `decide` returns, all at once; they are durable on return. Holds
-    /// the lock meanwhile. `decide` gets the generation of the batch.
+    /// the lock meanwhile. `decide` gets the generation of the batch. Changes nothing while the disk
+    /// is full.
     pub(crate) fn change<T>(
         &self,
         decide: impl FnOnce(&mut u64) -> Result<(Vec<Op>, T), StoreError>,
     ) -> Result<T, StoreError> {
         let mut changing = self.changing();
+        self.engine.check_room()?;
         let (ops, answer) = decide(&mut changing.generation)?;
         changing.views.keep(&self.engine, &ops)?;
         self.engine.commit(&ops)?;

@@ -159,9 +159,13 @@ pub(crate) fn size(path: &Path) -> io::Result<u64> {
     there.sum()
 }
 
-/// The free bytes on a folder's disk that this user may use.
+/// The free bytes on a folder's disk that this user may use; `u64::MAX` if its file system doesn't
+/// tell.
 pub(crate) fn free(path: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(path)?;
+    if disk.f_blocks == 0 {
+        return Ok(u64::MAX);
+    }
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 

@@ -227,7 +227,7 @@ async fn finds_guilds_joined_or_left_during_an_overflow() {
     let (items, heard) = mpsc::unbounded_channel();
     let (acknowledgements, _thanks) = acknowledgements();
     let listening = listen(
-        heard,
+        heard.into(),
         bot_id,
         Stamp(0),
         guilds,

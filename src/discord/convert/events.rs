@@ -49,6 +49,13 @@ const NEEDED_IN_GUILDS: [&str; 11] = [
     "MESSAGE_REACTION_REMOVE_EMOJI",
 ];
 
+/// Returns the name of an event that is needed or answered, or `other`.
+pub(crate) fn kind(name: &str) -> &'static str {
+    let known = NEEDED.iter().chain(&NEEDED_IN_GUILDS);
+    let mut known = known.chain(&["READY", "RESUMED", "INTERACTION_CREATE"]);
+    known.find(|known| **known == name).unwrap_or(&"other")
+}
+
 /// Returns whether an event of this name may contain something we need.
 pub(crate) fn is_needed(name: &str) -> bool {
     NEEDED.contains(&name) || NEEDED_IN_GUILDS.contains(&name)

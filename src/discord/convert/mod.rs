@@ -12,7 +12,7 @@ use propsbot_model::{
     ChannelId, Evidence, Fact, GuildId, Listed, MessageId, Observation, Stamp, UserId,
 };
 
-pub(super) use self::events::is_needed;
+pub(super) use self::events::{is_needed, kind};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Translated {

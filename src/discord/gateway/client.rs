@@ -223,6 +223,7 @@ impl Core {
         self.since = Some(Instant::now());
         self.turn = None;
         self.fleet.shards.connected(self.shard);
+        self.fleet.signals.hear(self.shard);
     }
 
     /// Runs the protocol until the connection ends.
@@ -262,6 +263,9 @@ impl Core {
                     None => continue,
                 },
             };
+            if self.since.is_some() {
+                self.fleet.signals.hear(self.shard);
+            }
             match payload.op {
                 Some(op::DISPATCH) => {
                     if let Some(end) = self.dispatch(payload) {
@@ -329,7 +333,9 @@ impl Core {
             connection.send(&self.identify()).await
         };
         sent.map_err(Ended::Resume)?;
-        Ok(interval.clamp(INTERVALS.0, INTERVALS.1))
+        let interval = interval.clamp(INTERVALS.0, INTERVALS.1);
+        self.fleet.signals.set_heartbeat(interval);
+        Ok(interval)
     }
 
     fn identify(&self) -> serde_json::Value {
@@ -390,6 +396,7 @@ impl Core {
         let Payload {
             name, data, seq, ..
         } = payload;
+        self.fleet.signals.count(&name);
         let mut sequence = Sequence::Next;
         if name == "READY" {
             self.begin(&data, seq);

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, debug, info, info_span};
 
 use super::{
-    GatewayError, InteractionHandler, Shard, Shards,
+    GatewayError, GatewaySignals, InteractionHandler, Shard, Shards,
     client::{Client, End},
     intake::Intake,
     starts::Starts,
@@ -27,6 +27,7 @@ pub(super) struct Fleet {
     pub(super) intake: Intake,
     pub(super) interactions: Arc<dyn InteractionHandler>,
     pub(super) shards: Shards,
+    pub(super) signals: GatewaySignals,
 }
 
 impl Fleet {
@@ -55,6 +56,7 @@ impl Fleet {
     /// Runs this many shards until `stop`, or until one of them can't go on.
     async fn run_shards(&self, count: u32, stop: &CancellationToken) -> Result<(), End> {
         self.shards.begin(count);
+        self.signals.begin(count);
         let stop = stop.child_token();
         let mut clients = JoinSet::new();
         for id in 0..count {

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde_json::value::RawValue;
@@ -62,6 +65,25 @@ impl GatewayEvent {
     }
 }
 
+/// How full a queue is, and what it lost. Doesn't keep the queue open.
+pub(super) struct Load {
+    room: Arc<Semaphore>,
+    capacity: u32,
+    losses: Arc<AtomicU64>,
+}
+
+impl Load {
+    /// How many bytes are queued.
+    pub(super) fn queued_bytes(&self) -> u64 {
+        u64::from(self.capacity).saturating_sub(self.room.available_permits() as u64)
+    }
+
+    /// How often events were lost.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Relaxed)
+    }
+}
+
 /// Puts events into the queue. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Intake {
@@ -73,6 +95,8 @@ pub(super) struct Intake {
     /// Whether events are being dropped and the receiver hasn't been told. Locked while sending:
     /// events before the report are dropped, events after it are sent.
     overflows: Arc<Mutex<bool>>,
+    /// How often a loss was reported.
+    losses: Arc<AtomicU64>,
 }
 
 impl Intake {
@@ -90,8 +114,17 @@ impl Intake {
             )),
             capacity,
             overflows: Arc::default(),
+            losses: Arc::default(),
         };
         (intake, items)
+    }
+
+    pub(super) fn load(&self) -> Load {
+        Load {
+            room: Arc::clone(&self.room),
+            capacity: self.capacity,
+            losses: Arc::clone(&self.losses),
+        }
     }
 
     /// Waits until the receiver is dropped.
@@ -117,6 +150,7 @@ impl Intake {
             return;
         }
         *overflows = true;
+        self.losses.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
             capacity = self.capacity,
             "events arrive faster than they can be stored; dropping some, to be fetched later"
@@ -127,6 +161,7 @@ impl Intake {
     /// Reports that events of this shard are lost for good.
     pub(super) fn lose(&self, shard: Shard) {
         let shard = Some(shard);
+        self.losses.fetch_add(1, Ordering::Relaxed);
         self.tell(|at| GatewayItem::Lost { at, shard });
     }
 
@@ -165,7 +200,7 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::atomic::AtomicI64;
 
     use super::*;
 

@@ -13,6 +13,7 @@ mod pacing;
 mod payload;
 mod session;
 mod shard;
+mod signals;
 mod starts;
 
 use futures::future::BoxFuture;
@@ -34,6 +35,7 @@ pub(super) use self::pacing::StartLimit;
 pub use self::{
     intake::{GatewayEvent, GatewayItem},
     shard::{Shard, ShardCount, Shards},
+    signals::GatewaySignals,
 };
 
 const INTENTS: u64 = GatewayIntents::GUILDS
@@ -113,6 +115,7 @@ pub struct Gateway {
     /// Events of all shards; those of a shard are in Discord's order.
     pub items: mpsc::UnboundedReceiver<GatewayItem>,
     pub ended: GatewayEnd,
+    pub signals: GatewaySignals,
 }
 
 /// Resolves after the stop signal, or with an error that only the operator can fix.
@@ -133,10 +136,12 @@ impl GatewayEnd {
 /// Problems that only the operator can fix and that show before connecting.
 pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
     let (intake, items) = Intake::new(options.capacity, options.clock.into());
+    let signals = GatewaySignals::new(&intake, options.shards.clone());
     let (tell, ended) = oneshot::channel();
     let gateway = Gateway {
         items,
         ended: GatewayEnd(ended),
+        signals: signals.clone(),
     };
     let history = DiscordApi::new(options.rest.clone());
     let Some(asked) = options.stop.run_until_cancelled(history.gateway()).await else {
@@ -164,6 +169,7 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
         intake,
         interactions: options.interactions.into(),
         shards: options.shards,
+        signals,
     };
     let stop = options.stop;
     tokio::spawn(async move {

@@ -8,6 +8,7 @@
 use std::{
     io,
     net::SocketAddr,
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -158,6 +159,7 @@ impl Rest {
             };
             let sent = Instant::now();
             let request = inner.client.request(head.method.clone(), url.clone());
+            inner.forwarded.fetch_add(1, Ordering::Relaxed);
             let answer = request.headers(headers.clone()).body(body.clone()).send();
             let answer = answer
                 .await

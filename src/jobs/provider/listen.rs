@@ -25,7 +25,7 @@ use crate::{
     clock::Clock,
     daily::{days, log_daily},
     guilds::PerGuild,
-    listener::listen,
+    listener::{Events, listen},
     mirrored::MirroredGuilds,
     progress::ProgressBoard,
     scrub::scrub,
@@ -107,6 +107,7 @@ impl DiscordProvider {
             return Ok(());
         };
         let mirror = mirror?;
+        self.signals.begin(mirror.writer.signals());
         let heard = mirror::read(&mirror.store, |store| store.heard()).await?;
         mirror.disconnect(heard).await?;
         let showing = self.show(&mirror);
@@ -117,7 +118,7 @@ impl DiscordProvider {
         };
         let connection = connection?;
         showing.connected(&connection.backfill);
-        let mut tasks = Self::tasks(&mirror, connection, heard, &stop);
+        let mut tasks = self.tasks(&mirror, connection, heard, &stop);
 
         let first = tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -210,6 +211,7 @@ impl DiscordProvider {
 
     /// The tasks that run until they are stopped.
     fn tasks(
+        &self,
         mirror: &Mirror,
         Connection { backfill, gateway }: Connection,
         heard: Stamp,
@@ -219,8 +221,11 @@ impl DiscordProvider {
         let rest = backfill.history.rest().clone();
         let bot = backfill.bot.id;
         let (acknowledgements, thanks) = acknowledgements();
+        let events = Events::from(gateway.items);
+        self.signals
+            .connect(rest.clone(), gateway.signals, events.pulse.clone());
         let listening = listen(
-            gateway.items,
+            events,
             bot,
             heard,
             backfill.guilds.clone(),

@@ -12,6 +12,7 @@ mod mirror;
 mod progress;
 mod status;
 mod sync;
+mod vitals;
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::{error::LogInError, live::Stage, mirror::Mirror, progress::Ended};
+use self::{error::LogInError, live::Stage, mirror::Mirror, progress::Ended, vitals::Signals};
 use super::{
     backfill::{Backfill, Permit},
     guilds::PerGuild,
@@ -43,6 +44,7 @@ use propsbot_rows::SCHEMA;
 use propsbot_store::Store;
 
 pub use listen::{Answering, Connected};
+pub use vitals::{GatewayVitals, Vitals, WriterVitals};
 
 /// How a bot reaches Discord.
 #[derive(Clone, Debug)]
@@ -78,6 +80,7 @@ pub struct DiscordProvider {
     answering: Mutex<Option<Answering>>,
     /// What commands can use meanwhile.
     stage: watch::Sender<Stage>,
+    signals: Signals,
 }
 
 impl DiscordProvider {
@@ -91,6 +94,7 @@ impl DiscordProvider {
             ended: Mutex::default(),
             answering: Mutex::new(None),
             stage: watch::Sender::default(),
+            signals: Signals::default(),
         }
     }
 
