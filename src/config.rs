@@ -5,7 +5,7 @@
 mod environment;
 mod secrets;
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use propsbot_backends::{
     Access, ArchiveSpec, BucketAccess, GitAccess, GithubAccess, History, TablesSpec,
@@ -18,7 +18,7 @@ pub use environment::Environment;
 
 /// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
 /// parses `RUST_LOG`.)
-const VARIABLES: [&str; 21] = [
+const VARIABLES: [&str; 23] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "DISCORD_GUILDS",
@@ -37,6 +37,8 @@ const VARIABLES: [&str; 21] = [
     "EXPORT_SOURCECRED",
     "SOURCECRED_WEIGHTS",
     "EXPORT_TABLES",
+    "HEALTH_ADDRESS",
+    "METRICS_GUILDS",
     "RUST_LOG",
     "LOG_FORMAT",
     "NO_COLOR",
@@ -76,6 +78,8 @@ pub struct Config {
     pub sourcecred: Option<SourceCredConfig>,
     /// `EXPORT_TABLES`: where tables of what was exported go; `None` for nowhere.
     pub tables: Option<TablesSpec>,
+    /// `HEALTH_ADDRESS`, `METRICS_GUILDS`: how health and metrics are told.
+    pub health: HealthConfig,
     /// How and what to log.
     pub log: LogConfig,
 }
@@ -97,6 +101,15 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line, for programs.
     Json,
+}
+
+/// How health and metrics are told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HealthConfig {
+    /// `HEALTH_ADDRESS`: where to listen; `None` if nowhere.
+    pub address: Option<SocketAddr>,
+    /// `METRICS_GUILDS`: whether metrics name guilds by their ids.
+    pub by_guild: bool,
 }
 
 /// How to make SourceCred's files beside the archive.
@@ -240,6 +253,8 @@ impl Config {
             mistakes.push(("SOURCECRED_WEIGHTS", help.to_owned()));
         }
 
+        let health = health(&value, &mut mistakes);
+
         match (archive, export_interval) {
             (Some(archive), Some(export_interval)) if mistakes.is_empty() => Ok(Self {
                 discord: token.map(|token| DiscordConfig { token, api_url }),
@@ -262,6 +277,7 @@ impl Config {
                     .unwrap_or_default()
                     .then_some(SourceCredConfig { weights }),
                 tables,
+                health,
                 log: LogConfig {
                     filter: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),
                     format: log_format.unwrap_or(LogFormat::Text),
@@ -308,6 +324,17 @@ fn missing(
                 mistakes.push((name, help));
             }
         }
+    }
+}
+
+/// Parses the variables of health and metrics.
+fn health<'a>(
+    value: &impl Fn(&str) -> Option<&'a str>,
+    mistakes: &mut Vec<(&'static str, String)>,
+) -> HealthConfig {
+    HealthConfig {
+        address: noted(value, mistakes, "HEALTH_ADDRESS", socket_address),
+        by_guild: noted(value, mistakes, "METRICS_GUILDS", yes).unwrap_or_default(),
     }
 }
 
@@ -434,6 +461,12 @@ fn cache(named: Option<&str>) -> Option<PathBuf> {
     named.map(PathBuf::from).or_else(platform)
 }
 
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("{text:?} is not an IP address with a port, such as 127.0.0.1:9090 or [::1]:9090")
+    })
+}
+
 fn server(text: String) -> Result<String, String> {
     let url: Result<reqwest::Url, _> = text.parse();
     match url {
@@ -477,6 +510,7 @@ mod tests {
             ("DISCORD_API_URL", "ftp://example.org"),
             ("ARCHIVE", "nowhere"),
             ("EXPORT_INTERVAL", "soon"),
+            ("HEALTH_ADDRESS", "localhost:9090"),
         ];
         let Mistakes(mistakes) = read(&variables, Needs::Discord).unwrap_err();
         let names: Vec<_> = mistakes.iter().map(|(name, _)| *name).collect();
@@ -486,7 +520,8 @@ mod tests {
                 "DISCORD_TOKEN",
                 "DISCORD_API_URL",
                 "ARCHIVE",
-                "EXPORT_INTERVAL"
+                "EXPORT_INTERVAL",
+                "HEALTH_ADDRESS"
             ]
         );
     }

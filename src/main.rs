@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
     app::{
@@ -266,11 +266,33 @@ enum Command {
     #[command(long_about = COMPACT)]
     Compact,
     /// Show how complete the mirror is
-    Status {
-        /// Write JSON, for programs
-        #[arg(long)]
-        json: bool,
-    },
+    Status(StatusArguments),
+}
+
+#[derive(Args)]
+struct StatusArguments {
+    /// Write JSON, for programs
+    #[arg(long)]
+    json: bool,
+    /// Write nothing if the mirror is complete and up to date; otherwise say why not, and exit with 3
+    #[arg(long, conflicts_with = "json")]
+    check: bool,
+    /// How old the mirror may be, for --check
+    #[arg(long, value_name = "TIME", default_value = "2h", requires = "check",
+          value_parser = humantime::parse_duration)]
+    max_age: Duration,
+}
+
+impl From<StatusArguments> for StoreCommand {
+    fn from(arguments: StatusArguments) -> Self {
+        let StatusArguments {
+            json,
+            check,
+            max_age,
+        } = arguments;
+        let max_age = check.then_some(max_age);
+        Self::Status { json, max_age }
+    }
 }
 
 fn main() -> ExitCode {
@@ -455,7 +477,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
         Command::Restore { from } => app::restore(&configured(Needs::Local)?, &from).await,
         Command::Compact => app::compact(&configured(Needs::Local)?).await,
         Command::Forget { user, guild } => on_store(StoreCommand::Forget { user, guild }).await,
-        Command::Status { json } => on_store(StoreCommand::Status { json }).await,
+        Command::Status(arguments) => on_store(arguments.into()).await,
     }
 }
 

@@ -13,6 +13,7 @@ mod control;
 mod error;
 mod forget;
 mod graph;
+mod health;
 mod lines;
 mod log;
 mod manual;

@@ -13,6 +13,7 @@ use super::{
     archive::target,
     bars::log_regularly,
     control::{Destination, Running, Session, serve},
+    health::HealthServer,
     plugins::beside,
     service_manager,
 };
@@ -39,6 +40,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let turn = ExportTurn::default();
     let mut session = Session::new(config, None);
     let provider = Arc::clone(&session.provider);
+    let mut health = HealthServer::start(config, &provider).await?;
     // The next start resumes what is interrupted here.
     let Some(store) = stop.run_until_cancelled(provider.store()).await else {
         return Ok(());
@@ -50,6 +52,9 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let target = target(config, &to, &exports, beside).await?;
     let (control, requests) =
         export_control(exports.schema(), target.clone(), config.export_interval);
+    if let Some(health) = &mut health {
+        health.watch(control.clone());
+    }
     let connected = CancellationToken::new();
     provider.answer_with({
         let connected = connected.clone();
@@ -113,6 +118,9 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     };
     let late = sleep_until(stopped_at + WITH_LAST_EXPORT - LETTING_GO);
     let ended = give_up_after(late, LETTING_GO, &give_up, last).await;
+    if let Some(health) = health {
+        health.finish().await;
+    }
     ended.unwrap_or_else(|| {
         warn!("the last export took too long; the next one exports what it did not write");
         Ok(())

@@ -5,6 +5,7 @@
 
 pub mod acknowledge;
 pub mod backfill;
+pub mod census;
 pub mod check;
 pub mod clock;
 pub mod daily;

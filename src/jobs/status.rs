@@ -11,8 +11,8 @@ use super::{
 use propsbot_discord::Shards;
 use propsbot_mirror::FinishedExport;
 use propsbot_model::{
-    ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis,
-    Pending, Reason, Tally, counted,
+    Channel, ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId,
+    Millis, Pending, Reason, Stamp, Tally, counted,
 };
 use propsbot_store::{Reader, Store, StoreError};
 
@@ -20,6 +20,10 @@ use propsbot_store::{Reader, Store, StoreError};
 pub struct GuildStatus {
     pub id: GuildId,
     pub name: String,
+    /// Until when the mirror is known to follow Discord: the later one of the last complete sync and of
+    /// the gateway's last event; `None` if there was neither.
+    #[serde(skip)]
+    pub current: Option<Millis>,
     /// When each class of data was last complete, ms since 1970; `None` if never.
     pub synced: BTreeMap<Class, Option<Millis>>,
     /// How many members the guild has now.
@@ -222,6 +226,86 @@ pub struct FailureStatus {
     pub at: Millis,
 }
 
+impl GuildStatus {
+    /// What the mirror of the guild lacks, a line each; empty if it is complete.
+    pub fn lacks(&self) -> Vec<String> {
+        let is_partial = |channel: &&ChannelStatus| {
+            use CoverageStatus::{Partial, Unknown};
+            matches!(channel.coverage, Partial { .. } | Unknown)
+        };
+        let partial = self.channels.iter().filter(is_partial).count() as u64;
+        let unsettled = self.contradictions.iter().filter(|list| !list.settled);
+        let unsettled = unsettled.count() as u64;
+        let never = self.synced.values().all(Option::is_none);
+        let lacks = [
+            never.then(|| "it was never completely fetched".to_owned()),
+            lack(partial, "channel", "whose messages are not all there"),
+            lack(self.pending_lists, "reaction list", "still to fetch"),
+            lack(
+                unsettled,
+                "reaction list",
+                "that contradict Discord's count",
+            ),
+            lack(
+                self.failures.len() as u64,
+                "object",
+                "that could not be fetched",
+            ),
+        ];
+        lacks.into_iter().flatten().collect()
+    }
+}
+
+fn lack(count: u64, what: &str, why: &str) -> Option<String> {
+    (count > 0).then(|| format!("{} {why}", counted(count, what)))
+}
+
+/// The channels and threads of a guild that have messages, and how much of each is known. A channel can
+/// be live only while the bot is `listening`.
+pub(super) fn coverages(
+    store: &Reader,
+    guild: GuildId,
+    listening: bool,
+) -> Result<Vec<(Channel, CoverageStatus)>, StoreError> {
+    let session = store.session(guild)?.number;
+    let coverage = store.coverage(guild)?;
+    let unreadable: BTreeSet<ChannelId> = store
+        .failures(guild)?
+        .iter()
+        .filter(|failure| failure.reason == Reason::Unreadable)
+        .filter_map(|failure| match failure.object {
+            FailureObject::Channel(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let status = |channel: &Channel| match coverage.get(&channel.id) {
+        _ if unreadable.contains(&channel.id) => CoverageStatus::Unreadable,
+        None => CoverageStatus::Unknown,
+        Some(coverage) => {
+            // The command line has no gateway session, so no channel is live there.
+            let live = coverage
+                .live
+                .filter(|live| listening && live.session == session);
+            let end = live.map_or(coverage.top(), |live| live.after.max(coverage.top()));
+            match coverage.gaps(end).len() {
+                0 if live.is_some() => CoverageStatus::Live,
+                0 if end.0 == 0 => CoverageStatus::Empty,
+                0 => CoverageStatus::Complete { to: end },
+                gaps => CoverageStatus::Partial { gaps },
+            }
+        }
+    };
+    let channels = store.channels(guild)?.into_iter();
+    let present = channels.filter_map(|channel| channel.state.now().cloned());
+    let with_messages = present.filter(|channel| channel.kind.has_messages());
+    Ok(with_messages
+        .map(|channel| {
+            let status = status(&channel);
+            (channel, status)
+        })
+        .collect())
+}
+
 /// The sync status of a guild, without the bot's shards. `progress` is `None` when the bot isn't
 /// running.
 pub fn of_guild(
@@ -231,55 +315,21 @@ pub fn of_guild(
     is_mirrored: &dyn Fn(GuildId) -> bool,
 ) -> Result<GuildStatus, StoreError> {
     let store = &store.view();
-    let listening = progress.is_some();
-    let session = store.session(guild)?.number;
-    let coverage = store.coverage(guild)?;
     let failures = store.failures(guild)?;
-    let unreadable: BTreeSet<ChannelId> = failures
-        .iter()
-        .filter(|failure| failure.reason == Reason::Unreadable)
-        .filter_map(|failure| match failure.object {
-            FailureObject::Channel(id) => Some(id),
-            _ => None,
-        })
-        .collect();
+    let coverage = store.coverage(guild)?;
     let tallies = store.tallies(guild)?.into_iter();
     let tallies: BTreeMap<ChannelId, Totals> = tallies
         .map(|tally| (tally.channel_id, Totals::from(&tally)))
         .collect();
     let mut channels = Vec::new();
     let mut totals = Totals::default();
-    for part in store.channels(guild)? {
-        let Some(channel) = part
-            .state
-            .now()
-            .filter(|channel| channel.kind.has_messages())
-        else {
-            continue;
-        };
+    for (channel, covered) in coverages(store, guild, progress.is_some())? {
         let of_channel = tallies.get(&channel.id).copied().unwrap_or_default();
         totals.add(&of_channel);
-        let covered = match coverage.get(&channel.id) {
-            _ if unreadable.contains(&channel.id) => CoverageStatus::Unreadable,
-            None => CoverageStatus::Unknown,
-            Some(coverage) => {
-                // The command line has no gateway session, so no channel is live there.
-                let live = coverage
-                    .live
-                    .filter(|live| listening && live.session == session);
-                let end = live.map_or(coverage.top(), |live| live.after.max(coverage.top()));
-                match coverage.gaps(end).len() {
-                    0 if live.is_some() => CoverageStatus::Live,
-                    0 if end.0 == 0 => CoverageStatus::Empty,
-                    0 => CoverageStatus::Complete { to: end },
-                    gaps => CoverageStatus::Partial { gaps },
-                }
-            }
-        };
         channels.push(ChannelStatus {
             id: channel.id,
             parent: channel.thread_parent(),
-            name: channel.name.clone(),
+            name: channel.name,
             totals: of_channel,
             coverage: covered,
             intervals: coverage.get(&channel.id).map(intervals).unwrap_or_default(),
@@ -288,12 +338,11 @@ pub fn of_guild(
     let scrub = scrub(store, guild, is_mirrored)?;
     channels.sort_by_key(|channel| (std::cmp::Reverse(channel.totals.messages), channel.id));
     let lists = store.pending(guild)?;
-    let pending = lists
-        .iter()
-        .filter(|list| list.is_missing() && list.contradiction.is_none() && list.refused == 0);
+    let pending = lists.iter().filter(|list| list.is_to_fetch());
     Ok(GuildStatus {
         id: guild,
         name: name(store, guild)?,
+        current: current(store, guild)?,
         synced: synced(store, guild)?,
         members: store
             .members(guild)?
@@ -391,6 +440,17 @@ fn name(store: &Reader, guild: GuildId) -> Result<String, StoreError> {
     Ok(part
         .and_then(|guild| guild.state.ever().map(|guild| guild.name.clone()))
         .unwrap_or_default())
+}
+
+fn current(store: &Reader, guild: GuildId) -> Result<Option<Millis>, StoreError> {
+    let unheard = store.session(guild)?.unheard;
+    let heard = store.last_event()?;
+    let heard = heard.map(|heard| unheard.map_or(heard, |unheard| unheard.min(heard)));
+    let synced = store.synced(guild)?;
+    let is_whole = synced.len() == Class::ALL.len();
+    let synced = synced.into_iter().map(|synced| synced.at).min();
+    let current = heard.max(synced.filter(|_| is_whole));
+    Ok(current.map(Stamp::millis))
 }
 
 fn synced(store: &Reader, guild: GuildId) -> Result<BTreeMap<Class, Option<Millis>>, StoreError> {

@@ -219,7 +219,7 @@ fn merge(
         match store.merge(observations) {
             Err(full @ StoreError::Full { .. }) if !groups.is_closed() => {
                 if !signals.is_disk_full.swap(true, Ordering::Relaxed) {
-                    error!("nothing can be stored until then: {full}");
+                    error!("nothing is stored until there is room: {full}");
                 }
                 signals.pulse.beat();
                 thread::sleep(NO_ROOM);

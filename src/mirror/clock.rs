@@ -54,6 +54,11 @@ impl Clock {
         Ok(rows.get(Self::KEY)?.unwrap_or_default())
     }
 
+    /// When the last event arrived; `None` if there was never one.
+    pub fn last_event(&self) -> Option<Stamp> {
+        self.heard
+    }
+
     /// Until when the provider's events arrived.
     pub fn heard(&self) -> Stamp {
         self.heard.unwrap_or(self.newest)

@@ -28,6 +28,29 @@ pub struct ExportBoard {
     pub next: Option<Millis>,
     /// The progress of the running export.
     pub made: ExportProgress,
+    /// How many exports succeeded since the start.
+    pub succeeded: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// The bytes of the files that they wrote.
+    pub written_bytes: u64,
+    /// When the first of the exports ended that failed since the last success; `None` if the last one
+    /// succeeded.
+    pub failing_since: Option<Millis>,
+}
+
+impl ExportBoard {
+    fn end(&mut self, outcome: &ExportOutcome, now: Millis) {
+        self.running_since = None;
+        if let Ok(done) = outcome {
+            self.succeeded += 1;
+            self.written_bytes += done.bytes;
+            self.failing_since = None;
+        } else {
+            self.failed += 1;
+            self.failing_since.get_or_insert(now);
+        }
+    }
 }
 
 /// Requests exports. Cheap to clone.
@@ -135,9 +158,10 @@ impl ExportRequests {
         &mut self,
         outcome: Result<Summary, ExportJobError>,
         waiting: Vec<oneshot::Sender<ExportOutcome>>,
+        now: Millis,
     ) {
         let outcome = outcome.map_err(|error| error.to_string());
-        lock(&self.board).running_since = None;
+        lock(&self.board).end(&outcome, now);
         for receiver in waiting {
             // It may have stopped waiting.
             let _ = receiver.send(outcome.clone());
@@ -160,6 +184,35 @@ fn lock(board: &Mutex<ExportBoard>) -> MutexGuard<'_, ExportBoard> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exports_fail_since_the_first_failure_in_a_row() {
+        let mut board = ExportBoard::default();
+        let summary = Summary {
+            bytes: 10,
+            ..Summary::default()
+        };
+        let failed = Err("no network".to_owned());
+        let outcomes = [
+            failed.clone(),
+            failed.clone(),
+            Ok(summary),
+            failed.clone(),
+            failed,
+        ];
+        let since = outcomes.iter().zip(1..).map(|(outcome, now)| {
+            board.end(outcome, Millis(now));
+            board.failing_since.map(|since| since.0)
+        });
+        assert_eq!(
+            since.collect::<Vec<_>>(),
+            [Some(1), Some(1), None, Some(4), Some(4)]
+        );
+        assert_eq!(
+            (board.succeeded, board.failed, board.written_bytes),
+            (1, 4, 10)
+        );
+    }
 
     #[test]
     fn a_restart_does_not_put_the_next_export_off() {

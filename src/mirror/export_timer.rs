@@ -53,8 +53,8 @@ pub async fn export_regularly(
         else {
             return;
         };
-        asked.done(outcome, waiting);
         last = now();
+        asked.done(outcome, waiting, last);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    StoreError,
+    Domain, Mirror, StoreError,
     engine::Engine,
     mirror::stored_schema,
     restore::RESTORING_KEY,
@@ -56,12 +56,25 @@ pub fn inspect(path: &Path, patience: Duration) -> Result<Option<u64>, StoreErro
         return Err(StoreError::HalfRestored { path });
     }
     let mut bytes = 0;
-    for entry in engine.range(&[], &[u8::MAX]) {
-        let (key, value) = entry?;
-        bytes += (key.len() + value.len()) as u64;
+    for size in sizes(&engine) {
+        bytes += size?;
         if begun.elapsed() > patience {
             return Ok(None);
         }
     }
     Ok(Some(bytes))
+}
+
+/// The bytes of each row.
+fn sizes(engine: &Engine) -> impl Iterator<Item = Result<u64, StoreError>> {
+    let rows = engine.range(&[], &[u8::MAX]);
+    rows.map(|row| row.map(|(key, value)| (key.len() + value.len()) as u64))
+}
+
+impl<D: Domain> Mirror<D> {
+    /// How many bytes the rows have. Reads all of them. The files have more, since they keep replaced
+    /// values.
+    pub fn logical_bytes(&self) -> Result<u64, StoreError> {
+        sizes(&self.inner.engine).sum()
+    }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use propsbot_archive::{DataArchive, Id, Schema};
+use propsbot_archive::{DataArchive, Id, Millis, Schema};
 
 use crate::{Exports, Finding, ProviderError};
 
@@ -356,10 +356,16 @@ pub struct Gauge {
 pub struct SpaceStatus {
     /// The space.
     pub space: Id,
+    /// Its name.
+    pub name: String,
     /// For people, on several lines.
     pub text: String,
     /// For programs.
     pub details: Value,
+    /// What the mirror lacks, a line each; empty if it is complete.
+    pub lacks: Vec<String>,
+    /// Until when the mirror is known to follow the platform; `None` if it never did.
+    pub current: Option<Millis>,
 }
 
 /// Whose data to delete.

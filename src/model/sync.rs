@@ -209,6 +209,11 @@ impl Pending {
             .is_some_and(|contradiction| contradiction.settled)
     }
 
+    /// Whether it is still to fetch, and nothing known stands in the way.
+    pub fn is_to_fetch(&self) -> bool {
+        self.is_missing() && self.contradiction.is_none() && self.refused == 0
+    }
+
     /// Whether reactions may be missing, or removed ones may still be stored.
     pub fn is_missing(&self) -> bool {
         !self.again && !self.is_settled()
@@ -289,6 +294,19 @@ pub enum FailureObject {
 }
 
 impl FailureObject {
+    /// The class of what failed, in one word.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Class(class) => class.name(),
+            Self::Channel(_) | Self::Message(..) => Class::Messages.name(),
+            Self::Threads(_) => Class::Threads.name(),
+            Self::Texts(_) => "texts",
+            Self::Reactions(..) => Class::Reactions.name(),
+            Self::Event(_) => "events",
+            Self::Acknowledgement(_) => "acknowledgements",
+        }
+    }
+
     /// The channel or thread it belongs to.
     pub fn channel(&self) -> Option<ChannelId> {
         match self {

@@ -98,6 +98,11 @@ impl Reader {
         Ok(Clock::of(&self.0)?.heard())
     }
 
+    /// The latest stamp of a gateway event; `None` if there was never one.
+    pub fn last_event(&self) -> Result<Option<Stamp>, StoreError> {
+        Ok(Clock::of(&self.0)?.last_event())
+    }
+
     /// The number of messages of a channel with these ids, including deleted ones, capped at
     /// `most`.
     pub fn count_messages(

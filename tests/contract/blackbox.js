@@ -118,6 +118,8 @@ export async function botAt(scratch, {address, token}, settings = {}) {
     archive,
     run: (...command) => runCommand(command, options),
     listen: () => listen(options),
+    /** `propsbot run`, until its `stop()`. */
+    start: () => start(PROPSBOT, ["run"], options),
     /** As an admin's `/settings set age_restricted:True`. */
     exportAgeRestricted: () => promisify(execFile)(EXPORT_AGE_RESTRICTED, [options.env.STORE_PATH]),
   };
@@ -181,7 +183,7 @@ async function startSimulator(recording, args, service) {
   }
 }
 
-function start(program, args, options) {
+export function start(program, args, options) {
   const child = spawn(program, args, {...options, stdio: ["ignore", "pipe", "pipe"]});
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {

@@ -147,6 +147,7 @@ async fn every_command_gives_the_same_with_and_without_a_running_bot() {
     let reading: &[&[&str]] = &[
         &["status"],
         &["status", "--json"],
+        &["status", "--check"],
         &["export"],
         &["export", "--dry-run"],
         &["export", "--repair"],
@@ -387,17 +388,17 @@ async fn other_versions_of_the_protocol_are_refused() {
     let mirror = community().await;
     let bot = settled(&mirror).await;
     // A newer or older command asks this bot.
-    for version in [0, 2] {
+    for version in [1, 3] {
         let mut client = UnixStream::connect(socket(&mirror)).unwrap();
         let hello = json!({"propsbot_control": version, "release": "9.0.0", "more": [1]});
         writeln!(client, "{hello}").unwrap();
-        assert_eq!(line(&client).unwrap()["propsbot_control"], 1);
+        assert_eq!(line(&client).unwrap()["propsbot_control"], 2);
         assert_eq!(line(&client), None, "it went on with version {version}");
     }
     stop(bot).await;
 
     // This command asks a newer or older bot.
-    for version in [0, 2] {
+    for version in [1, 3] {
         let listener = UnixListener::bind(socket(&mirror)).unwrap();
         let asking = mirror.start(&["status"]);
         let (mut client, _) = listener.accept().unwrap();
@@ -429,7 +430,7 @@ async fn rude_clients_are_bounded() {
     assert!(written.is_err(), "4 MB of a first line were taken");
 
     let mut odd = connect();
-    writeln!(odd, "{}", json!({"propsbot_control": 1, "release": ""})).unwrap();
+    writeln!(odd, "{}", json!({"propsbot_control": 2, "release": ""})).unwrap();
     writeln!(odd, "{}", json!({"command": {"dance": {}}, "archive": ""})).unwrap();
     let mut said = String::new();
     odd.read_to_string(&mut said).unwrap();

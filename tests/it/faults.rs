@@ -325,3 +325,24 @@ async fn malformed_messages_affect_only_themselves() {
     mirror.check_store();
     assert!(mirror.failures().await.is_empty());
 }
+
+/// `status --check`, for cron: silent while the mirror is complete and current, otherwise 3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_check_tells_what_is_missing_or_old() {
+    let mirror = Mirror::seeded(9).await;
+    let guild = mirror.guild();
+    mirror.discord.fail(MEMBERS, 2, Fault::Status(403));
+    mirror.sync().await.failed(3, &["incomplete"]);
+    let missing = format!("({guild}): 1 object that could not be fetched");
+    let checked = mirror.run(&["status", "--check"]).await;
+    checked.failed(
+        3,
+        &["the mirror is incomplete or out of date:\n  ", &missing],
+    );
+    mirror.sync().await.ok();
+    let checked = mirror.run(&["status", "--check"]).await.ok();
+    assert_eq!((&*checked.stdout, &*checked.stderr), ("", ""));
+    let old = format!("({guild}): it was last up to date ");
+    let checked = mirror.run(&["status", "--check", "--max-age", "1ms"]).await;
+    checked.failed(3, &[&old, " ago, which is more than 1ms"]);
+}

@@ -24,6 +24,7 @@ mod gateway;
 mod git;
 mod github;
 mod guilds;
+mod health;
 mod interactions;
 mod live;
 mod log;

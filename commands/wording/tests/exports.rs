@@ -61,6 +61,7 @@ fn shows_exports_and_the_archive() {
             running_since,
             next: Some(NOW),
             made: running_since.map(|_| made).unwrap_or_default(),
+            ..ExportBoard::default()
         },
         report: ExportReport {
             last: last.map(an_export),

@@ -19,6 +19,7 @@ fn a_status() -> GuildStatus {
     GuildStatus {
         id: GuildId(1),
         name: "The *Makers*".to_owned(),
+        current: Some(Millis(1_700_000_000_000)),
         synced: [
             (Class::Guild, Some(Millis(1_700_000_000_000))),
             (Class::Members, None),

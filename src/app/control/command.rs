@@ -1,6 +1,6 @@
 //! The commands that work on the store, and the one place that carries them out.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,11 @@ use propsbot_mirror::{ExportTarget, ExportTurn, ForgetRequest};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreCommand {
-    /// Show how complete the mirror is.
-    Status { json: bool },
+    /// Show how complete the mirror is, or only check that it is, and not older than `max_age`.
+    Status {
+        json: bool,
+        max_age: Option<Duration>,
+    },
     /// Export changes, by default to `ARCHIVE`.
     Export {
         to: Option<Destination>,
@@ -161,7 +164,9 @@ impl Session {
         stop: &CancellationToken,
     ) -> Result<Vec<String>, Error> {
         match command {
-            StoreCommand::Status { json } => Ok(vec![status(&*self.provider, *json).await?]),
+            StoreCommand::Status { json, max_age } => {
+                status(&*self.provider, *json, *max_age).await
+            }
             StoreCommand::Export {
                 to,
                 replace,

@@ -14,7 +14,7 @@ use super::StoreCommand;
 
 /// Version of the protocol: of [`Request`] and [`Event`], with all that is in them. [`Hello`] itself
 /// never changes, apart from new fields.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The longest line from a client, in bytes.
 pub(super) const LONGEST_REQUEST: usize = 64 << 10;
@@ -145,8 +145,8 @@ mod tests {
 
     /// Whoever changes one of these lines has to raise [`VERSION`], too.
     #[test]
-    fn lines_have_the_form_of_version_1() {
-        assert_eq!(VERSION, 1);
+    fn lines_have_the_form_of_version_2() {
+        assert_eq!(VERSION, 2);
         let request = |command: StoreCommand| {
             let archive = "dir:/archive".to_owned();
             serde_json::to_value(Request { command, archive }).unwrap()["command"].take()
@@ -154,8 +154,11 @@ mod tests {
         let to = Some(Destination::new("dir:/copy".parse().unwrap()));
         for (command, line) in [
             (
-                StoreCommand::Status { json: true },
-                json!({"status": {"json": true}}),
+                StoreCommand::Status {
+                    json: true,
+                    max_age: None,
+                },
+                json!({"status": {"json": true, "max_age": null}}),
             ),
             (
                 StoreCommand::Export {
@@ -190,7 +193,7 @@ mod tests {
                 command
             );
         }
-        let hello = json!({"propsbot_control": 1, "release": env!("CARGO_PKG_VERSION")});
+        let hello = json!({"propsbot_control": 2, "release": env!("CARGO_PKG_VERSION")});
         assert_eq!(serde_json::to_value(Hello::own()).unwrap(), hello);
         for (event, line) in [
             (Event::Out("a".to_owned()), json!({"out": "a"})),

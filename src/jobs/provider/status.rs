@@ -1,13 +1,16 @@
 //! How complete the mirror is, without asking Discord, for people and for programs.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Instant};
 
 use comfy_table::{Table, presets};
 
 use super::{DiscordProvider, mirror};
-use crate::status::{
-    self, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus, ScrubStatus,
-    ShardsStatus,
+use crate::{
+    clock::Clock,
+    status::{
+        self, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus, ScrubStatus,
+        ShardsStatus,
+    },
 };
 use propsbot_archive::Id;
 use propsbot_mirror::{ProviderError, SpaceStatus};
@@ -16,6 +19,10 @@ use propsbot_model::{GuildId, Millis, counted, one_line};
 impl DiscordProvider {
     pub(super) async fn status_of_guilds(&self) -> Result<Vec<SpaceStatus>, ProviderError> {
         let named = self.options.guilds.clone();
+        let vitals = self.vitals();
+        let gateway = vitals.gateway.as_ref();
+        // A quiet server sends no events for hours.
+        let heard = gateway.and_then(|gateway| gateway.heard_at(Instant::now(), Clock::now()));
         let mut guilds = mirror::read(self.existing_store().await?, move |store| {
             // If none is named, all guilds in the store are mirrored.
             let is_mirrored = |guild: GuildId| named.is_empty() || named.contains(&guild);
@@ -30,8 +37,13 @@ impl DiscordProvider {
         }
         let space = |guild: &GuildStatus| SpaceStatus {
             space: Id::new(guild.id),
+            name: guild.name.clone(),
             text: text(guild),
             details: serde_json::to_value(guild).expect("a status holds numbers and texts"),
+            lacks: guild.lacks(),
+            current: guild
+                .current
+                .max(heard.filter(|_| self.shards.hears(guild.id))),
         };
         Ok(guilds.iter().map(space).collect())
     }

@@ -6,10 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::DiscordProvider;
-use crate::writer::WriterSignals;
+use super::{DiscordProvider, mirror};
+use crate::{
+    census::{Census, census},
+    writer::WriterSignals,
+};
 use propsbot_discord::{GatewaySignals, Rest};
-use propsbot_mirror::Pulse;
+use propsbot_mirror::{ProviderError, Pulse};
+use propsbot_model::Millis;
+use propsbot_store::Store;
 
 /// Where the parts of a running provider tell how they are. Keeps none of them running.
 #[derive(Default)]
@@ -90,7 +95,26 @@ pub struct GatewayVitals {
     pub queued_bytes: u64,
 }
 
+impl GatewayVitals {
+    /// When Discord last sent anything, by the clock that shows `wall` at the instant `now`.
+    pub fn heard_at(&self, now: Instant, wall: Millis) -> Option<Millis> {
+        let ago = now.saturating_duration_since(self.heard?).as_millis();
+        let ago = u64::try_from(ago).unwrap_or(u64::MAX);
+        Some(Millis(wall.0.saturating_sub_unsigned(ago)))
+    }
+}
+
 impl DiscordProvider {
+    /// Counts of what the store, which must exist, holds.
+    pub async fn census(&self) -> Result<Census, ProviderError> {
+        mirror::read(self.existing_store().await?, census).await
+    }
+
+    /// How many bytes the contents of the store have. Reads all of it.
+    pub async fn store_logical_bytes(&self) -> Result<u64, ProviderError> {
+        mirror::read(self.existing_store().await?, Store::logical_bytes).await
+    }
+
     /// How the running provider is now.
     pub fn vitals(&self) -> Vitals {
         let sources = self.signals.sources();

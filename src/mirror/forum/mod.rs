@@ -321,8 +321,11 @@ impl DataProvider for Provider {
         }
         let status = counts.into_iter().map(|(forum, posts)| SpaceStatus {
             text: format!("{forum}: {posts} posts"),
-            space: Id::new(forum),
+            space: Id::new(&forum),
+            name: forum,
             details: posts.into(),
+            lacks: Vec::new(),
+            current: None,
         });
         Ok(status.collect())
     }

@@ -1,0 +1,685 @@
+//! The metrics: their names, what they mean, and their encoding. Pure.
+//!
+//! Names and units follow <https://prometheus.io/docs/practices/naming/>. docs/operate.md lists them; a
+//! test keeps the two in sync.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, MetricEncoder, prometheus_text, text},
+    metrics::{
+        MetricType::{self, Counter, Gauge, Info},
+        exemplar::Exemplar,
+    },
+    registry::Registry,
+};
+use propsbot_jobs::{
+    census::{Census, GuildCensus},
+    provider::Vitals,
+};
+use propsbot_mirror::ExportBoard;
+use propsbot_model::{Drift, Millis};
+
+/// The formats in which metrics are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Version 0.0.4 of Prometheus's text format.
+    Prometheus,
+    OpenMetrics,
+}
+
+/// What is measured at one instant.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Observed {
+    pub(super) started_at: Millis,
+    pub(super) is_healthy: bool,
+    pub(super) vitals: Vitals,
+    /// When Discord's gateway last sent anything.
+    pub(super) heard_at: Option<Millis>,
+    pub(super) export_interval: Duration,
+    pub(super) exports: ExportBoard,
+    pub(super) gauges: Gauges,
+    /// Whether to label what is about one guild with its id.
+    pub(super) by_guild: bool,
+    pub(super) resident_bytes: Option<u64>,
+}
+
+/// What is measured now and then, because measuring costs something; each `None` until then.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gauges {
+    pub(super) census: Option<Census>,
+    pub(super) store_disk_bytes: Option<u64>,
+    pub(super) store_logical_bytes: Option<u64>,
+    pub(super) store_free_bytes: Option<u64>,
+    /// `None` also if the archive isn't a folder on this machine.
+    pub(super) archive_bytes: Option<u64>,
+}
+
+/// Metrics, ready to be encoded.
+#[derive(Debug, Default)]
+pub(super) struct Metrics(Vec<Metric>);
+
+#[derive(Debug)]
+struct Metric {
+    name: &'static str,
+    help: &'static str,
+    kind: MetricType,
+    samples: Vec<Sample>,
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+#[derive(Debug)]
+struct Sample {
+    labels: Labels,
+    value: Value,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Whole(u64),
+    /// In seconds; for a time, those since 1970.
+    Time(Duration),
+}
+
+impl Format {
+    /// The format that a client prefers, by its `Accept` headers.
+    pub(super) fn accepted<'a>(headers: impl Iterator<Item = &'a str>) -> Self {
+        let mut ranges = headers.flat_map(|header| header.split(','));
+        let is_open_metrics = |range: &str| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_named = parts
+                .next()
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
+            let refused = |part: &str| {
+                let weight = part.strip_prefix("q=").map(str::parse::<f32>);
+                weight.is_some_and(|weight| weight.is_ok_and(|weight| weight <= 0.0))
+            };
+            is_named && !parts.any(refused)
+        };
+        if ranges.any(is_open_metrics) {
+            Self::OpenMetrics
+        } else {
+            Self::Prometheus
+        }
+    }
+
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => prometheus_text::CONTENT_TYPE,
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+impl Metrics {
+    pub(super) fn of(observed: &Observed) -> Self {
+        let mut metrics = Self::default();
+        metrics.add_process(observed);
+        metrics.add_vitals(observed);
+        metrics.add_exports(observed);
+        if let Some(census) = &observed.gauges.census {
+            metrics.add_mirror(census, observed.by_guild);
+        }
+        metrics.add_store(&observed.gauges);
+        metrics
+    }
+
+    pub(super) fn encode(self, format: Format) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut encoded = String::new();
+        let done = match format {
+            Format::Prometheus => prometheus_text::encode(&mut encoded, &registry),
+            Format::OpenMetrics => text::encode(&mut encoded, &registry),
+        };
+        done.expect("writing to a string can't fail");
+        encoded
+    }
+
+    fn add_process(&mut self, observed: &Observed) {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let version = vec![("version", version)];
+        let build = ("propsbot_build_info", "The version that runs");
+        self.labelled(Info, build, [(version, 1)]);
+        let healthy = ("propsbot_healthy", "Whether /healthz answers 200");
+        self.whole(Gauge, healthy, [u64::from(observed.is_healthy)]);
+        let started = ("process_start_time_seconds", "When the process started");
+        self.time(started, Some(observed.started_at));
+        let resident = ("process_resident_memory_bytes", "Memory in use");
+        self.whole(Gauge, resident, observed.resident_bytes);
+    }
+
+    fn add_vitals(&mut self, observed: &Observed) {
+        let Vitals {
+            writer,
+            gateway,
+            rest_requests,
+            rest_limited,
+        } = &observed.vitals;
+        let gateway = gateway.iter();
+        self.whole(
+            Gauge,
+            (
+                "propsbot_gateway_connected",
+                "Whether a session with Discord's gateway is connected",
+            ),
+            gateway.clone().map(|gateway| gateway.is_connected.into()),
+        );
+        self.time(
+            (
+                "propsbot_gateway_heard_timestamp_seconds",
+                "When Discord's gateway last sent anything",
+            ),
+            observed.heard_at,
+        );
+        let events = gateway.clone().flat_map(|gateway| &gateway.events);
+        self.labelled(
+            Counter,
+            (
+                "propsbot_gateway_events_total",
+                "Events from Discord's gateway, by kind",
+            ),
+            events.map(|(event, count)| (vec![("event", (*event).to_owned())], *count)),
+        );
+        self.whole(
+            Counter,
+            (
+                "propsbot_gateway_losses_total",
+                "How often events were lost and had to be fetched",
+            ),
+            gateway.clone().map(|gateway| gateway.losses),
+        );
+        self.whole(
+            Gauge,
+            (
+                "propsbot_event_queue_bytes",
+                "Events that wait to be processed",
+            ),
+            gateway.map(|gateway| gateway.queued_bytes),
+        );
+        self.whole(
+            Gauge,
+            (
+                "propsbot_writer_queue_bytes",
+                "What waits to be written to the store",
+            ),
+            writer.map(|writer| writer.queued_bytes),
+        );
+        let requests = ("propsbot_rest_requests_total", "Requests to Discord's API");
+        self.whole(Counter, requests, [*rest_requests]);
+        let limited = (
+            "propsbot_rest_rate_limited_total",
+            "Requests that Discord's API answered with 429",
+        );
+        self.whole(Counter, limited, [*rest_limited]);
+    }
+
+    fn add_exports(&mut self, observed: &Observed) {
+        let ExportBoard {
+            succeeded,
+            failed,
+            written_bytes,
+            ..
+        } = observed.exports;
+        let outcomes = [("succeeded", succeeded), ("failed", failed)];
+        self.labelled(
+            Counter,
+            ("propsbot_exports_total", "Exports, by outcome"),
+            outcomes.map(|(outcome, count)| (vec![("outcome", outcome.to_owned())], count)),
+        );
+        let written = (
+            "propsbot_export_written_bytes_total",
+            "New files that exports wrote to the archive",
+        );
+        self.whole(Counter, written, [written_bytes]);
+        let interval = (
+            "propsbot_export_interval_seconds",
+            "The time between two exports",
+        );
+        self.duration(interval, Some(observed.export_interval));
+
+        let report = observed.gauges.census.as_ref();
+        let report = report.map(|census| &census.exports);
+        let last = report.and_then(|report| report.last.as_ref());
+        self.time(
+            (
+                "propsbot_export_attempt_timestamp_seconds",
+                "When the last export ended",
+            ),
+            last.map(|export| export.at),
+        );
+        self.whole(
+            Gauge,
+            (
+                "propsbot_export_succeeded",
+                "Whether the last export succeeded",
+            ),
+            last.map(|export| export.outcome.is_ok().into()),
+        );
+        self.duration(
+            (
+                "propsbot_export_duration_seconds",
+                "How long the last export took",
+            ),
+            last.map(|export| Duration::from_millis(export.took_ms)),
+        );
+        let written = report.and_then(|report| report.written.as_ref());
+        let success = last.filter(|export| export.outcome.is_ok()).or(written);
+        self.time(
+            (
+                "propsbot_export_success_timestamp_seconds",
+                "When the last successful export ended",
+            ),
+            success.map(|export| export.at),
+        );
+        let done = success.and_then(|export| export.outcome.as_ref().ok());
+        let generation = (
+            "propsbot_archive_generation",
+            "The archive's highest generation",
+        );
+        self.whole(Gauge, generation, done.map(|done| done.generation));
+        let archive = (
+            "propsbot_archive_bytes",
+            "The archive's files, if it is a folder",
+        );
+        self.whole(Gauge, archive, observed.gauges.archive_bytes);
+    }
+
+    fn add_mirror(&mut self, census: &Census, by_guild: bool) {
+        let mut guilds = ByGuild {
+            metrics: self,
+            census,
+            are_labels: by_guild,
+        };
+        guilds.one(
+            (
+                "propsbot_mirror_parts",
+                "Channels and threads that the bot may read",
+            ),
+            |guild| guild.parts,
+        );
+        guilds.one(
+            (
+                "propsbot_mirror_parts_complete",
+                "Channels and threads whose messages are all mirrored",
+            ),
+            |guild| guild.complete_parts,
+        );
+        guilds.one(
+            ("propsbot_mirror_messages", "Messages that aren't deleted"),
+            |guild| guild.messages,
+        );
+        guilds.one(
+            ("propsbot_mirror_reactions", "Reactions that aren't removed"),
+            |guild| guild.reactions,
+        );
+        guilds.one(
+            (
+                "propsbot_mirror_pending_lists",
+                "Lists of who reacted that are still to fetch",
+            ),
+            |guild| guild.pending_lists,
+        );
+        guilds.several(
+            Gauge,
+            (
+                "propsbot_mirror_failures",
+                "What could not be fetched, by class",
+            ),
+            "class",
+            |guild| {
+                guild
+                    .failures
+                    .iter()
+                    .map(|(class, count)| (*class, *count))
+                    .collect()
+            },
+        );
+        guilds.several(
+            Counter,
+            (
+                "propsbot_mirror_drift_total",
+                "Missed changes that were found by re-reading, by kind",
+            ),
+            "kind",
+            |guild| {
+                let Drift {
+                    edited,
+                    deleted,
+                    found,
+                    reactions,
+                    threads,
+                } = guild.drift;
+                vec![
+                    ("edit", edited),
+                    ("deletion", deleted),
+                    ("message", found),
+                    ("reaction", reactions),
+                    ("thread", threads),
+                ]
+            },
+        );
+    }
+
+    fn add_store(&mut self, gauges: &Gauges) {
+        let disk = ("propsbot_store_disk_bytes", "The store's files");
+        self.whole(Gauge, disk, gauges.store_disk_bytes);
+        let logical = (
+            "propsbot_store_logical_bytes",
+            "What the store holds, measured once an hour",
+        );
+        self.whole(Gauge, logical, gauges.store_logical_bytes);
+        let free = (
+            "propsbot_store_free_bytes",
+            "Free space on the store's disk",
+        );
+        self.whole(Gauge, free, gauges.store_free_bytes);
+    }
+
+    fn whole(&mut self, kind: MetricType, what: What, values: impl IntoIterator<Item = u64>) {
+        self.labelled(
+            kind,
+            what,
+            values.into_iter().map(|value| (Vec::new(), value)),
+        );
+    }
+
+    fn labelled(
+        &mut self,
+        kind: MetricType,
+        what: What,
+        values: impl IntoIterator<Item = (Labels, u64)>,
+    ) {
+        let values = values.into_iter();
+        let samples = values.map(|(labels, value)| Sample {
+            labels,
+            value: Value::Whole(value),
+        });
+        self.add(kind, what, samples.collect());
+    }
+
+    fn time(&mut self, what: What, at: Option<Millis>) {
+        let since_1970 = |at: Millis| u64::try_from(at.0).unwrap_or_default();
+        self.duration(what, at.map(|at| Duration::from_millis(since_1970(at))));
+    }
+
+    fn duration(&mut self, what: What, time: Option<Duration>) {
+        let samples = time.into_iter().map(|time| Sample {
+            labels: Vec::new(),
+            value: Value::Time(time),
+        });
+        self.add(Gauge, what, samples.collect());
+    }
+
+    /// Adds a metric, unless nothing is known about it yet.
+    fn add(&mut self, kind: MetricType, (name, help): What, samples: Vec<Sample>) {
+        if !samples.is_empty() {
+            self.0.push(Metric {
+                name,
+                help,
+                kind,
+                samples,
+            });
+        }
+    }
+}
+
+/// A metric's name, and what it means.
+type What = (&'static str, &'static str);
+
+/// Adds metrics about guilds: one sample a guild, or their sum.
+struct ByGuild<'a> {
+    metrics: &'a mut Metrics,
+    census: &'a Census,
+    are_labels: bool,
+}
+
+impl ByGuild<'_> {
+    fn one(&mut self, what: What, count: impl Fn(&GuildCensus) -> u64) {
+        self.sums(Gauge, what, |guild| vec![(None, count(guild))]);
+    }
+
+    fn several(
+        &mut self,
+        kind: MetricType,
+        what: What,
+        label: &'static str,
+        counts: impl Fn(&GuildCensus) -> Vec<(&'static str, u64)>,
+    ) {
+        self.sums(kind, what, |guild| {
+            let counts = counts(guild).into_iter();
+            let labelled = counts.map(|(value, count)| (Some((label, value.to_owned())), count));
+            labelled.collect()
+        });
+    }
+
+    fn sums(
+        &mut self,
+        kind: MetricType,
+        what: What,
+        counts: impl Fn(&GuildCensus) -> Vec<(Option<(&'static str, String)>, u64)>,
+    ) {
+        let mut sums: BTreeMap<Labels, u64> = BTreeMap::new();
+        for guild in &self.census.guilds {
+            let of_guild = self.are_labels.then(|| ("guild", guild.guild.to_string()));
+            for (label, count) in counts(guild) {
+                let labels = of_guild.clone().into_iter().chain(label);
+                *sums.entry(labels.collect()).or_default() += count;
+            }
+        }
+        self.metrics.labelled(kind, what, sums);
+    }
+}
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for metric in &self.0 {
+            // The encoder adds the suffix that the kind asks for.
+            let suffix = match metric.kind {
+                Counter => "_total",
+                Info => "_info",
+                _ => "",
+            };
+            let name = metric.name.strip_suffix(suffix).unwrap_or(metric.name);
+            let mut to = encoder.encode_descriptor(name, metric.help, None, metric.kind)?;
+            for sample in &metric.samples {
+                sample.encode(metric.kind, &mut to)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sample {
+    fn encode(&self, kind: MetricType, to: &mut MetricEncoder<'_>) -> fmt::Result {
+        if kind == Info {
+            to.encode_info(&self.labels)
+        } else if self.labels.is_empty() {
+            self.value.encode(kind, to)
+        } else {
+            self.value
+                .encode(kind, &mut to.encode_family(&self.labels)?)
+        }
+    }
+}
+
+impl Value {
+    fn encode(self, kind: MetricType, to: &mut MetricEncoder<'_>) -> fmt::Result {
+        const NO_EXEMPLAR: Option<&Exemplar<Labels, u64>> = None;
+        match (kind, self) {
+            (Counter, Self::Whole(count)) => to.encode_counter(&count, NO_EXEMPLAR),
+            (_, Self::Whole(value)) => to.encode_gauge(&value),
+            (_, Self::Time(time)) => to.encode_gauge(&time.as_secs_f64()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeSet;
+
+    use propsbot_archive::Summary;
+    use propsbot_jobs::provider::{GatewayVitals, WriterVitals};
+    use propsbot_mirror::{ExportReport, FinishedExport};
+    use propsbot_model::GuildId;
+
+    use super::*;
+
+    /// Everything that can be observed, of two guilds.
+    fn full() -> Observed {
+        let guild = |id| GuildCensus {
+            guild: GuildId(id),
+            parts: 10,
+            complete_parts: 9,
+            messages: 100,
+            reactions: 20,
+            pending_lists: 3,
+            failures: [("members", 1), ("messages", 2)].into(),
+            drift: Drift {
+                edited: 5,
+                ..Drift::default()
+            },
+        };
+        let export = FinishedExport {
+            at: Millis(1_800_000_000_500),
+            took_ms: 1_500,
+            outcome: Ok(Summary {
+                generation: 7,
+                ..Summary::default()
+            }),
+            withdrawn: Vec::new(),
+        };
+        Observed {
+            vitals: Vitals {
+                writer: Some(WriterVitals::default()),
+                gateway: Some(GatewayVitals {
+                    events: [("MESSAGE_CREATE", 12), ("other", 1)].into(),
+                    ..GatewayVitals::default()
+                }),
+                ..Vitals::default()
+            },
+            heard_at: Some(Millis(1_800_000_000_000)),
+            gauges: Gauges {
+                census: Some(Census {
+                    guilds: vec![guild(1), guild(2)],
+                    exports: ExportReport {
+                        last: Some(export),
+                        written: None,
+                    },
+                }),
+                store_disk_bytes: Some(1),
+                store_logical_bytes: Some(1),
+                store_free_bytes: Some(1),
+                archive_bytes: Some(1),
+            },
+            resident_bytes: Some(1),
+            ..Observed::default()
+        }
+    }
+
+    #[test]
+    fn the_documentation_lists_every_metric() {
+        let documented = include_str!("../../../docs/operate.md");
+        let section = documented
+            .split("\n## Metrics\n")
+            .nth(1)
+            .expect("a section");
+        let section = section.split("\n## ").next().unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+        let listed: BTreeSet<&str> = rows
+            .filter_map(|row| row.split(['`', '{']).next())
+            .collect();
+        let Metrics(metrics) = Metrics::of(&full());
+        let exported: BTreeSet<&str> = metrics.iter().map(|metric| metric.name).collect();
+        assert_eq!(listed, exported);
+    }
+
+    #[test]
+    fn alert_rules_and_dashboard_name_exported_metrics() {
+        let Metrics(metrics) = Metrics::of(&full());
+        let exported: BTreeSet<&str> = metrics.iter().map(|metric| metric.name).collect();
+        for text in [
+            include_str!("../../../deploy/alerts.yaml"),
+            include_str!("../../../deploy/alerts.test.yaml"),
+            include_str!("../../../deploy/grafana.json"),
+        ] {
+            let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+            let words = text.split(|letter| !is_name(letter));
+            let is_metric =
+                |word: &&str| word.starts_with("propsbot_") || word.starts_with("process_");
+            let named: Vec<&str> = words.filter(is_metric).collect();
+            assert!(named.len() > 5, "{named:?}");
+            let unknown = named.iter().filter(|name| !exported.contains(*name));
+            assert_eq!(unknown.collect::<Vec<_>>(), Vec::<&&str>::new());
+        }
+    }
+
+    #[test]
+    fn guilds_are_labels_only_on_request() {
+        let mut observed = full();
+        let summed = Metrics::of(&observed).encode(Format::Prometheus);
+        assert!(!summed.contains("guild="), "{summed}");
+        assert!(summed.contains("\npropsbot_mirror_parts 20\n"), "{summed}");
+        let failures = "\npropsbot_mirror_failures{class=\"messages\"} 4\n";
+        assert!(summed.contains(failures), "{summed}");
+        observed.by_guild = true;
+        let labelled = Metrics::of(&observed).encode(Format::Prometheus);
+        let drift = "\npropsbot_mirror_drift_total{guild=\"2\",kind=\"edit\"} 5\n";
+        assert!(labelled.contains(drift), "{labelled}");
+    }
+
+    #[test]
+    fn encodes_both_formats() {
+        let prometheus = Metrics::of(&full()).encode(Format::Prometheus);
+        let open = Metrics::of(&full()).encode(Format::OpenMetrics);
+        let time = "\npropsbot_export_attempt_timestamp_seconds 1800000000.5\n";
+        let info = format!(
+            "\npropsbot_build_info{{version=\"{}\"}} 1\n",
+            env!("CARGO_PKG_VERSION")
+        );
+        for text in [&prometheus, &open].map(|text| format!("\n{text}")) {
+            assert!(text.contains(time) && text.contains(&info), "{text}");
+        }
+        assert!(prometheus.contains("# TYPE propsbot_gateway_events_total counter\n"));
+        assert!(prometheus.contains("# TYPE propsbot_build_info gauge\n"));
+        assert!(!prometheus.contains("# EOF"));
+        assert!(open.contains("# TYPE propsbot_gateway_events counter\n"));
+        assert!(open.contains("# TYPE propsbot_build info\n"));
+        assert!(open.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn open_metrics_are_served_on_request() {
+        for (accept, format) in [
+            (&[][..], Format::Prometheus),
+            (&["*/*"], Format::Prometheus),
+            (&["text/plain;version=0.0.4"], Format::Prometheus),
+            (
+                &["text/html", "application/openmetrics-text"],
+                Format::OpenMetrics,
+            ),
+            (
+                &[
+                    "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                ],
+                Format::OpenMetrics,
+            ),
+            (
+                &["text/plain, Application/OpenMetrics-Text; q=0.2"],
+                Format::OpenMetrics,
+            ),
+            (
+                &["application/openmetrics-text;q=0, text/plain"],
+                Format::Prometheus,
+            ),
+        ] {
+            assert_eq!(
+                Format::accepted(accept.iter().copied()),
+                format,
+                "{accept:?}"
+            );
+        }
+    }
+}
