@@ -212,7 +212,10 @@ fn busiest_channel(archived: &Snapshot, month: &str) -> (String, Vec<(String, u6
 async fn duckdb_answers_as_propsbot_does() {
     let mirror = exported().await;
     write_tables(&mirror, "tables").await;
-    asked(&mirror).await.check(&mirror, &program("DuckDB")).await;
+    asked(&mirror)
+        .await
+        .check(&mirror, &program("DuckDB"))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
