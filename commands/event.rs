@@ -38,6 +38,7 @@ pub(super) async fn on_event(framework: FrameworkContext<'_, Service, Error>, ev
         (history::TURN, What::Part(part)) => history::turned(used, service, part).await,
         (leaderboard::TURN, What::Part(part)) => leaderboard::turned(used, service, part).await,
         (setup::CHANNELS, What::Part(part)) => setup::chosen(used, service, part).await,
+        (setup::MIRROR, What::Part(part)) => setup::switched(used, service, part).await,
         _ => Err(Error::Mistake(wording::outdated_button())),
     };
     let Err(error) = done else { return };

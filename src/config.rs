@@ -11,6 +11,7 @@ use propsbot_backends::{
     Access, ArchiveSpec, BucketAccess, GitAccess, GithubAccess, History, TablesSpec,
 };
 use propsbot_discord::{OFFICIAL_ORIGIN, Token};
+use propsbot_jobs::mirrored::Selection;
 use propsbot_model::{GuildId, UserId};
 use propsbot_network::{Network, exposed_host};
 
@@ -60,9 +61,10 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Config {
     /// How to reach Discord; `None` if the command doesn't.
     pub discord: Option<DiscordConfig>,
-    /// `DISCORD_GUILDS`: the guilds to mirror; empty if unset.
-    pub guilds: Vec<GuildId>,
-    /// `OPERATORS`: users who can do what affects all guilds, besides the first guild's admins.
+    /// `DISCORD_GUILDS`: who decides which guilds are mirrored.
+    pub guilds: Selection,
+    /// `OPERATORS`: users who can do what affects all guilds, besides the first guild's admins unless
+    /// `DISCORD_GUILDS` is `all`.
     pub operators: Vec<UserId>,
     /// `STORE_PATH`: the store's folder; `./data` if unset.
     pub store_path: PathBuf,
@@ -202,7 +204,7 @@ impl Config {
         let api_url = value("DISCORD_API_URL")
             .and_then(|text| note(&mut mistakes, "DISCORD_API_URL", origin(text)));
         let guilds = value("DISCORD_GUILDS")
-            .and_then(|text| note(&mut mistakes, "DISCORD_GUILDS", ids(text, "guild")));
+            .and_then(|text| note(&mut mistakes, "DISCORD_GUILDS", selection(text)));
         let operators =
             value("OPERATORS").and_then(|text| note(&mut mistakes, "OPERATORS", ids(text, "user")));
         let archive = value("ARCHIVE").unwrap_or("dir:./archive");
@@ -258,11 +260,7 @@ impl Config {
         match (archive, export_interval) {
             (Some(archive), Some(export_interval)) if mistakes.is_empty() => Ok(Self {
                 discord: token.map(|token| DiscordConfig { token, api_url }),
-                guilds: guilds
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(GuildId)
-                    .collect(),
+                guilds: guilds.unwrap_or_default(),
                 operators: operators
                     .unwrap_or_default()
                     .into_iter()
@@ -433,6 +431,19 @@ fn ids(text: &str, of: &str) -> Result<Vec<u64>, String> {
         }
     }
     Ok(ids)
+}
+
+/// Parses `all`, or ids of guilds.
+fn selection(text: &str) -> Result<Selection, String> {
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(Selection::Admins);
+    }
+    let guilds: Vec<GuildId> = ids(text, "guild")?.into_iter().map(GuildId).collect();
+    Ok(if guilds.is_empty() {
+        Selection::First
+    } else {
+        Selection::Named(guilds)
+    })
 }
 
 fn yes(text: &str) -> Result<bool, String> {

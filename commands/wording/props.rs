@@ -150,6 +150,7 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
             category,
         } => unconfirmed(*channel, name, *category),
         Refusal::NotAnOperator => super::not_an_operator(),
+        Refusal::NotUpToAdmins => super::not_up_to_admins(),
         Refusal::NoArchive => "I run without an archive, so nothing is exported.".to_owned(),
     };
     match typed {

@@ -139,6 +139,7 @@ async fn answer(
         progress: connection.progress,
         guilds: connection.guilds,
         shards: connection.shards,
+        requests: connection.requests,
         sender: MessageSender::new(connection.rest.clone()),
         discord: DiscordApi::new(connection.rest.clone()),
         bot: connection.bot.id,

@@ -48,8 +48,8 @@ pub fn of_application(application: Option<Application>) -> Vec<Finding> {
         ));
     }
     findings.push(if application.is_public {
-        let text = "anyone can add this bot to their server; it mirrors only guilds that you named \
-                    or that were mirrored before";
+        let text = "anyone can add this bot to their server; it mirrors only guilds that \
+                    DISCORD_GUILDS lets it";
         let remedy = "if you don't want that, switch off \"Public Bot\" in the developer portal (your \
                       application, \"Bot\")";
         Finding::warning("public-bot", text).remedy(remedy)

@@ -220,7 +220,7 @@ impl Listener {
             }
             Some(Signal::GuildAvailable(_, told)) => {
                 self.of(shard).guilds.insert(guild);
-                if self.passed_over.insert(guild) {
+                if self.passed_over.insert(guild) && !self.mirrored.is_up_to_admins() {
                     let name = told.map(|told| told.shape.guild.name);
                     warn!(
                         %guild, ?name,

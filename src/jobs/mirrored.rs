@@ -1,7 +1,8 @@
 //! Decides which guilds are mirrored. Anyone can add a public bot to their guild.
 //!
-//! Those that the operator names; otherwise the guilds in the store; if there are none, the guild
-//! that the bot joined first, which is then remembered.
+//! Those that the operator names, or those whose admins switched it on. If the operator leaves it
+//! open: the guilds in the store; if there are none, the guild that the bot joined first, which is
+//! then remembered.
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -12,24 +13,40 @@ use propsbot_discord::{DiscordApi, RestError};
 use propsbot_model::{Fact, GuildChoice, GuildId, Millis, UserId};
 use propsbot_store::{Store, StoreError};
 
+/// Who decides which guilds are mirrored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// Nobody: those in the store, or else the first one that the bot joined.
+    #[default]
+    First,
+    /// The operator, who names them.
+    Named(Vec<GuildId>),
+    /// Each guild's admins.
+    Admins,
+}
+
 /// The mirrored guilds, and who operates the bot. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct MirroredGuilds(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    is_named: bool,
+    selection: Selection,
     operators: Vec<UserId>,
     guilds: RwLock<Vec<GuildId>>,
 }
 
 impl MirroredGuilds {
-    /// Creates it from the named guilds; if none, they are chosen by [`Backfill::choose_guilds`].
-    pub fn new(named: &[GuildId], operators: &[UserId]) -> Self {
+    /// Creates it with the named guilds; others are chosen by [`Backfill::choose_guilds`].
+    pub fn new(selection: Selection, operators: &[UserId]) -> Self {
+        let named = match &selection {
+            Selection::Named(guilds) => guilds.clone(),
+            Selection::First | Selection::Admins => Vec::new(),
+        };
         Self(Arc::new(Inner {
-            is_named: !named.is_empty(),
+            selection,
             operators: operators.to_vec(),
-            guilds: RwLock::new(named.to_vec()),
+            guilds: RwLock::new(named),
         }))
     }
 
@@ -43,22 +60,37 @@ impl MirroredGuilds {
     }
 
     pub fn is_named(&self) -> bool {
-        self.0.is_named
+        matches!(self.0.selection, Selection::Named(_))
+    }
+
+    /// Returns whether each guild's admins decide.
+    pub fn is_up_to_admins(&self) -> bool {
+        self.0.selection == Selection::Admins
+    }
+
+    /// Mirrors this guild from now on.
+    pub fn add(&self, guild: GuildId) {
+        let mut guilds = self.write();
+        if !guilds.contains(&guild) {
+            guilds.push(guild);
+        }
     }
 
     /// Returns whether the next guild that the bot joins is mirrored.
     /// That is so if the operator names none and none was chosen yet.
     pub fn is_open(&self) -> bool {
-        !self.0.is_named && self.read().is_empty()
+        self.0.selection == Selection::First && self.read().is_empty()
     }
 
-    /// Returns whether an admin may act on all guilds: in the first guild, or as an operator.
+    /// Returns whether an admin may act on all guilds: as an operator or, unless it's up to admins
+    /// which guilds are mirrored, in the first one.
     pub fn operates(&self, guild: GuildId, admin: UserId) -> bool {
-        self.read().first() == Some(&guild) || self.0.operators.contains(&admin)
+        let is_first = || !self.is_up_to_admins() && self.read().first() == Some(&guild);
+        self.0.operators.contains(&admin) || is_first()
     }
 
     /// Ends the mirroring of a guild. Returns its place if it was mirrored.
-    pub(super) fn remove(&self, guild: GuildId) -> Option<usize> {
+    pub fn remove(&self, guild: GuildId) -> Option<usize> {
         let mut guilds = self.write();
         let place = guilds.iter().position(|other| *other == guild)?;
         guilds.remove(place);
@@ -83,6 +115,15 @@ impl MirroredGuilds {
     fn set(&self, guilds: Vec<GuildId>) {
         *self.write() = guilds;
     }
+}
+
+/// Returns the guilds that were chosen and aren't switched off, in order.
+pub fn chosen_guilds(choices: &[GuildChoice]) -> Vec<GuildId> {
+    let on = choices.iter().filter(|choice| !choice.is_off);
+    let placed = on.filter_map(|choice| Some((choice.place?, choice.guild_id)));
+    let mut placed: Vec<(u32, GuildId)> = placed.collect();
+    placed.sort_unstable();
+    placed.into_iter().map(|(_, guild)| guild).collect()
 }
 
 /// What the store knows about guilds.
@@ -120,15 +161,7 @@ impl Known {
 
     /// Returns the mirrored guilds: chosen ones in order, then stored ones by when the bot joined.
     fn chosen(&self) -> Vec<GuildId> {
-        let placed = self
-            .choices
-            .iter()
-            .filter_map(|choice| Some((choice.place?, choice)));
-        let mut placed: Vec<(u32, GuildId)> = placed
-            .map(|(place, choice)| (place, choice.guild_id))
-            .collect();
-        placed.sort_unstable();
-        let mut guilds: Vec<GuildId> = placed.into_iter().map(|(_, guild)| guild).collect();
+        let mut guilds = chosen_guilds(&self.choices);
         let mut others = self.guilds.clone();
         others.retain(|(guild, _)| self.choice(*guild).is_none());
         others.sort_by_key(|(guild, joined)| first_joined(*joined, *guild));
@@ -140,6 +173,7 @@ impl Known {
         let choices = guilds.iter().zip(0..).map(|(guild_id, place)| GuildChoice {
             guild_id: *guild_id,
             place: Some(place),
+            is_off: false,
         });
         choices
             .filter(|choice| self.choice(choice.guild_id) != Some(*choice))
@@ -177,6 +211,10 @@ impl Backfill {
                 guilds.extend(named);
                 self.write(at, known.changes(&guilds)).await?;
             }
+            return Ok(());
+        }
+        if self.guilds.is_up_to_admins() {
+            self.guilds.set(chosen_guilds(&known.choices));
             return Ok(());
         }
         let mut guilds = known.chosen();
@@ -281,6 +319,7 @@ mod tests {
         GuildChoice {
             guild_id: GuildId(id),
             place,
+            is_off: false,
         }
     }
 
@@ -301,14 +340,22 @@ mod tests {
         assert_eq!(chosen, [3, 2, 4, 5].map(GuildId));
         let added = [choice(4, Some(2)), choice(5, Some(3))];
         assert_eq!(known.changes(&chosen), added.map(Fact::GuildChosen));
+        let mut choices = known.choices;
+        choices[1].is_off = true;
+        assert_eq!(chosen_guilds(&choices), [GuildId(3)]);
     }
 
     #[test]
     fn only_operators_and_first_guild_admins_operate() {
-        let guilds = MirroredGuilds::new(&[GuildId(1), GuildId(2)], &[UserId(7)]);
+        let named = Selection::Named(vec![GuildId(1), GuildId(2)]);
+        let guilds = MirroredGuilds::new(named, &[UserId(7)]);
         assert!(guilds.operates(GuildId(1), UserId(8)));
         assert!(guilds.operates(GuildId(2), UserId(7)));
         assert!(!guilds.operates(GuildId(2), UserId(8)));
         assert!(!MirroredGuilds::default().operates(GuildId(1), UserId(8)));
+        let guilds = MirroredGuilds::new(Selection::Admins, &[UserId(7)]);
+        guilds.add(GuildId(1));
+        assert!(!guilds.operates(GuildId(1), UserId(8)));
+        assert!(guilds.operates(GuildId(1), UserId(7)));
     }
 }

@@ -200,6 +200,7 @@ pub async fn forget_guild(
     let choice = GuildChoice {
         guild_id: guild,
         place: None,
+        is_off: false,
     };
     write(writer, clock, vec![Fact::GuildChosen(choice)]).await?;
     reading(store, move |store| purge(store, guild)).await

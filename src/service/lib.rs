@@ -6,6 +6,7 @@
 mod admin;
 mod admission;
 mod limits;
+mod mirroring;
 mod one_at_a_time;
 mod privacy;
 mod props;
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 
 use propsbot_discord::{DiscordApi, MessageSender, RestError, Shards};
 use propsbot_jobs::{
+    backfill::Requests,
     clock::Clock,
     estimate,
     guilds::PerGuild,
@@ -187,6 +189,9 @@ pub enum Refusal {
     NotAnOperator,
     #[error("the bot runs without an archive")]
     NoArchive,
+    /// The operator decides which guilds are mirrored.
+    #[error("the operator decides which guilds are mirrored")]
+    NotUpToAdmins,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +212,8 @@ pub struct Deps {
     /// The mirrored guilds, and the bot's operators.
     pub guilds: MirroredGuilds,
     pub shards: Shards,
+    /// Requests backfills.
+    pub requests: Requests,
     pub sender: MessageSender,
     pub discord: DiscordApi,
     pub bot: UserId,

@@ -10,7 +10,7 @@ use propsbot_jobs::{
     backfill::{Backfill, Depth, Permit, Requests, supervise},
     clock::Clock,
     guilds::PerGuild,
-    mirrored::MirroredGuilds,
+    mirrored::{MirroredGuilds, Selection},
     progress::{Phase, ProgressBoard},
     writer,
 };
@@ -87,7 +87,7 @@ async fn unresponsive_guilds_do_not_block_others() {
             system: false,
             unread: propsbot_model::Unread::default(),
         },
-        guilds: MirroredGuilds::new(&[SILENT, QUICK], &[]),
+        guilds: MirroredGuilds::new(Selection::Named(vec![SILENT, QUICK]), &[]),
         boards: boards.clone(),
         progress: ProgressBoard::default(),
         page_sizes: Arc::default(),

@@ -11,7 +11,13 @@ use propsbot_commands::{Runner, wording::unreadable_interaction};
 use propsbot_discord::{
     DiscordApi, GatewayOptions, MessageSender, Rest, Shards, Token, start as connect,
 };
-use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
+use propsbot_jobs::{
+    backfill::Requests,
+    clock::Clock,
+    guilds::PerGuild,
+    mirrored::{MirroredGuilds, Selection},
+    writer,
+};
 use propsbot_model::{Evidence, Fact, Guild, GuildId, Observation, Stamp, Unread, UserId};
 use propsbot_network::Network;
 use propsbot_service::{Deps, Service};
@@ -76,8 +82,9 @@ async fn answers_malformed_interactions() {
         writer,
         clock: clock.clone(),
         progress: PerGuild::default(),
-        guilds: MirroredGuilds::new(&[GuildId(world.guild)], &[]),
+        guilds: MirroredGuilds::new(Selection::Named(vec![GuildId(world.guild)]), &[]),
         shards: Shards::default(),
+        requests: Requests::default(),
         sender: MessageSender::new(rest.clone()),
         discord: DiscordApi::new(rest.clone()),
         bot: token.bot().unwrap(),

@@ -19,7 +19,7 @@ fn provider(discord: &Discord, token: &str, home: &TempDir) -> DiscordProvider {
             api_url: Some(discord.url()),
         }),
         network: Network::default(),
-        guilds: Vec::new(),
+        guilds: Selection::First,
         operators: Vec::new(),
     })
 }

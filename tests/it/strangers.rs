@@ -1,6 +1,7 @@
 //! Guilds to which someone else added the bot, and permissions for what affects all guilds.
 
 mod forgotten;
+mod up_to_admins;
 
 use std::{fs, time::Instant};
 

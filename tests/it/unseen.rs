@@ -12,7 +12,7 @@ use propsbot_jobs::{
     clock::Clock,
     guilds::PerGuild,
     listener::listen,
-    mirrored::MirroredGuilds,
+    mirrored::{MirroredGuilds, Selection},
     progress::ProgressBoard,
     writer,
 };
@@ -209,7 +209,7 @@ async fn finds_guilds_joined_or_left_during_an_overflow() {
     let history = DiscordApi::new(Rest::new(Some(&discord.url()), &token, &Network::default()));
     let bot = history.me().await.unwrap();
     let (bot_id, requests, stop) = (bot.id, Requests::default(), CancellationToken::new());
-    let guilds = MirroredGuilds::new(&[GuildId(discord.guild_id())], &[]);
+    let guilds = MirroredGuilds::new(Selection::Named(vec![GuildId(discord.guild_id())]), &[]);
     let backfill = Backfill {
         history,
         store: Arc::clone(&store),

@@ -327,8 +327,15 @@ fn other_servers_learn_what_the_operator_can_do() {
     let line = setup.lines().find(|line| line.starts_with("**2."));
     assert_snapshot!(visible(&[
         line.unwrap().to_owned(),
-        not_mirrored(GuildId(7)),
-        no_longer_mirrored(GuildId(7)),
+        not_mirrored(UpTo::Operator(GuildId(7))),
+        no_longer_mirrored(UpTo::Operator(GuildId(7))),
+        not_mirrored(UpTo::Admins),
+        no_longer_mirrored(UpTo::Admins),
+        mirror_is_off(),
+        mirror_is_on(),
+        confirm_stop(),
+        mirror_stopped(),
+        not_up_to_admins(),
         not_joined(),
         refused(&Refusal::NotAnOperator, None),
     ]));

@@ -65,6 +65,8 @@ struct Wanted {
     told: BTreeMap<GuildId, GuildSnapshot>,
     /// Shards whose guilds are listed and backfilled; `None` stands for all of them.
     shards: BTreeSet<Option<Shard>>,
+    /// Guilds whose backfills end.
+    dropped: BTreeSet<GuildId>,
     /// Guilds that the bot is in and may mirror.
     candidates: BTreeSet<GuildId>,
 }
@@ -82,6 +84,15 @@ impl Requests {
         self.change(|wanted| {
             want(&mut wanted.guilds, guild, depth);
             wanted.told.remove(&guild);
+        });
+    }
+
+    /// Ends the guild's backfill, and any request for one: the guild is no longer mirrored.
+    pub fn drop_guild(&self, guild: GuildId) {
+        self.change(|wanted| {
+            wanted.guilds.remove(&guild);
+            wanted.told.remove(&guild);
+            wanted.dropped.insert(guild);
         });
     }
 
@@ -126,15 +137,22 @@ impl Requests {
         wanted.candidates.iter().copied().collect()
     }
 
+    fn take_dropped(&self) -> BTreeSet<GuildId> {
+        mem::take(&mut self.wanted.lock().expect("no change panics").dropped)
+    }
+
     fn take_shards(&self) -> BTreeSet<Option<Shard>> {
         mem::take(&mut self.wanted.lock().expect("no change panics").shards)
     }
 
     /// Takes the requests for guilds that aren't `busy`.
-    fn take(&self, busy: &BTreeSet<GuildId>) -> Vec<(GuildId, Depth, Option<GuildSnapshot>)> {
+    fn take(
+        &self,
+        busy: &BTreeMap<GuildId, CancellationToken>,
+    ) -> Vec<(GuildId, Depth, Option<GuildSnapshot>)> {
         let mut wanted = self.wanted.lock().expect("no change panics");
         let Wanted { guilds, told, .. } = &mut *wanted;
-        let taken = guilds.extract_if(.., |guild, _| !busy.contains(guild));
+        let taken = guilds.extract_if(.., |guild, _| !busy.contains_key(guild));
         taken
             .map(|(guild, depth)| (guild, depth, told.remove(&guild)))
             .collect()
@@ -164,10 +182,12 @@ pub async fn supervise(
 /// Backfills guilds in parallel, each at most once at a time.
 async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(), BackfillError> {
     let mut retries: BTreeMap<GuildId, Retry> = BTreeMap::new();
-    let mut busy = BTreeSet::new();
+    let mut busy = BTreeMap::new();
     let mut tasks = JoinSet::new();
     loop {
-        let idle = retries.iter().filter(|(guild, _)| !busy.contains(*guild));
+        let idle = retries
+            .iter()
+            .filter(|(guild, _)| !busy.contains_key(*guild));
         let next = idle.filter_map(|(_, retry)| retry.at()).min();
         tokio::select! {
             () = requests.news.notified() => time::sleep(SETTLE).await,
@@ -207,9 +227,15 @@ async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(),
                 requests.guild(guild, Depth::Whole);
             }
         }
+        for guild in requests.take_dropped() {
+            retries.remove(&guild);
+            if let Some(end) = busy.get(&guild) {
+                CancellationToken::cancel(end);
+            }
+        }
         for (guild, retry) in retries
             .iter_mut()
-            .filter(|(guild, _)| !busy.contains(*guild))
+            .filter(|(guild, _)| !busy.contains_key(*guild))
         {
             let is_due = |(_, at): &mut (Depth, Instant)| *at <= Instant::now();
             if let Some((depth, _)) = retry.due.take_if(is_due) {
@@ -217,9 +243,14 @@ async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(),
             }
         }
         for (guild, depth, told) in requests.take(&busy) {
-            busy.insert(guild);
+            let end = CancellationToken::new();
+            busy.insert(guild, end.clone());
             let backfill = backfill.clone();
-            tasks.spawn(async move { (guild, backfill.done(guild, depth, told).await) });
+            tasks.spawn(async move {
+                // The next one resumes what is interrupted here.
+                let done = end.run_until_cancelled(backfill.done(guild, depth, told));
+                (guild, done.await.unwrap_or(Ok(None)))
+            });
         }
     }
 }

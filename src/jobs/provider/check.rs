@@ -9,6 +9,7 @@ use super::DiscordProvider;
 use crate::{
     backfill::application,
     check::{BotMember, PERMISSIONS, of_application, of_channels, of_clock},
+    mirrored::Selection,
 };
 use propsbot_discord::{DiscordApi, RestError, invitation};
 use propsbot_mirror::{Finding, Id};
@@ -65,9 +66,24 @@ impl DiscordProvider {
             Ok(found) => found,
             Err(found) => return vec![found],
         };
-        let named = &self.options.guilds;
         let mut findings = Vec::new();
         let invite = || format!("add the bot with {}", invitation(bot.id));
+        let named = match &self.options.guilds {
+            Selection::First => &[],
+            Selection::Named(named) => &named[..],
+            Selection::Admins if joined.is_empty() => &[],
+            // Which ones they chose is in the store.
+            Selection::Admins => {
+                let text = format!(
+                    "the bot is in {}; each one's admins decide whether it is mirrored",
+                    counted(joined.len(), "guild")
+                );
+                findings.push(Finding::ok(GUILDS, text));
+                let text = "not checked: `/setup` shows them to each guild's admins";
+                findings.push(Finding::unknown(PERMISSIONS, text));
+                return findings;
+            }
+        };
         if joined.is_empty() && named.is_empty() {
             findings.push(Finding::wrong(GUILDS, "the bot is in no guild").remedy(invite()));
         }

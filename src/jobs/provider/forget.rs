@@ -8,7 +8,7 @@ use super::{
     DiscordProvider,
     mirror::{self, Mirror, OpenStore},
 };
-use crate::{backfill::Backfill, clock::Clock, privacy};
+use crate::{backfill::Backfill, clock::Clock, mirrored::Selection, privacy};
 use propsbot_archive::Id;
 use propsbot_mirror::{ForgetRequest, ProviderError};
 use propsbot_model::{GuildChoice, GuildId, UserId, counted};
@@ -67,7 +67,7 @@ impl DiscordProvider {
         space: &Id,
     ) -> Result<Vec<String>, ProviderError> {
         let guild = guild_id(space)?;
-        if self.options.guilds.contains(&guild) {
+        if matches!(&self.options.guilds, Selection::Named(named) if named.contains(&guild)) {
             return Err(wrong(format!(
                 "DISCORD_GUILDS names the guild {guild}, so the next run would mirror it again; remove it \
                  there first"
@@ -95,9 +95,13 @@ impl DiscordProvider {
         };
         let done = privacy::forget_guild(&open.store, &open.writer, &open.clock, guild);
         done.await?;
+        let again = match self.options.guilds {
+            Selection::Admins => "its admins switch its mirror on again",
+            Selection::First | Selection::Named(_) => "DISCORD_GUILDS names it",
+        };
         Ok(vec![format!(
-            "guild {guild}: deleted all its data. It is no longer mirrored unless DISCORD_GUILDS names it; \
-             the archive follows with the next export (`propsbot export`)"
+            "guild {guild}: deleted all its data. It is no longer mirrored unless {again}; the archive \
+             follows with the next export (`propsbot export`)"
         )])
     }
 }

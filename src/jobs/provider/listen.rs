@@ -67,6 +67,7 @@ pub struct Connected {
     pub progress: PerGuild<ProgressBoard>,
     pub guilds: MirroredGuilds,
     pub shards: Shards,
+    pub requests: Requests,
     pub rest: Rest,
     pub token: Token,
     pub bot: User,
@@ -95,6 +96,7 @@ fn outage(error: &ProviderError) -> Option<&RestError> {
 
 struct Connection {
     backfill: Backfill,
+    requests: Requests,
     gateway: Gateway,
 }
 
@@ -164,6 +166,7 @@ impl DiscordProvider {
             })
             .await?;
         let rest = backfill.history.rest().clone();
+        let requests = Requests::default();
         let token = self.login().token.clone();
         let answering = self.answering.lock().expect("no assignment panics").take();
         let interactions = match answering {
@@ -176,6 +179,7 @@ impl DiscordProvider {
                     progress: self.boards.clone(),
                     guilds: backfill.guilds.clone(),
                     shards: self.shards.clone(),
+                    requests: requests.clone(),
                     rest: rest.clone(),
                     token: token.clone(),
                     bot: backfill.bot.clone(),
@@ -196,7 +200,11 @@ impl DiscordProvider {
         let gateway = gateway.await?;
         // The gateway has accepted the token.
         info!(bot = backfill.bot.username, "logged in");
-        Ok(Connection { backfill, gateway })
+        Ok(Connection {
+            backfill,
+            requests,
+            gateway,
+        })
     }
 
     /// Does everything that has to succeed before the gateway can connect.
@@ -213,11 +221,14 @@ impl DiscordProvider {
     fn tasks(
         &self,
         mirror: &Mirror,
-        Connection { backfill, gateway }: Connection,
+        Connection {
+            backfill,
+            requests,
+            gateway,
+        }: Connection,
         heard: Stamp,
         stop: &CancellationToken,
     ) -> JoinSet<Result<(), ProviderError>> {
-        let requests = Requests::default();
         let rest = backfill.history.rest().clone();
         let bot = backfill.bot.id;
         let (acknowledgements, thanks) = acknowledgements();

@@ -28,7 +28,7 @@ use self::{error::LogInError, live::Stage, mirror::Mirror, progress::Ended, vita
 use super::{
     backfill::{Backfill, Permit},
     guilds::PerGuild,
-    mirrored::MirroredGuilds,
+    mirrored::{MirroredGuilds, Selection},
     progress::ProgressBoard,
     restore,
 };
@@ -60,10 +60,10 @@ pub struct DiscordOptions {
     /// How to reach Discord; `None` if only the store is needed.
     pub login: Option<Login>,
     pub network: Network,
-    /// The guilds to mirror. If empty: those in the store, or else the first one that the bot
-    /// joined.
-    pub guilds: Vec<GuildId>,
-    /// Users who may change what affects all guilds, besides the first guild's admins.
+    /// Who decides which guilds are mirrored.
+    pub guilds: Selection,
+    /// Users who may change what affects all guilds, besides the first guild's admins, who may
+    /// unless it's up to each guild's admins whether it is mirrored.
     pub operators: Vec<UserId>,
 }
 
@@ -160,7 +160,7 @@ impl DiscordProvider {
     fn backfill(&self, mirror: &Mirror, history: DiscordApi, bot: User) -> Backfill {
         Backfill {
             history,
-            guilds: MirroredGuilds::new(&self.options.guilds, &self.options.operators),
+            guilds: MirroredGuilds::new(self.options.guilds.clone(), &self.options.operators),
             store: Arc::clone(&mirror.store),
             writer: mirror.writer.clone(),
             clock: mirror.clock.clone(),

@@ -7,6 +7,7 @@ use comfy_table::{Table, presets};
 use super::{DiscordProvider, mirror};
 use crate::{
     clock::Clock,
+    mirrored::{Selection, chosen_guilds},
     status::{
         self, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus, ScrubStatus,
         ShardsStatus,
@@ -18,14 +19,19 @@ use propsbot_model::{GuildId, Millis, counted, one_line};
 
 impl DiscordProvider {
     pub(super) async fn status_of_guilds(&self) -> Result<Vec<SpaceStatus>, ProviderError> {
-        let named = self.options.guilds.clone();
         let vitals = self.vitals();
         let gateway = vitals.gateway.as_ref();
         // A quiet server sends no events for hours.
         let heard = gateway.and_then(|gateway| gateway.heard_at(Instant::now(), Clock::now()));
+        let selection = self.options.guilds.clone();
         let mut guilds = mirror::read(self.existing_store().await?, move |store| {
-            // If none is named, all guilds in the store are mirrored.
-            let is_mirrored = |guild: GuildId| named.is_empty() || named.contains(&guild);
+            let chosen = chosen_guilds(&store.guild_choices()?);
+            let is_mirrored = |guild: GuildId| match &selection {
+                // All guilds in the store.
+                Selection::First => true,
+                Selection::Named(named) => named.contains(&guild),
+                Selection::Admins => chosen.contains(&guild),
+            };
             let guilds = store.guilds()?.into_iter();
             guilds
                 .map(|guild| status::of_guild(store, guild.guild_id, None, &is_mirrored))

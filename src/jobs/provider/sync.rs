@@ -162,7 +162,8 @@ async fn choose(
     }
     let ids = joined.iter().map(|(id, _)| *id).collect();
     backfill.choose_guilds(only, Some(ids)).await?;
-    for (guild, name) in joined.iter().filter(|(id, _)| !mirrored.has(*id)) {
+    let others = joined.iter().filter(|(id, _)| !mirrored.has(*id));
+    for (guild, name) in others.filter(|_| !mirrored.is_up_to_admins()) {
         warn!(
             %guild, ?name,
             "the bot is in a guild that is not mirrored, so nothing of it is kept. If it is yours, add its \
@@ -173,6 +174,12 @@ async fn choose(
     let guilds = joined.iter().filter(|(id, _)| wanted(*id));
     let guilds: Vec<(GuildId, String)> = guilds.cloned().collect();
     if !mirrored.is_named() {
+        if guilds.is_empty() && mirrored.is_up_to_admins() {
+            return Err(failed(
+                "no guild's admins have switched its mirror on; they do that with `/setup` while \
+                 `propsbot run` is up",
+            ));
+        }
         if guilds.is_empty() {
             return Err(failed(format!(
                 "the bot mirrors none of its guilds. Name those to mirror in DISCORD_GUILDS; it is in: {}",

@@ -10,7 +10,13 @@ use propsbot_discord::{
     DiscordApi, Gateway, GatewayError, GatewayItem, GatewayOptions, MessageSender, Rest, RestError,
     Shards, Signal, Token, start, translate,
 };
-use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
+use propsbot_jobs::{
+    backfill::Requests,
+    clock::Clock,
+    guilds::PerGuild,
+    mirrored::{MirroredGuilds, Selection},
+    writer,
+};
 use propsbot_model::{
     Evidence, Fact, Guild, GuildId, MessageId, Observation, Stamp, Unread, UserId, read_answer,
 };
@@ -53,8 +59,9 @@ async fn options(
         writer,
         clock: clock.clone(),
         progress: PerGuild::default(),
-        guilds: MirroredGuilds::new(&[guild], &[]),
+        guilds: MirroredGuilds::new(Selection::Named(vec![guild]), &[]),
         shards: Shards::default(),
+        requests: Requests::default(),
         sender: MessageSender::new(rest.clone()),
         discord: DiscordApi::new(rest.clone()),
         bot: token.bot().unwrap_or_default(),
