@@ -2,8 +2,10 @@
 //!
 //! The built bot mirrors a simulated Discord in this process and exports to a folder; its memory is
 //! sampled. Fails if it keeps growing, by a least-squares line through the second half, when all
-//! caches are warm.
+//! caches are warm. With `--guilds 100 --shards 16 --rate 200`, it is one process with many guilds; then
+//! it also fails if an event is missing, or a session was lost.
 
+mod many;
 mod memory;
 
 use std::{
@@ -16,7 +18,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
-use memory::{Memory, Sample, slope};
+use many::ManyGuilds;
+use memory::{Memory, Sample, computed, slope};
 use propsbot_archive::ArchiveReader;
 use propsbot_backends::FolderArchive;
 use propsbot_rows::SCHEMA;
@@ -44,6 +47,12 @@ struct Arguments {
     /// The guild's activity
     #[arg(long, value_enum, default_value_t = Load::Life)]
     load: Load,
+    /// Number of guilds; with more than one, there are only messages and reactions
+    #[arg(long, default_value_t = 1)]
+    guilds: u32,
+    /// Number of shards
+    #[arg(long, default_value_t = 1)]
+    shards: u64,
     /// Seconds between two samples
     #[arg(long, default_value_t = 30.0)]
     every: f64,
@@ -70,16 +79,22 @@ enum Load {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let discord = Discord::start(Options::default()).await?;
+    discord.recommend_shards(arguments.shards, arguments.shards);
     let home = tempfile::tempdir()?;
-    let mut bot = Bot::start(&discord, &home, &arguments.export)?;
+    let mut activity = if arguments.guilds > 1 {
+        Activity::Many(ManyGuilds::found(&discord, arguments.guilds))
+    } else {
+        Activity::One(Guild::new(&discord, arguments.load))
+    };
+    let mut bot = Bot::start(&discord, &home, &arguments.export, &activity)?;
+    let all = usize::try_from(arguments.shards)?;
     let listens = discord
-        .wait(PATIENCE, |discord| discord.connected() > 0)
+        .wait(PATIENCE, |discord| discord.connected() == all)
         .await;
     ensure!(listens, "the bot never came");
 
     let length = Duration::try_from_secs_f64(arguments.minutes * 60.0)?;
     let every = Duration::try_from_secs_f64(arguments.every)?;
-    let mut guild = Guild::new(&discord, arguments.load);
     let mut samples = Vec::new();
     say("   min    actions  actions/s     RSS MB   of it heap  store MB  requests  sessions");
     let begun = Instant::now();
@@ -87,12 +102,13 @@ async fn main() -> anyhow::Result<()> {
     beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while begun.elapsed() < length {
         beat.tick().await;
-        guild.act(arguments.rate * begun.elapsed().as_secs_f64());
+        activity.act(arguments.rate * begun.elapsed().as_secs_f64());
         let due = every * (u32::try_from(samples.len())? + 1);
         if begun.elapsed() >= due {
             let sample = Sample {
                 at: begun.elapsed(),
-                actions: guild.actions,
+                computed: bot.computed()?,
+                actions: activity.actions(),
                 memory: bot.memory()?,
             };
             tell(&sample, samples.last(), &discord, &home)?;
@@ -107,7 +123,22 @@ async fn main() -> anyhow::Result<()> {
         let reader = ArchiveReader::open(&archive, &SCHEMA).await?;
         say(&format!("exports: {}", reader.generation()));
     }
+    if let Activity::Many(many) = &activity {
+        let missing = many.missing(&status_of(&home)?);
+        ensure!(missing.is_empty(), "events are missing: {missing:?}");
+        let identifies = discord.counters().identifies;
+        ensure!(identifies == arguments.shards, "{identifies} sessions");
+        say("no event is missing, and no session was lost");
+    }
     let second_half = &samples[samples.len() / 2..];
+    let [first, .., last] = second_half else {
+        anyhow::bail!("too short for two samples in its second half");
+    };
+    say(&format!(
+        "in the second half it computes on {:.2} cores",
+        last.computed.saturating_sub(first.computed).as_secs_f64()
+            / last.at.saturating_sub(first.at).as_secs_f64()
+    ));
     let grows = slope(second_half).context("too short for two samples in its second half")?;
     let most = samples.iter().map(|sample| sample.memory.resident).max();
     let is_flat = grows <= arguments.most;
@@ -120,6 +151,43 @@ async fn main() -> anyhow::Result<()> {
     ));
     ensure!(is_flat, "the bot's memory keeps growing");
     Ok(())
+}
+
+enum Activity<'a> {
+    One(Guild<'a>),
+    Many(ManyGuilds<'a>),
+}
+
+impl Activity<'_> {
+    /// Acts until this many actions have happened in total.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small positive number"
+    )]
+    fn act(&mut self, until: f64) {
+        match self {
+            Self::One(guild) => guild.act(until as u64),
+            Self::Many(guilds) => guilds.act(until as u64),
+        }
+    }
+
+    fn actions(&self) -> u64 {
+        match self {
+            Self::One(guild) => guild.actions,
+            Self::Many(guilds) => guilds.actions,
+        }
+    }
+}
+
+/// `propsbot status --json`.
+fn status_of(home: &TempDir) -> anyhow::Result<serde_json::Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_propsbot"));
+    let command = command
+        .args(["status", "--json"])
+        .current_dir(home.path())
+        .env("STORE_PATH", home.path().join("data"));
+    Ok(serde_json::from_slice(&command.output()?.stdout)?)
 }
 
 /// The simulated guild's activity.
@@ -146,13 +214,9 @@ impl<'a> Guild<'a> {
     }
 
     /// Acts until this many actions have happened in total.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a small positive number"
-    )]
-    fn act(&mut self, until: f64) {
-        let owed = (until as u64).saturating_sub(self.actions);
+    #[expect(clippy::cast_possible_truncation, reason = "a small number")]
+    fn act(&mut self, until: u64) {
+        let owed = until.saturating_sub(self.actions);
         match self.load {
             Load::Life => {
                 for action in self.discord.step(owed as usize) {
@@ -185,7 +249,12 @@ impl<'a> Guild<'a> {
 struct Bot(Child);
 
 impl Bot {
-    fn start(discord: &Discord, home: &TempDir, export: &str) -> anyhow::Result<Self> {
+    fn start(
+        discord: &Discord,
+        home: &TempDir,
+        export: &str,
+        activity: &Activity<'_>,
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_propsbot"));
         command
             .arg("run")
@@ -196,6 +265,9 @@ impl Bot {
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
+        if let Activity::Many(guilds) = activity {
+            command.env("DISCORD_GUILDS", guilds.ids().join(","));
+        }
         if export != "never" {
             let archive = home.path().join("archive");
             command
@@ -203,6 +275,10 @@ impl Bot {
                 .env("EXPORT_INTERVAL", export);
         }
         Ok(Self(command.spawn()?))
+    }
+
+    fn computed(&self) -> anyhow::Result<Duration> {
+        computed(self.0.id()).context("the bot is gone")
     }
 
     fn memory(&self) -> anyhow::Result<Memory> {

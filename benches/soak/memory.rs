@@ -1,4 +1,4 @@
-//! A process's memory, and its growth.
+//! A process's memory and its growth, and the time it computed.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -27,10 +27,28 @@ impl Memory {
     }
 }
 
+/// How long the process with this id has computed, on all cores; `None` once it has ended.
+pub(crate) fn computed(process: u32) -> Option<Duration> {
+    /// Linux's, on every architecture that it runs on today.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = Path::new("/proc").join(process.to_string()).join("stat");
+    let stat = fs::read_to_string(stat).ok()?;
+    // The program's name comes before, in parentheses.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u32>().ok();
+    let (user, system) = (ticks()?, ticks()?);
+    Some(Duration::from_secs_f64(
+        (f64::from(user) + f64::from(system)) / TICKS_PER_SECOND,
+    ))
+}
+
 /// A sample of the memory.
 pub(crate) struct Sample {
     /// Since the start.
     pub(crate) at: Duration,
+    /// How long the bot has computed.
+    pub(crate) computed: Duration,
     /// Actions in the guild so far.
     pub(crate) actions: u64,
     pub(crate) memory: Memory,
