@@ -61,8 +61,7 @@ pub(crate) fn mirror_is_off() -> String {
      whether I do.\n\
      If you switch the mirror on, I fetch the history of the channels that I can see, and then keep \
      what happens there: messages, reactions, members. Members can give props. I export only channels \
-     that everyone can read, and what members agree to: `/privacy` lets them opt out and delete their \
-     data.\n\
+     that everyone can read. Members can opt out and delete their data with `/privacy`.\n\
      You can switch it off again at any time."
         .to_owned()
 }

@@ -160,21 +160,19 @@ impl Intake {
 
     /// Reports that events of this shard are lost for good.
     pub(super) fn lose(&self, shard: Shard) {
-        let shard = Some(shard);
         self.losses.fetch_add(1, Ordering::Relaxed);
-        self.tell(|at| GatewayItem::Lost { at, shard });
-    }
-
-    /// Reports that the shard's connection ended.
-    pub(super) fn disconnected(&self, shard: Shard) {
-        self.tell(|at| GatewayItem::Disconnected { at, shard });
-    }
-
-    fn tell(&self, item: impl FnOnce(Stamp) -> GatewayItem) {
         let overflows = self.overflows();
         if !*overflows {
-            let _ = self.sender.send(item((self.clock)()));
+            let (at, shard) = ((self.clock)(), Some(shard));
+            let _ = self.sender.send(GatewayItem::Lost { at, shard });
         }
+    }
+
+    /// Reports that the shard's connection ended, even if events are being dropped.
+    pub(super) fn disconnected(&self, shard: Shard) {
+        let _overflows = self.overflows();
+        let at = (self.clock)();
+        let _ = self.sender.send(GatewayItem::Disconnected { at, shard });
     }
 
     /// Reports the overflow once half of the queue is free, before any other item.

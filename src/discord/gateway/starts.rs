@@ -214,7 +214,10 @@ impl Known {
     /// Returns whether to rely on what Discord last said.
     fn is_fresh(&self, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.asked);
-        let is_reset = self.limit.is_some_and(|limit| since >= limit.reset_after);
+        // Discord may say 0 while nothing is used up.
+        let is_reset = self
+            .limit
+            .is_some_and(|limit| !limit.reset_after.is_zero() && since >= limit.reset_after);
         !self.is_stale && !is_reset && since < FRESH
     }
 

@@ -68,7 +68,7 @@ impl DiscordProvider {
         };
         let mut findings = Vec::new();
         let invite = || format!("add the bot with {}", invitation(bot.id));
-        let named = match &self.options.guilds {
+        let named: &[GuildId] = match &self.options.guilds {
             Selection::First => &[],
             Selection::Named(named) => &named[..],
             Selection::Admins if joined.is_empty() => &[],
