@@ -248,7 +248,8 @@ async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(),
             let backfill = backfill.clone();
             tasks.spawn(async move {
                 // The next one resumes what is interrupted here.
-                let done = end.run_until_cancelled(backfill.done(guild, depth, told));
+                let done = Box::pin(backfill.done(guild, depth, told));
+                let done = end.run_until_cancelled(done);
                 (guild, done.await.unwrap_or(Ok(None)))
             });
         }
