@@ -80,8 +80,9 @@ impl<'a> ManyGuilds<'a> {
     /// The guilds whose totals in `propsbot status --json` aren't what was done there.
     pub(crate) fn missing(&self, status: &serde_json::Value) -> Vec<String> {
         let totals = |place: &Place| {
+            let id = place.guild.to_string();
             let mut guilds = status.as_array().into_iter().flatten();
-            let own = guilds.find(|guild| guild["id"] == place.guild.to_string())?;
+            let own = guilds.find(|guild| guild["id"] == id)?;
             let totals = &own["totals"];
             Some((totals["messages"].as_u64()?, totals["reactions"].as_u64()?))
         };
