@@ -82,7 +82,8 @@ async fn setup_chooses_channels_and_lists_missing_permissions() {
     let (owner, general) = (discord.owner_id(), server.general);
     let deaf = Overwrite::role(discord.guild_id(), 0, bit::READ_MESSAGE_HISTORY);
     let quiet = discord.create_channel(kind::TEXT, "quiet", vec![deaf]);
-    let lacks = format!("✗ <#{quiet}>: missing Read Message History");
+    // Nobody can read it there, so it may be meant so.
+    let lacks = format!("! <#{quiet}>: missing Read Message History");
     let begun = std::time::Instant::now();
     let answer = loop {
         let answer = server.admin("setup", json!({})).await;
@@ -99,7 +100,7 @@ async fn setup_chooses_channels_and_lists_missing_permissions() {
     // What the operator has to switch on is said as `propsbot check` says it.
     let off = json!({"id": "1", "flags": 0, "bot_public": false}).to_string();
     let off = Fault::Answer(200, off);
-    discord.fail("GET /applications/@me", 1, off);
+    discord.fail("GET /applications/@me", usize::MAX, off);
     says(
         &server.admin("setup", json!({})).await,
         &[
@@ -107,6 +108,7 @@ async fn setup_chooses_channels_and_lists_missing_permissions() {
             "developer portal",
         ],
     );
+    discord.heal();
     let page = answer.message_id.unwrap();
     // A member who got hold of the list can't use it.
     let run = discord.click(
