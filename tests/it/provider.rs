@@ -4,7 +4,10 @@ use std::fs;
 
 use propsbot_archive::Id;
 use propsbot_discord::Token;
-use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
+use propsbot_jobs::{
+    mirrored::Selection,
+    provider::{DiscordOptions, DiscordProvider, Login},
+};
 use propsbot_mirror::{DataProvider as _, ForgetRequest, Outcome, SyncRequest, SyncedState};
 use propsbot_network::Network;
 use simulator::discord::{Discord, Options, World, intent, kind};
