@@ -14,10 +14,8 @@ async fn press(discord: &Discord, guild: &Guild, buttons: &[&str]) -> String {
             discord.click(guild.owner, guild.channel, message, button, &[])
         });
         let page = discord.answer(run).await.expect("another page");
-        shown = page.data["content"]
-            .as_str()
-            .unwrap_or(&page.content)
-            .to_owned();
+        let content = page.data["content"].as_str().unwrap_or(&page.content);
+        content.clone_into(&mut shown);
     }
     shown
 }
