@@ -40,7 +40,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a refused token",
-        variables: &[("DISCORD_TOKEN", "MTIz.AAAAAA.another-bots-secret")],
+        variables: &[("DISCORD_TOKEN", "OTk5.AAAAAA.another-bots-secret")],
         arrange: NOTHING,
         code: 1,
         check: "token",
