@@ -1,6 +1,10 @@
 //! Archives that are named soundly and say what isn't so, and others that say what no reader knows yet.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    mem,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use propsbot_archive::{
     Hash, ROOT,
@@ -202,37 +206,48 @@ fn repeat_reaction(files: &mut Files) {
     });
 }
 
-/// A message goes that has a reaction.
-fn drop_message(files: &mut Files) {
-    let path = base(files, "reactions");
-    let mut reactions = files.value(&path);
-    let message = text(at(&mut reactions, "tables/0/rows/0"), "message_id");
-    let paths = files.of(Form::Named(Kind::Rows));
-    for path in paths {
+/// Each group of rows, with its file and its number there.
+fn groups(files: &Files) -> Vec<(String, usize, Value)> {
+    let of = |path: String| {
         let mut value = files.value(&path);
         let Value::Array(groups) = at(&mut value, "tables") else {
             panic!("no tables")
         };
-        for (number, group) in groups.iter_mut().enumerate() {
-            let Value::Array(rows) = at(group, "rows") else {
-                panic!("no rows")
-            };
-            let found = rows.iter().position(|row| text(row, "id") == message);
-            if let Some(found) = found
-                && rows.len() > 1
-            {
-                files.change(&path, |value| {
-                    let Value::Array(rows) = at(value, &format!("tables/{number}/rows")) else {
-                        panic!("no rows")
-                    };
-                    rows.remove(found);
-                    one("messages", -1)
-                });
-                return;
-            }
-        }
-    }
-    panic!("no message {message}");
+        let groups = mem::take(groups).into_iter().enumerate();
+        let groups = groups.map(move |(number, group)| (path.clone(), number, group));
+        groups.collect::<Vec<_>>()
+    };
+    let paths = files.of(Form::Named(Kind::Rows)).into_iter();
+    paths.flat_map(of).collect()
+}
+
+fn rows(group: &Value) -> &[Value] {
+    let rows = field(group, "rows").and_then(Value::as_array);
+    rows.map_or(&[], Vec::as_slice)
+}
+
+/// A message goes that has a reaction, from a file of several.
+fn drop_message(files: &mut Files) {
+    let groups = groups(files);
+    let all = groups.iter().flat_map(|(_, _, group)| rows(group));
+    let reacted: BTreeSet<String> = all.map(|row| text(row, "message_id")).collect();
+    let found = groups.iter().find_map(|(path, group_number, group)| {
+        let rows = rows(group);
+        let is_reacted = |row: &Value| {
+            let id = text(row, "id");
+            !id.is_empty() && reacted.contains(&id)
+        };
+        let number = rows.iter().position(is_reacted)?;
+        (rows.len() > 1).then_some((path, group_number, number))
+    });
+    let (path, group, number) = found.expect("a message with a reaction in a file of several");
+    files.change(path, |value| {
+        let Value::Array(rows) = at(value, &format!("tables/{group}/rows")) else {
+            panic!("no rows")
+        };
+        rows.remove(number);
+        one("messages", -1)
+    });
 }
 
 /// A row in the file of the next period.
