@@ -27,13 +27,14 @@ const PATHS: [(&str, Option<&str>); 6] = [
 ];
 
 /// Variables whose values have no secret, name or place: anyone may see them.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "EXPORT_INTERVAL",
     "EXPORT_SOURCECRED",
     "GITHUB_ALLOW_PUBLIC",
     "GITHUB_HISTORY",
     "GIT_ALLOW_PUBLIC",
     "GIT_HISTORY",
+    "LOG_FORMAT",
     "RUST_LOG",
 ];
 
@@ -171,11 +172,15 @@ impl Environment {
     }
 
     /// `text` with the variables' names in place of their values, except for those that can be shown.
+    /// Secrets from files and credentials are variables' values, too.
     pub fn redacted(&self, text: &str) -> String {
+        let mut variables = self.variables.clone();
+        // Whoever needs a secret that can't be read tells why.
+        let _ = secrets::read(&mut variables, self.credentials.as_deref(), Needs::Discord);
         let is_hidden = |(name, value): &(&String, &String)| {
             !PUBLIC.contains(&name.as_str()) && value.trim().len() >= SHORTEST_SECRET
         };
-        let mut hidden: Vec<_> = self.variables.iter().filter(is_hidden).collect();
+        let mut hidden: Vec<_> = variables.iter().filter(is_hidden).collect();
         // A value may contain another one.
         hidden.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
         hidden
@@ -402,6 +407,17 @@ mod tests {
             let error = Environment::of_text(text).unwrap_err();
             assert!(error.starts_with(&format!("line {line} cannot")), "{error}");
         }
+    }
+
+    #[test]
+    fn redacts_secrets_from_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "words-of-a-file\n").unwrap();
+        let text = format!("DISCORD_TOKEN_FILE={}\n", file.display());
+        let environment = Environment::of_text(&text).unwrap();
+        let shown = environment.redacted("refused words-of-a-file");
+        assert_eq!(shown, "refused $DISCORD_TOKEN");
     }
 
     #[test]
