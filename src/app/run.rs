@@ -102,8 +102,9 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         service_manager::stopping();
         Instant::now()
     };
-    let (listened, exported, stopped_at, (), ()) =
-        tokio::join!(listening, exporting, stopping, logging, controlling);
+    let living = service_manager::keep_alive(&provider, &stop);
+    let (listened, exported, stopped_at, (), (), ()) =
+        tokio::join!(listening, exporting, stopping, logging, controlling, living);
     listened?;
     exported?;
     let give_up = CancellationToken::new();
