@@ -164,6 +164,7 @@ async fn health_is_red_while_the_gateway_is_deaf() {
     .await;
     mirror.discord.manners(Manners::default());
     is_green(&running, &address).await;
+    settled(&mirror, &running).await;
     stop(&mirror, running).await;
 }
 
@@ -264,7 +265,8 @@ async fn what_a_client_may_take_is_bounded() {
         assert!(!answer.contains(" 200 "), "{answer}");
     }
     is_green(&running, &address).await;
-    stop(&mirror, running).await;
+    running.terminate();
+    running.wait_for(Duration::from_secs(10)).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
