@@ -1,8 +1,19 @@
 //! `DISCORD_GUILDS=all`: each guild's admins switch its mirror on and off.
 
+use std::time::Duration;
+
 use super::*;
 
 const ON: &str = "setup-mirror:on";
+
+/// Waits until the running bot has fetched what it missed.
+async fn fetched(running: &Running) {
+    let begun = Instant::now();
+    while !running.stderr().contains("history is complete") {
+        assert!(begun.elapsed() < SOON, "{}", running.stderr());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
 
 /// Runs `/setup`, then presses these buttons, one after another. Returns the last page.
 async fn press(discord: &Discord, guild: &Guild, buttons: &[&str]) -> String {
@@ -65,6 +76,7 @@ async fn admins_switch_their_mirror_on_and_off() {
     let page = press(discord, &own, &[ON]).await;
     assert!(page.contains("from now on"), "{page}");
     own.ask_until(discord, "sync-status", ": listening").await;
+    fetched(&running).await;
     // Being the first one makes nobody an operator.
     let refused = own.ask(discord, "archive now", json!({})).await;
     assert!(refused.content.contains("only my operators"), "{refused:?}");
@@ -94,6 +106,7 @@ async fn admins_switch_their_mirror_on_and_off() {
     let page = press(discord, &own, &[ON]).await;
     assert!(page.contains("from now on"), "{page}");
     own.ask_until(discord, "sync-status", ": listening").await;
+    fetched(&running).await;
     stop(running).await;
     mirror.check_store();
     assert_eq!(messages_of(&mirror, &own), 4);
@@ -116,6 +129,7 @@ async fn forgotten_guilds_stay_unmirrored_until_switched_on_again() {
         let discord = &mirror.discord;
         press(discord, &own, &[ON]).await;
         own.ask_until(discord, "sync-status", ": listening").await;
+        fetched(&running).await;
         let done = own.ask(discord, "archive now", json!({})).await;
         assert!(!done.content.contains("only my operators"), "{done:?}");
         stop(running).await;
