@@ -23,9 +23,10 @@ use crate::{MEMORY, archive::propsbot, files::Files};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How many times its named size a file may take in memory, and what may come on top whatever is read: of `verify`,
-/// `restore` and `graph`. A store keeps what it writes in buffers for a while.
+/// `restore` and `graph`. Up to sixteen short files are in memory at a time, in no fixed order, and a store keeps what it
+/// writes in buffers for a while.
 const TIMES: usize = 4;
-const SLACK: [usize; 3] = [128 << 10, 4 << 20, 128 << 10];
+const SLACK: [usize; 3] = [1 << 20, 5 << 20, 1 << 20];
 
 /// How often anything has panicked.
 static PANICS: AtomicUsize = AtomicUsize::new(0);

@@ -69,9 +69,14 @@ impl Guild {
 
     /// Posts thanks in it, and reactions to them.
     fn thank(&self, discord: &Discord) {
+        self.post(discord, TEXT);
+    }
+
+    /// Posts thanks with these words, and reactions to them.
+    fn post(&self, discord: &Discord, text: &str) {
         within(discord, self.id, || {
             let friend = discord.join("a friend");
-            let message = discord.post(self.owner, self.channel, &format!("{TEXT} <@{friend}>"));
+            let message = discord.post(self.owner, self.channel, &format!("{text} <@{friend}>"));
             discord.react(self.owner, self.channel, message, "\u{1f44d}", false);
         });
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Event, StoreCommand,
-    protocol::{Hello, LONGEST_EVENT, LineError, Lines, Request, VERSION},
+    protocol::{Hello, LONGEST_EVENT, LineError, Lines, PATIENCE, Request, VERSION},
     socket,
 };
 use crate::{
@@ -64,7 +64,9 @@ async fn ask(
     };
     let own = Hello::own();
     lines.send(&own).await.map_err(unanswered)?;
-    let other: Hello = lines.soon().await.map_err(unanswered)?;
+    // Silent clients that came before may take up all places, until the other end's patience with them ends.
+    let hello = lines.within(3 * PATIENCE).await;
+    let other: Hello = hello.map_err(unanswered)?;
     if other.propsbot_control != VERSION {
         return Err(Error::Wrong(anyhow!(
             "the running propsbot has version {} of the control protocol (release {}), this one has version {} \

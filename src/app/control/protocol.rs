@@ -125,9 +125,15 @@ impl Lines {
 
     /// The next value, within [`PATIENCE`].
     pub(super) async fn soon<T: DeserializeOwned>(&mut self) -> Result<T, LineError> {
-        timeout(PATIENCE, self.next())
-            .await
-            .map_err(|_| LineError::Late)?
+        self.within(PATIENCE).await
+    }
+
+    pub(super) async fn within<T: DeserializeOwned>(
+        &mut self,
+        patience: Duration,
+    ) -> Result<T, LineError> {
+        let next = timeout(patience, self.next()).await;
+        next.map_err(|_| LineError::Late)?
     }
 
     /// Waits until the other end closes the connection, or sends what is out of turn.

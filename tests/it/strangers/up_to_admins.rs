@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::*;
 
 const ON: &str = "setup-mirror:on";
+/// Words of the guild that is mirrored, unlike those that must not be kept.
+const OWN: &str = "thanks for the welcome";
 
 /// Waits until the running bot has fetched what it missed.
 async fn fetched(running: &Running) {
@@ -54,8 +56,8 @@ async fn admins_switch_their_mirror_on_and_off() {
     let running = start(&mirror).await;
 
     // Nothing is kept, requested or recorded until then.
-    for guild in [&own, &shy] {
-        guild.thank(discord);
+    for (guild, text) in [(&own, OWN), (&shy, TEXT)] {
+        guild.post(discord, text);
         for command in ["sync-status", "settings show", "archive now"] {
             let refused = guild.ask(discord, command, json!({})).await;
             assert!(refused.content.contains("with `/setup`"), "{refused:?}");
@@ -87,7 +89,7 @@ async fn admins_switch_their_mirror_on_and_off() {
     let buttons = ["setup-mirror:ask", "setup-mirror:off"];
     let page = press(discord, &own, &buttons).await;
     assert!(page.contains("no longer mirror"), "{page}");
-    own.thank(discord);
+    own.post(discord, OWN);
     let requests = requests_about(discord, &own).len();
     let kept = own.ask(discord, "privacy show", json!({})).await;
     assert!(kept.content.contains("message"), "{kept:?}");
@@ -102,7 +104,7 @@ async fn admins_switch_their_mirror_on_and_off() {
 
     // A restart keeps the choice, and what was missed is fetched once it's on again.
     let running = start(&mirror).await;
-    own.thank(discord);
+    own.post(discord, OWN);
     let page = press(discord, &own, &[ON]).await;
     assert!(page.contains("from now on"), "{page}");
     own.ask_until(discord, "sync-status", ": listening").await;
