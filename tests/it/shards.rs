@@ -110,6 +110,20 @@ async fn start(mirror: &Mirror, guilds: &[Guild]) -> Running {
     running
 }
 
+/// Waits until the running bot has exported these messages.
+async fn exported(mirror: &Mirror, running: &Running, messages: &BTreeSet<u64>) {
+    let begun = Instant::now();
+    let archived = async || {
+        let rows = mirror.archived().await.messages;
+        let archived: BTreeSet<u64> = rows.iter().map(|row| row.id.0).collect();
+        messages.is_subset(&archived)
+    };
+    while !archived().await {
+        assert!(begun.elapsed() < SOON, "{}", running.stderr());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// SIGTERM, then asserts that every guild in the store equals Discord's, and that Discord had
 /// nothing to complain about.
 async fn stop(mirror: &Mirror, running: Running, guilds: &[Guild]) {
@@ -194,11 +208,13 @@ async fn a_lost_shard_affects_only_its_guilds() {
     let again = |discord: &Discord| lost.reads(discord) > reads[5];
     wait(&mirror, &running, "its guild is read again", again).await;
     complete(&running, guilds.len() + 1).await;
+    let mut messages = BTreeSet::new();
     for (guild, before) in guilds.iter().zip(&reads) {
         let expected = before + usize::from(guild.id == lost.id);
         assert_eq!(guild.reads(discord), expected, "{guild:?}");
-        guild.post(discord, "all are back");
+        messages.insert(guild.post(discord, "all are back"));
     }
+    exported(&mirror, &running, &messages).await;
     stop(&mirror, running, &guilds).await;
     let numbers = sessions(&mirror);
     let others: BTreeSet<SessionNumber> = (0..16).filter(|n| *n != 5).map(|n| numbers[n]).collect();
@@ -230,15 +246,7 @@ async fn claims_nothing_of_a_shard_that_is_away() {
     }
     let noticed = Stamp::from(propsbot_jobs::clock::Clock::now());
     let until = here.post(discord, "heard at last");
-    let begun = Instant::now();
-    let archived = async || {
-        let rows = mirror.archived().await.messages;
-        rows.iter().any(|row| row.id.0 == until)
-    };
-    while !archived().await {
-        assert!(begun.elapsed() < SOON, "{}", running.stderr());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    exported(&mirror, &running, &[until].into()).await;
     running.kill().await;
     {
         let store = mirror.store();
