@@ -226,10 +226,16 @@ fn rows(group: &Value) -> &[Value] {
     rows.map_or(&[], Vec::as_slice)
 }
 
-/// A message goes that has a reaction, from a file of several.
+/// A message goes that has a reaction, from a file of several. Only reactions of the base count: one in an open file may
+/// be later than what is covered.
 fn drop_message(files: &mut Files) {
     let groups = groups(files);
-    let all = groups.iter().flat_map(|(_, _, group)| rows(group));
+    let manifest = files.value(&files.manifest());
+    let open =
+        ["days", "hours"].map(|unit| field(&manifest, unit).and_then(Value::as_array).unwrap());
+    let open: BTreeSet<String> = open.into_iter().flatten().map(rows_of).collect();
+    let base = groups.iter().filter(|(path, ..)| !open.contains(path));
+    let all = base.flat_map(|(_, _, group)| rows(group));
     let reacted: BTreeSet<String> = all.map(|row| text(row, "message_id")).collect();
     let found = groups.iter().find_map(|(path, group_number, group)| {
         let rows = rows(group);
