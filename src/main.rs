@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
     app::{
-        self, CheckOrder, Destination, Error, GraphOrder, PluginName, PluginOrder, QueryOrder,
+        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, PluginOrder, QueryOrder,
         StoreCommand,
     },
     config::{Config, Environment, Needs},
@@ -84,27 +84,6 @@ Write an archive's current generation as a CAR file, for IPFS.
 The file (CAR version 1) has two roots: manifest.json, and a folder in which every file of the archive
 is at its path. Everything is checked first, as by `restore`; a damaged archive gives no file.
 `ipfs dag import FILE` adds it to IPFS. What others have copied from there can't be taken back.";
-
-/// Help for `graph --plugin`.
-const DISCORD_PLUGIN: &str = "\
-The graph to build.
-
-props    Who was thanked: messages in props channels and /props. --weights changes its weights.
-discord  Exactly the graph of SourceCred 0.11.2's own Discord plugin, from the same config.json
-         (--config). It lets an instance drop that plugin: in sourcecred.json, replace
-         \"sourcecred/discord\" with \"external/discord\", and put the three files into
-         config/plugins/external/discord. Nodes, edges, weights and the members' addresses stay the
-         same, and so do the ledger, the cred and config/weights.json. Rename the plugin in
-         config/pluginBudgets.json too. Never run both: they produce the same nodes.";
-
-/// Help for `graph --improved`.
-const IMPROVED: &str = "\
-With --plugin discord: improve on the rules of SourceCred's plugin. This changes cred.
-
-Members who left the guild still count, with their messages, reactions and mentions. Announcement, voice
-and stage channels count. So do threads and forum posts: they take the weight, category, props and NSFW
-setting of their channel unless they have a weight of their own. Super reactions count. Proposed names
-have at most 31 characters, so that two equal names can't fail the whole run.";
 
 /// Help for `tables`.
 const TABLES: &str = "\
@@ -181,18 +160,8 @@ enum Command {
         /// Folder for graph.json, declaration.json and identityProposals.json
         #[arg(long, value_name = "DIR", required_unless_present = "diff")]
         out: Option<PathBuf>,
-        /// Which graph to build
-        #[arg(long, value_name = "PLUGIN", default_value = "props", long_help = DISCORD_PLUGIN)]
-        plugin: PluginName,
-        /// JSON file with weights that replace the defaults, for the props plugin
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "improved"])]
-        weights: Option<PathBuf>,
-        /// The config.json of SourceCred's Discord plugin, for the discord plugin
-        #[arg(long, value_name = "FILE", required_if_eq("plugin", "discord"))]
-        config: Option<PathBuf>,
-        /// Improve on the rules of SourceCred's Discord plugin
-        #[arg(long, requires = "config", long_help = IMPROVED)]
-        improved: bool,
+        #[command(flatten)]
+        plugin: PluginOrder,
         /// Only this guild, if the archive holds several; the discord plugin's config names its own
         #[arg(long, value_name = "ID", conflicts_with_all = ["config", "improved"])]
         guild: Option<Id>,
@@ -204,6 +173,8 @@ enum Command {
         #[arg(long, requires = "diff")]
         json: bool,
     },
+    /// Compute everyone's cred as SourceCred does, and say why
+    Cred(Box<CredOrder>),
     /// Write rows of an archive as JSON lines or CSV, for other programs
     Query {
         /// The archive, for example dir:./archive
@@ -427,19 +398,10 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             from,
             out,
             plugin,
-            weights,
-            config: discord_config,
-            improved,
             guild,
             diff,
             json,
         } => {
-            let plugin = PluginOrder {
-                name: plugin,
-                weights,
-                config: discord_config,
-                improved,
-            };
             let order = GraphOrder {
                 plugin: &plugin,
                 out: out.as_deref(),
@@ -449,6 +411,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             };
             app::graph(&configured(Needs::Local)?, &from, order).await
         }
+        Command::Cred(order) => app::cred(&configured(Needs::Local)?, *order).await,
         Command::Query { from, order } => {
             app::query(&configured(Needs::Local)?, &from, &order).await
         }

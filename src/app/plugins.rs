@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use super::Error;
 use crate::{config::Config, text_file::read_text};
@@ -16,6 +16,27 @@ use propsbot_graph::{
     discord::{DiscordConfig, DiscordPlugin, Rules},
 };
 use propsbot_sourcecred::{GraphPlugin, SourceCredFiles};
+
+/// Help for `--plugin`.
+const DISCORD_PLUGIN: &str = "\
+The graph to build.
+
+props    Who was thanked: messages in props channels and /props. --weights changes its weights.
+discord  Exactly the graph of SourceCred 0.11.2's own Discord plugin, from the same config.json
+         (--config). It lets an instance drop that plugin: in sourcecred.json, replace
+         \"sourcecred/discord\" with \"external/discord\", and put the three files into
+         config/plugins/external/discord. Nodes, edges, weights and the members' addresses stay the
+         same, and so do the ledger, the cred and config/weights.json. Rename the plugin in
+         config/pluginBudgets.json too. Never run both: they produce the same nodes.";
+
+/// Help for `--improved`.
+const IMPROVED: &str = "\
+With --plugin discord: improve on the rules of SourceCred's plugin. This changes cred.
+
+Members who left the guild still count, with their messages, reactions and mentions. Announcement, voice
+and stage channels count. So do threads and forum posts: they take the weight, category, props and NSFW
+setting of their channel unless they have a weight of their own. Super reactions count. Proposed names
+have at most 31 characters, so that two equal names can't fail the whole run.";
 
 /// The names of the graph plugins.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -28,19 +49,29 @@ pub enum PluginName {
 }
 
 /// A graph plugin, and what configures it.
-#[derive(Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct PluginOrder {
-    /// The plugin.
+    /// Which graph to build
+    #[arg(id = "plugin", long = "plugin", value_name = "PLUGIN", default_value = "props",
+          long_help = DISCORD_PLUGIN)]
     pub name: PluginName,
-    /// The file with its weights; `None` for the defaults.
+    /// JSON file with weights that replace the defaults, for the props plugin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "improved"])]
     pub weights: Option<PathBuf>,
-    /// The `config.json` of SourceCred's Discord plugin.
+    /// The config.json of SourceCred's Discord plugin, for the discord plugin
+    #[arg(long, value_name = "FILE", required_if_eq("plugin", "discord"))]
     pub config: Option<PathBuf>,
-    /// Whether to improve on the rules of that plugin.
+    /// Improve on the rules of SourceCred's Discord plugin
+    #[arg(long, requires = "config", long_help = IMPROVED)]
     pub improved: bool,
 }
 
 impl PluginOrder {
+    /// Whether it is the default plugin with its default configuration.
+    pub(super) fn is_default(&self) -> bool {
+        matches!(self.name, PluginName::Props) && self.weights.is_none() && self.config.is_none()
+    }
+
     /// The plugin, configured.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<Ide
         .filter(|(member, address)| graph.nodes.contains_key(address) && !member.is_nobody())
         .map(|(member, address)| IdentityProposal {
             name: free_name(member, &mut taken),
-            plugin_name: "discord",
+            plugin_name: "discord".into(),
             r#type: member.identity_type(),
             alias: Alias {
                 description: member.label(),

@@ -42,6 +42,16 @@ macro_rules! addresses {
                 &self.0
             }
 
+            /// The last part; empty if there are none.
+            pub fn last_part(&self) -> &str {
+                self.split().last().unwrap_or_default()
+            }
+
+            /// The parts.
+            pub(super) fn split(&self) -> impl Iterator<Item = &str> {
+                split(&self.0)
+            }
+
             /// The address, to be serialized as the list of its parts.
             pub fn parts(&self) -> Parts<'_> {
                 Parts(&self.0)
@@ -87,7 +97,7 @@ macro_rules! addresses {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_list().entries(split(&self.0)).finish()
+                f.debug_list().entries(self.split()).finish()
             }
         }
     )*};

@@ -70,6 +70,22 @@ pub fn plain(description: &str) -> String {
     one_line(&text)
 }
 
+/// A description without its Markdown link, as one line of plain text, and where the link leads.
+pub fn linked(description: &str) -> (String, Option<&str>) {
+    let parts = || {
+        let (before, rest) = description.split_once('[')?;
+        let (label, rest) = rest.split_once("](")?;
+        let (url, after) = rest.split_once(')')?;
+        let is_safe = |char: char| char.is_ascii_graphic();
+        let is_link = url.starts_with("https://") || url.starts_with("http://");
+        (is_link && url.chars().all(is_safe)).then_some((before, label, url, after))
+    };
+    match parts() {
+        Some((before, label, url, after)) => (plain(&format!("{before}{label}{after}")), Some(url)),
+        None => (plain(description), None),
+    }
+}
+
 /// Appends a character reference: Markdown shows it as the character, without its special meaning.
 fn reference(to: &mut String, code: u32) {
     write!(to, "&#x{code:X};").expect("writing to a string cannot fail");
@@ -111,6 +127,20 @@ mod tests {
             assert_eq!(plain(&escaped(name, 40)), name);
         }
         assert_eq!(plain("a&#x1B;[31m&#xA;&#xD83C;\u{9b}b"), "a[31m \u{FFFD}b");
+    }
+
+    #[test]
+    fn tells_a_link_from_its_text() {
+        let (text, link) = linked("Props by ana in #b: [\"&#x5B;x\"](https://a.example/1)");
+        assert_eq!(
+            (&*text, link),
+            ("Props by ana in #b: \"[x\"", Some("https://a.example/1"))
+        );
+        assert_eq!(
+            linked("[a](javascript:b)"),
+            ("[a](javascript:b)".to_owned(), None)
+        );
+        assert_eq!(linked("[a] b"), ("[a] b".to_owned(), None));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Source: SourceCred 0.11.2, `core/ledger/identityProposal.js`. A proposal has no effect if an account
 //! already has its alias.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::NodeAddress;
 
@@ -12,31 +14,35 @@ use super::NodeAddress;
 pub const NAME_LENGTH: usize = 31;
 
 /// An account that the ledger should have.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityProposal {
     /// Its name, unless another account has it: 1 to [`NAME_LENGTH`] of `A-Z a-z 0-9 -`.
     pub name: String,
     /// What SourceCred appends to the name if it is taken.
-    pub plugin_name: &'static str,
-    /// Whether it belongs to a person or to a bot.
+    pub plugin_name: Cow<'static, str>,
+    /// Whom it belongs to.
     pub r#type: IdentityType,
     /// The node that becomes the account's alias.
     pub alias: Alias,
 }
 
 /// What an account is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum IdentityType {
     /// A person.
     User,
     /// A bot.
     Bot,
+    /// A project, such as one that this one depends on.
+    Project,
+    /// An organization.
+    Organization,
 }
 
 /// A node that belongs to an account.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alias {
     /// What the ledger shows for it.
     pub description: String,

@@ -8,6 +8,7 @@
 
 mod address;
 mod comparison;
+pub mod cred;
 mod declaration;
 pub mod description;
 mod documents;

@@ -132,7 +132,7 @@ use super::Documents;
 ///         let people = graph.nodes.iter().filter(|(node, _)| node.has_prefix(&readers()));
 ///         let proposals = people.map(|(node, reader)| IdentityProposal {
 ///             name: legal_name(&reader.description),
-///             plugin_name: "loans",
+///             plugin_name: "loans".into(),
 ///             r#type: IdentityType::User,
 ///             alias: Alias { description: reader.description.clone(), address: node.clone() },
 ///         });

@@ -13,6 +13,8 @@ use propsbot_archive::Millis;
 /// A graph's types, as far as they decide what it mints and where that flows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Types {
+    /// The prefix of all nodes.
+    pub node_prefix: NodeAddress,
     /// Node weights by address prefix.
     pub nodes: Vec<(NodeAddress, Weight)>,
     /// Edge weights by address prefix.
@@ -35,6 +37,7 @@ impl From<&Declaration> for Types {
         let edges = declaration.edge_types.iter();
         let people = declaration.user_types.iter();
         Self {
+            node_prefix: declaration.node_prefix.clone(),
             nodes: nodes
                 .map(|node| (node.prefix.clone(), node.default_weight))
                 .collect(),
@@ -54,6 +57,7 @@ impl Types {
         let edges = stored.edge_types.into_iter();
         let people = stored.user_types.into_iter();
         Ok(Self {
+            node_prefix: stored.node_prefix,
             nodes: nodes
                 .map(|node| (node.prefix, node.default_weight.0))
                 .collect(),
@@ -65,9 +69,42 @@ impl Types {
     }
 }
 
+impl Types {
+    /// The types of SourceCred's External plugin `owner/name` if it has no `declaration.json`.
+    pub fn undeclared(owner: &str, name: &str) -> Self {
+        let node = |r#type: &str| NodeAddress::new(&[&owner, &name, &r#type]);
+        let edge = EdgeAddress::new(&[&owner, &name, &"PARTICIPATES_IN"]);
+        Self {
+            node_prefix: NodeAddress::new(&[&owner, &name]),
+            nodes: ["PARTICIPANT", "CONTRIBUTION"]
+                .map(|r#type| (node(r#type), Weight::ONE))
+                .to_vec(),
+            edges: vec![(edge, EdgeWeight::new(0.5, 1.0))],
+            people: vec![node("PARTICIPANT")],
+        }
+    }
+}
+
 impl WeightedGraph {
-    /// Reads a `graph.json`.
+    /// Reads a `graph.json` whose weights aren't negative.
     pub fn from_json(json: &[u8]) -> Result<Self, NotStored> {
+        let graph = Self::from_json_as_is(json)?;
+        let nodes = graph.node_weights.values().copied();
+        let edges = graph
+            .edge_weights
+            .values()
+            .flat_map(|edge| [edge.forwards, edge.backwards]);
+        match nodes.chain(edges).find(|weight| *weight < Weight::ZERO) {
+            None => Ok(graph),
+            Some(weight) => Err(NotStored {
+                what: "graph",
+                source: serde_json::Error::custom(StoredWeight::negative(weight.get())),
+            }),
+        }
+    }
+
+    /// Reads a `graph.json` as SourceCred reads it: weights may be negative.
+    pub fn from_json_as_is(json: &[u8]) -> Result<Self, NotStored> {
         let (_, both): (WeightedGraphMark, StoredBoth) = parse("graph", json)?;
         let (_, graph) = both.graph_json;
         let (_, weights) = both.weights_json;
@@ -106,8 +143,11 @@ impl WeightedGraph {
         }
         let nodes = weights.node_weights.into_iter();
         let edges = weights.edge_weights.into_iter();
-        read.node_weights = nodes.map(|(prefix, node)| (prefix, node.0)).collect();
-        read.edge_weights = edges.map(|(prefix, edge)| (prefix, edge.into())).collect();
+        read.node_weights = nodes
+            .map(|(prefix, node)| (prefix, Weight::computed(node)))
+            .collect();
+        let both = |ways: AnyEdgeWeight| EdgeWeight::new(ways.forwards, ways.backwards);
+        read.edge_weights = edges.map(|(prefix, edge)| (prefix, both(edge))).collect();
         Ok(read)
     }
 }
@@ -175,14 +215,21 @@ struct StoredEdge {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StoredWeights {
-    node_weights: BTreeMap<NodeAddress, StoredWeight>,
-    edge_weights: BTreeMap<EdgeAddress, StoredEdgeWeight>,
+    node_weights: BTreeMap<NodeAddress, f64>,
+    edge_weights: BTreeMap<EdgeAddress, AnyEdgeWeight>,
+}
+
+#[derive(Deserialize)]
+struct AnyEdgeWeight {
+    forwards: f64,
+    backwards: f64,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "SourceCred's names")]
 struct StoredTypes {
+    node_prefix: NodeAddress,
     node_types: Vec<StoredType<NodeAddress, StoredWeight>>,
     edge_types: Vec<StoredType<EdgeAddress, StoredEdgeWeight>>,
     user_types: Vec<StoredType<NodeAddress, StoredWeight>>,
@@ -198,13 +245,19 @@ struct StoredType<A, W> {
 /// A weight of any size: it may be a product, or another plugin's.
 struct StoredWeight(Weight);
 
+impl StoredWeight {
+    fn negative(number: f64) -> String {
+        format!("{number} is not a weight: it is negative")
+    }
+}
+
 impl<'de> Deserialize<'de> for StoredWeight {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = f64::deserialize(deserializer)?;
         let weight = Weight::product(number);
-        weight.map(Self).ok_or_else(|| {
-            D::Error::custom(format_args!("{number} is not a weight: it is negative"))
-        })
+        weight
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(Self::negative(number)))
     }
 }
 

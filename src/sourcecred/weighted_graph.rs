@@ -125,9 +125,14 @@ impl WeightedGraph {
 
 /// Writes a document of SourceCred's, with a line break at its end.
 pub(super) fn write_json(mut to: impl Write, document: &impl Serialize) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(&mut to, AsJavaScript);
-    document.serialize(&mut serializer)?;
+    write_javascript(&mut to, document)?;
     to.write_all(b"\n")
+}
+
+/// Writes JSON with numbers as JavaScript writes them.
+pub(super) fn write_javascript(to: impl Write, document: &impl Serialize) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(to, AsJavaScript);
+    Ok(document.serialize(&mut serializer)?)
 }
 
 /// Writes numbers like JavaScript, so that the same graph gives the same bytes as SourceCred's.

@@ -51,7 +51,7 @@ fn proposal(member: Member<'_>, units: usize) -> IdentityProposal {
         name = format!("discord-{}", member.id());
     }
     IdentityProposal {
-        plugin_name: "discord",
+        plugin_name: "discord".into(),
         r#type: member.identity_type(),
         alias: Alias {
             description: format!("discord/{name}#{}", member.discriminator()),

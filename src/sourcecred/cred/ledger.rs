@@ -1,0 +1,494 @@
+//! The ledger: accounts, whom they belong to, and the grain that they received.
+//!
+//! Source: SourceCred 0.11.2, `core/ledger/ledger.js` and `core/ledger/identityProposal.js`. An account's
+//! addresses for payouts, currencies, and integrations don't affect cred or what was received, so their
+//! events are only read.
+
+use std::collections::{HashMap, HashSet};
+
+use propsbot_archive::Millis;
+
+use super::{
+    IdentityId,
+    event::{Action, Distribution, Event, Grain, Identity, Name, Version},
+};
+use crate::{Alias, IdentityProposal, IdentityType, NodeAddress};
+
+/// How many numbers are tried after a name that is taken, as SourceCred does.
+const NUMBERS: u32 = 100;
+
+/// An account in the ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    /// Whom it belongs to.
+    pub identity: Identity,
+    /// Whether it takes part in distributions of grain.
+    pub active: bool,
+    /// The grain that it received in all.
+    pub paid: Grain,
+    balance: Grain,
+    /// What it received, and for the cred until when.
+    pub(super) history: Vec<(f64, Grain)>,
+    /// The ids of the accounts that are in this one.
+    merged: Vec<IdentityId>,
+}
+
+/// SourceCred's ledger.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    accounts: Vec<Account>,
+    /// Every id that an account ever had, in the order of their creation, and the account that has it now.
+    ids: Vec<IdentityId>,
+    by_id: HashMap<IdentityId, usize>,
+    by_name: HashMap<Name, IdentityId>,
+    /// The names that are taken, in lower case.
+    taken: HashSet<String>,
+    by_address: HashMap<NodeAddress, IdentityId>,
+    latest: f64,
+    has_balances: bool,
+    /// When the cred ended that each distribution was for.
+    pub(super) distributed: Vec<Millis>,
+    added: Vec<Event>,
+}
+
+/// Why the ledger can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// A line isn't an event.
+    #[error("line {line} of the ledger is not an event that SourceCred 0.11.2 writes: {source}")]
+    NoEvent {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// An event contradicts those before it.
+    #[error("line {line} of the ledger contradicts what is above it: {why}")]
+    Contradiction {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// An account can't be added.
+    #[error("could not add an account for {what} to the ledger, in memory: {why}")]
+    NotAdded {
+        /// Whose account.
+        what: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            accounts: Vec::new(),
+            ids: Vec::new(),
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
+            taken: HashSet::new(),
+            by_address: HashMap::new(),
+            latest: f64::NEG_INFINITY,
+            has_balances: true,
+            distributed: Vec::new(),
+            added: Vec::new(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Reads a `ledger.json`: an event in each line.
+    ///
+    /// # Errors
+    /// Lines that SourceCred would refuse.
+    pub fn parse(text: &str) -> Result<Self, LedgerError> {
+        let mut ledger = Self::default();
+        let text = text.trim_end();
+        // Earlier versions wrote a list, with an event in each line too.
+        let is_list = text.starts_with('[');
+        for (index, line) in text.lines().enumerate() {
+            let line = if is_list {
+                match line {
+                    "[" | "]" | "[]" => continue,
+                    line => line.strip_suffix(',').unwrap_or(line),
+                }
+            } else {
+                line
+            };
+            let number = index + 1;
+            let event: Event =
+                serde_json::from_str(line).map_err(|source| LedgerError::NoEvent {
+                    line: number,
+                    source,
+                })?;
+            ledger
+                .apply(&event)
+                .map_err(|why| LedgerError::Contradiction { line: number, why })?;
+        }
+        Ok(ledger)
+    }
+
+    /// The accounts, in SourceCred's order: that of their creation, where an account has the place of the
+    /// oldest account that was merged into it.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        let mut seen = HashSet::new();
+        let indices = self.ids.iter().map(|id| self.by_id[id]);
+        indices
+            .filter(move |index| seen.insert(*index))
+            .map(|index| &self.accounts[index])
+    }
+
+    /// The account with this id, or into which that account was merged.
+    pub fn account(&self, id: &IdentityId) -> Option<&Account> {
+        self.by_id.get(id).map(|index| &self.accounts[*index])
+    }
+
+    /// The account with this name.
+    pub fn account_named(&self, name: &Name) -> Option<&Account> {
+        self.account(self.by_name.get(name)?)
+    }
+
+    /// The events that were added since the ledger was read.
+    pub fn added(&self) -> &[Event] {
+        &self.added
+    }
+
+    /// How many accounts were added since the ledger was read.
+    pub fn added_accounts(&self) -> usize {
+        let is_account = |event: &&Event| matches!(event.action, Action::CreateIdentity { .. });
+        self.added.iter().filter(is_account).count()
+    }
+
+    /// Makes sure that there is an account for a proposal, as SourceCred's `graph` does.
+    pub(super) fn propose(
+        &mut self,
+        proposal: &IdentityProposal,
+        now: Millis,
+    ) -> Result<(), LedgerError> {
+        if self.by_address.contains_key(&proposal.alias.address) {
+            return Ok(());
+        }
+        let not_added = |why: String| LedgerError::NotAdded {
+            what: format!("{:?}", proposal.alias.address),
+            why,
+        };
+        let name = self.free_name(proposal).map_err(not_added)?;
+        let seed = format!("alias {}", proposal.alias.address.raw());
+        let id = self
+            .create(proposal.r#type, name, &seed, now)
+            .map_err(not_added)?;
+        let action = Action::AddAlias {
+            identity_id: id,
+            alias: proposal.alias.clone(),
+        };
+        self.add(action, now).map_err(not_added)
+    }
+
+    /// Creates the account of a dependency that doesn't have one.
+    pub(super) fn create_project(
+        &mut self,
+        name: Name,
+        active: bool,
+        now: Millis,
+    ) -> Result<IdentityId, LedgerError> {
+        let what = name.to_string();
+        let not_added = |why: String| LedgerError::NotAdded {
+            what: what.clone(),
+            why,
+        };
+        let seed = format!("dependency {name}");
+        let id = self
+            .create(IdentityType::Project, name, &seed, now)
+            .map_err(not_added)?;
+        if active {
+            let identity_id = id.clone();
+            self.add(Action::ToggleActivation { identity_id }, now)
+                .map_err(not_added)?;
+        }
+        Ok(id)
+    }
+
+    fn free_name(&self, proposal: &IdentityProposal) -> Result<Name, String> {
+        let name = |text: String| {
+            let wrong = format!("{text:?} is no name of SourceCred's: 1 to 42 of A-Z a-z 0-9 -");
+            Name::new(text).ok_or(wrong)
+        };
+        let is_free = |name: &Name| !self.taken.contains(&name.lower());
+        let first = name(proposal.name.clone())?;
+        if is_free(&first) {
+            return Ok(first);
+        }
+        let second = name(format!("{first}-{}", proposal.plugin_name))?;
+        if is_free(&second) {
+            return Ok(second);
+        }
+        for number in 1..NUMBERS {
+            let numbered = name(format!("{second}-{number}"))?;
+            if is_free(&numbered) {
+                return Ok(numbered);
+            }
+        }
+        Err(format!("{first}, {second} and {second}-1 to -99 are taken"))
+    }
+
+    fn create(
+        &mut self,
+        subtype: IdentityType,
+        name: Name,
+        seed: &str,
+        now: Millis,
+    ) -> Result<IdentityId, String> {
+        let mut ids = (0..).map(|attempt| IdentityId::derived(seed, attempt));
+        let id = ids
+            .find(|id| !self.by_id.contains_key(id))
+            .expect("ids don't run out");
+        let identity = Identity {
+            address: NodeAddress::new(&[&"sourcecred", &"core", &"IDENTITY", &id]),
+            aliases: Vec::new(),
+            id: id.clone(),
+            name,
+            subtype,
+        };
+        self.add(Action::CreateIdentity { identity }, now)?;
+        Ok(id)
+    }
+
+    fn add(&mut self, action: Action, now: Millis) -> Result<(), String> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "JavaScript's times are exact in f64"
+        )]
+        let ledger_timestamp = now.0 as f64;
+        let event = Event {
+            uuid: IdentityId::derived(&format!("event {action:?}"), 0),
+            action,
+            ledger_timestamp,
+            version: Version::One,
+        };
+        self.apply(&event)?;
+        self.added.push(event);
+        Ok(())
+    }
+
+    fn apply(&mut self, event: &Event) -> Result<(), String> {
+        if event.ledger_timestamp < self.latest {
+            return Err(format!(
+                "it is from {}, after an event from {}",
+                event.ledger_timestamp, self.latest
+            ));
+        }
+        self.act(&event.action)?;
+        self.latest = event.ledger_timestamp;
+        Ok(())
+    }
+
+    fn act(&mut self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::CreateIdentity { identity } => self.create_identity(identity),
+            Action::RenameIdentity {
+                identity_id,
+                new_name,
+            } => self.rename(identity_id, new_name),
+            Action::ChangeIdentityType {
+                identity_id,
+                new_type,
+            } => {
+                let identity = &mut self.mutable(identity_id)?.identity;
+                if identity.subtype == *new_type {
+                    return Err(format!("{} has that type already", identity.name));
+                }
+                identity.id = identity_id.clone();
+                identity.subtype = *new_type;
+                Ok(())
+            }
+            Action::AddAlias { identity_id, alias } => self.add_alias(identity_id, alias),
+            Action::MergeIdentities { base, target } => self.merge(base, target),
+            Action::ToggleActivation { identity_id } => {
+                let account = self.mutable(identity_id)?;
+                account.active = !account.active;
+                Ok(())
+            }
+            Action::DistributeGrain { distribution } => self.distribute(distribution),
+            Action::TransferGrain { from, to, amount } => self.transfer(from, to, *amount),
+            Action::EnableAccounting => {
+                self.has_balances = true;
+                Ok(())
+            }
+            Action::DisableAccounting => {
+                self.has_balances = false;
+                self.erase_balances();
+                Ok(())
+            }
+            Action::SetExternalCurrency {} => {
+                if !self.has_balances {
+                    self.erase_balances();
+                }
+                Ok(())
+            }
+            Action::RemoveExternalCurrency
+            | Action::SetPayoutAddress {}
+            | Action::EnableGrainIntegration
+            | Action::DisableGrainIntegration
+            | Action::MarkDistributionExecuted {} => Ok(()),
+        }
+    }
+
+    fn mutable(&mut self, id: &IdentityId) -> Result<&mut Account, String> {
+        let index = self
+            .by_id
+            .get(id)
+            .ok_or_else(|| format!("there is no account {id}"))?;
+        Ok(&mut self.accounts[*index])
+    }
+
+    fn create_identity(&mut self, identity: &Identity) -> Result<(), String> {
+        if !self.taken.insert(identity.name.lower()) {
+            return Err(format!("the name {} is taken", identity.name));
+        }
+        if !identity.aliases.is_empty() {
+            return Err(format!("{} has aliases from the start", identity.name));
+        }
+        let id = &identity.id;
+        if self.by_address.contains_key(&identity.address) || self.by_id.contains_key(id) {
+            return Err(format!("the account {id} exists already"));
+        }
+        self.by_address.insert(identity.address.clone(), id.clone());
+        self.by_name.insert(identity.name.clone(), id.clone());
+        self.by_id.insert(id.clone(), self.accounts.len());
+        self.ids.push(id.clone());
+        self.accounts.push(Account {
+            merged: vec![id.clone()],
+            identity: identity.clone(),
+            active: false,
+            paid: Grain::default(),
+            balance: Grain::default(),
+            history: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn rename(&mut self, id: &IdentityId, new_name: &Name) -> Result<(), String> {
+        let old = self.mutable(id)?.identity.name.clone();
+        let is_taken = self.taken.contains(&new_name.lower()) && new_name.lower() != old.lower();
+        if old == *new_name || is_taken {
+            return Err(format!("the name {new_name} is taken"));
+        }
+        self.by_name.remove(&old);
+        self.by_name.insert(new_name.clone(), id.clone());
+        self.taken.remove(&old.lower());
+        self.taken.insert(new_name.lower());
+        let identity = &mut self.mutable(id)?.identity;
+        identity.id = id.clone();
+        identity.name = new_name.clone();
+        Ok(())
+    }
+
+    fn add_alias(&mut self, id: &IdentityId, alias: &Alias) -> Result<(), String> {
+        if self.by_address.contains_key(&alias.address) {
+            return Err(format!("the alias {:?} has an account", alias.address));
+        }
+        self.mutable(id)?.identity.aliases.push(alias.clone());
+        self.by_address.insert(alias.address.clone(), id.clone());
+        Ok(())
+    }
+
+    fn merge(&mut self, base: &IdentityId, target: &IdentityId) -> Result<(), String> {
+        let target = self.mutable(target)?.clone();
+        let account = self.mutable(base)?;
+        if account.identity.id == target.identity.id {
+            return Err(format!("{} is merged with itself", target.identity.name));
+        }
+        let Identity {
+            id,
+            name,
+            address,
+            aliases,
+            ..
+        } = target.identity;
+        let own = Alias {
+            description: format!("identity @{name} (id: {id})"),
+            address,
+        };
+        let moved: Vec<Alias> = aliases.into_iter().chain([own]).collect();
+        let owner = account.identity.id.clone();
+        account.identity.aliases.extend(moved.iter().cloned());
+        account.paid = sum(account.paid, target.paid)?;
+        account.balance = sum(account.balance, target.balance)?;
+        account.history.extend(target.history);
+        account.history.sort_by(|a, b| a.0.total_cmp(&b.0));
+        account.merged.extend(target.merged.iter().cloned());
+        for alias in moved {
+            self.by_address.insert(alias.address, owner.clone());
+        }
+        let index = self.by_id[base];
+        for id in target.merged {
+            self.by_id.insert(id, index);
+        }
+        self.by_name.remove(&name);
+        self.taken.remove(&name.lower());
+        Ok(())
+    }
+
+    fn distribute(&mut self, distribution: &Distribution) -> Result<(), String> {
+        let has_balances = self.has_balances;
+        let at = distribution.cred_timestamp;
+        let receipts = distribution
+            .allocations
+            .iter()
+            .flat_map(|allocation| &allocation.receipts);
+        for receipt in receipts {
+            let account = self.mutable(&receipt.id)?;
+            if receipt.amount < Grain(0) || !account.active {
+                return Err(format!("{} can't receive grain", account.identity.name));
+            }
+            account.paid = sum(account.paid, receipt.amount)?;
+            account.history.push((at, receipt.amount));
+            if has_balances {
+                account.balance = sum(account.balance, receipt.amount)?;
+            }
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "JavaScript's dates drop fractions, too"
+        )]
+        self.distributed.push(Millis(at as i64));
+        Ok(())
+    }
+
+    fn transfer(
+        &mut self,
+        from: &IdentityId,
+        to: &IdentityId,
+        amount: Grain,
+    ) -> Result<(), String> {
+        let is_active = |account: &Account| account.active;
+        let is_receiver = is_active(self.mutable(to)?);
+        let sender = self.mutable(from)?;
+        let (is_sender, balance) = (is_active(sender), sender.balance);
+        if !self.has_balances || !is_sender || !is_receiver {
+            return Err(format!("{from} can't transfer grain to {to}"));
+        }
+        if amount < Grain(0) || amount > balance {
+            return Err(format!(
+                "{from} doesn't have {} grain to transfer",
+                amount.0
+            ));
+        }
+        self.mutable(from)?.balance.0 -= amount.0;
+        let balance = &mut self.mutable(to)?.balance;
+        *balance = sum(*balance, amount)?;
+        Ok(())
+    }
+
+    fn erase_balances(&mut self) {
+        for account in &mut self.accounts {
+            account.balance = Grain::default();
+        }
+    }
+}
+
+fn sum(a: Grain, b: Grain) -> Result<Grain, String> {
+    let sum = a.0.checked_add(b.0).map(Grain);
+    sum.ok_or_else(|| "it has more grain than fits into 128 bits".to_owned())
+}
