@@ -8,7 +8,8 @@ import {promisify} from "node:util";
 import {inflateSync} from "node:zlib";
 
 const require = createRequire(import.meta.url);
-const CLI = require.resolve("sourcecred/bin/sourcecred.js");
+/** SourceCred's command line. */
+export const CLI = require.resolve("sourcecred/bin/sourcecred.js");
 
 /** SourceCred's programming interface. */
 export const {sourcecred} = require("sourcecred");
