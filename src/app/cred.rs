@@ -6,7 +6,7 @@ mod tables;
 
 use std::{
     fs,
-    io::{self, BufWriter, Write as _},
+    io::{self, BufWriter},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -371,26 +371,35 @@ fn read_earlier(path: &Path) -> anyhow::Result<Earlier> {
 fn write(cred: &Cred, view: &CredGrainView<'_>, folder: &Path) -> anyhow::Result<[PathBuf; 2]> {
     fs::create_dir_all(folder)
         .with_context(|| format!("could not create the folder {}", folder.display()))?;
-    let compress = |name: &str, write: &dyn Fn(&mut dyn io::Write) -> io::Result<()>| {
-        let path = folder.join(format!(".{name}.partial"));
-        let create = || {
-            let file = BufWriter::with_capacity(1 << 16, fs::File::create(&path)?);
-            let mut zlib =
-                BufWriter::with_capacity(1 << 16, ZlibEncoder::new(file, Compression::fast()));
-            write(&mut zlib)?;
-            let zlib = zlib.into_inner().map_err(io::IntoInnerError::into_error)?;
-            zlib.finish()?.flush()
-        };
-        create().with_context(|| format!("could not write {}", path.display()))?;
-        Ok::<_, anyhow::Error>((path, folder.join(name)))
-    };
     let written = [
-        compress("credGrainView", &|to| view.write_json(to))?,
-        compress("credGraph", &|to| cred.write_graph_json(to))?,
+        compress(folder, "credGrainView", |to| view.write_json(to))?,
+        compress(folder, "credGraph", |to| cred.write_graph_json(to))?,
     ];
     for (partial, path) in &written {
         fs::rename(partial, path)
             .with_context(|| format!("could not replace {}", path.display()))?;
     }
     Ok(written.map(|(_, path)| path))
+}
+
+type Compressed = BufWriter<ZlibEncoder<fs::File>>;
+
+/// Writes a file beside the one that it replaces; returns both.
+fn compress(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&mut Compressed) -> io::Result<()>,
+) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let path = folder.join(format!(".{name}.partial"));
+    let create = || {
+        let zlib = ZlibEncoder::new(fs::File::create(&path)?, Compression::fast());
+        let mut buffered = BufWriter::with_capacity(1 << 16, zlib);
+        write(&mut buffered)?;
+        let zlib = buffered
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        zlib.finish().map(drop)
+    };
+    create().with_context(|| format!("could not write {}", path.display()))?;
+    Ok((path, folder.join(name)))
 }

@@ -9,7 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeSeq};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeSeed, Error as _, SeqAccess, Visitor},
+    ser::SerializeSeq,
+};
 
 macro_rules! addresses {
     ($($(#[$doc:meta])* $name:ident = $nonce:literal;)*) => {$(
@@ -58,10 +62,12 @@ macro_rules! addresses {
             }
         }
 
-        impl From<&[String]> for $name {
-            fn from(parts: &[String]) -> Self {
-                let parts: Vec<&dyn Display> = parts.iter().map(|part| part as &dyn Display).collect();
-                Self::new(&parts)
+        /// Reads the list of parts.
+        impl FromParts for $name {
+            fn from_parts<'de, S: SeqAccess<'de>>(mut parts: S) -> Result<Self, S::Error> {
+                let mut raw = concat!($nonce, "\0").to_owned();
+                while parts.next_element_seed(Part(&mut raw))?.is_some() {}
+                Ok(Self(raw.into()))
             }
         }
 
@@ -110,6 +116,35 @@ addresses! {
     EdgeAddress = "E";
 }
 
+/// An address that can be read from the list of its parts.
+pub(super) trait FromParts: Sized {
+    fn from_parts<'de, S: SeqAccess<'de>>(parts: S) -> Result<Self, S::Error>;
+}
+
+/// Appends a part of an address while it is read.
+struct Part<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for Part<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Part<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a part of an address")
+    }
+
+    fn visit_str<E>(self, part: &str) -> Result<(), E> {
+        push(self.0, part);
+        Ok(())
+    }
+}
+
 /// An address, serialized as the list of its parts.
 pub struct Parts<'a>(&'a str);
 
@@ -128,14 +163,24 @@ fn append(raw: &str, parts: &[&dyn Display]) -> Arc<str> {
     for part in parts {
         let start = raw.len();
         write!(raw, "{part}").expect("writing to a string cannot fail");
-        if raw[start..].contains('\0') {
-            // A part must not contain the separator. No id does, but texts from outside can.
-            let clean = raw[start..].replace('\0', "\u{FFFD}");
-            raw.replace_range(start.., &clean);
-        }
-        raw.push('\0');
+        end_part(&mut raw, start);
     }
     raw.into()
+}
+
+fn push(raw: &mut String, part: &str) {
+    let start = raw.len();
+    raw.push_str(part);
+    end_part(raw, start);
+}
+
+fn end_part(raw: &mut String, start: usize) {
+    if raw[start..].contains('\0') {
+        // A part must not contain the separator. No id does, but texts from outside can.
+        let clean = raw[start..].replace('\0', "\u{FFFD}");
+        raw.replace_range(start.., &clean);
+    }
+    raw.push('\0');
 }
 
 fn split(raw: &str) -> impl Iterator<Item = &str> {
@@ -149,7 +194,12 @@ fn split(raw: &str) -> impl Iterator<Item = &str> {
 fn utf16_order(a: &str, b: &str) -> Ordering {
     let rank = |byte: u8| if byte & 0xFE == 0xEE { 0xFF } else { byte };
     // Most addresses start alike, so equal blocks are skipped whole.
-    let blocks = a.as_bytes().chunks(16).zip(b.as_bytes().chunks(16));
+    let blocks = a
+        .as_bytes()
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .zip(b.as_bytes().as_chunks::<16>().0);
     let same = 16 * blocks.take_while(|(a, b)| a == b).count();
     let mut rest = a.bytes().skip(same).zip(b.bytes().skip(same));
     match rest.find(|(a, b)| a != b) {

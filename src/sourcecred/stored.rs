@@ -7,7 +7,10 @@ use serde::{
     de::{Error as _, SeqAccess, Visitor},
 };
 
-use super::{Declaration, Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph};
+use super::{
+    Declaration, Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph,
+    address::FromParts,
+};
 use propsbot_archive::Millis;
 
 /// A graph's types, as far as they decide what it mints and where that flows.
@@ -120,27 +123,26 @@ impl WeightedGraph {
             })
         };
         let mut read = Self::default();
-        for node in graph.nodes {
-            let timestamp = node.timestamp_ms;
-            let description = node.description;
-            read.nodes.insert(
+        let nodes = graph.nodes.into_iter().map(|node| {
+            let (description, timestamp) = (node.description, node.timestamp_ms);
+            Ok((
                 at(node.index)?,
                 Node {
                     description,
                     timestamp,
                 },
-            );
-        }
-        for edge in graph.edges {
-            read.edges.insert(
-                edge.address.0,
-                Edge {
-                    src: at(edge.src_index)?,
-                    dst: at(edge.dst_index)?,
-                    timestamp: edge.timestamp_ms,
-                },
-            );
-        }
+            ))
+        });
+        read.nodes = nodes.collect::<Result<_, _>>()?;
+        let edges = graph.edges.into_iter().map(|edge| {
+            let ends = Edge {
+                src: at(edge.src_index)?,
+                dst: at(edge.dst_index)?,
+                timestamp: edge.timestamp_ms,
+            };
+            Ok((edge.address.0, ends))
+        });
+        read.edges = edges.collect::<Result<_, _>>()?;
         let nodes = weights.node_weights.into_iter();
         let edges = weights.edge_weights.into_iter();
         read.node_weights = nodes
@@ -279,23 +281,19 @@ impl From<StoredEdgeWeight> for EdgeWeight {
 /// An address written as the list of its parts.
 struct OfParts<A>(A);
 
-impl<'de, A: for<'a> From<&'a [String]>> Deserialize<'de> for OfParts<A> {
+impl<'de, A: FromParts> Deserialize<'de> for OfParts<A> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Parts<A>(PhantomData<A>);
 
-        impl<'de, A: for<'a> From<&'a [String]>> Visitor<'de> for Parts<A> {
+        impl<'de, A: FromParts> Visitor<'de> for Parts<A> {
             type Value = A;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an address's parts")
             }
 
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<A, S::Error> {
-                let mut parts = Vec::with_capacity(8);
-                while let Some(part) = seq.next_element::<String>()? {
-                    parts.push(part);
-                }
-                Ok(A::from(&parts))
+            fn visit_seq<S: SeqAccess<'de>>(self, seq: S) -> Result<A, S::Error> {
+                A::from_parts(seq)
             }
         }
 

@@ -13,6 +13,7 @@ mod compact;
 mod contradictions;
 mod control;
 mod crash;
+mod cred;
 mod damaged;
 mod discord;
 mod endings;

@@ -19,6 +19,9 @@ use propsbot_sourcecred::{
 /// The longest file that is read, uncompressed: SourceCred reads no longer ones than half of it.
 const LONGEST: u64 = 1 << 30;
 
+/// How many times longer a graph is than compressed, at most in practice.
+const EXPANDED: u64 = 16;
+
 pub(super) const LEDGER: &str = "data/ledger.json";
 pub(super) const DEPENDENCIES: &str = "config/dependencies.json";
 pub(super) const ATTRIBUTIONS: &str = "config/personalAttributions.json";
@@ -263,8 +266,16 @@ fn bytes(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
             return Err(error).with_context(|| format!("could not read {}", path.display()));
         }
     };
-    let mut bytes = Vec::new();
-    let read = if path.extension().is_none() {
+    // Growing would copy it; what isn't used of it is never touched.
+    let length = file.metadata().map_or(0, |file| file.len());
+    let is_compressed = path.extension().is_none();
+    let most = if is_compressed {
+        length.saturating_mul(EXPANDED)
+    } else {
+        length + 1
+    };
+    let mut bytes = Vec::with_capacity(usize::try_from(most.min(LONGEST)).unwrap_or_default());
+    let read = if is_compressed {
         ZlibDecoder::new(file)
             .take(LONGEST + 1)
             .read_to_end(&mut bytes)

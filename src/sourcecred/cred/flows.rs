@@ -29,11 +29,21 @@ pub(super) struct Flows {
     pub(super) radiation: Vec<f64>,
 }
 
-/// A node of the graph, as an end of edges.
+/// A node of the chain, as an end of edges.
 #[derive(Clone, Copy)]
 enum End {
     Base(u32),
     Participant(u32),
+}
+
+/// Both ends of each edge, as positions among the graph's nodes; `None` for edges of nodes that aren't there.
+pub(super) fn ends(graph: &WeightedGraph) -> Vec<Option<[usize; 2]>> {
+    let positions: HashMap<&NodeAddress, usize> = graph.nodes.keys().zip(0..).collect();
+    let position = |address| positions.get(address).copied();
+    let edges = graph.edges.values();
+    edges
+        .map(|edge| Some([position(&edge.src)?, position(&edge.dst)?]))
+        .collect()
 }
 
 /// The base nodes: all but those of participants, which are known by their addresses.
@@ -50,16 +60,17 @@ pub(super) fn base_nodes<'a, P>(
 impl Flows {
     pub(super) fn new(
         graph: &WeightedGraph,
+        ends: &[Option<[usize; 2]>],
         participants: &HashMap<NodeAddress, usize>,
         names: &[&Name],
         weeks: Weeks,
     ) -> Result<Self, CredError> {
-        let mut ends: HashMap<&NodeAddress, End> = HashMap::with_capacity(graph.nodes.len());
+        let mut nodes: Vec<End> = Vec::with_capacity(graph.nodes.len());
         let mut weights = Vec::with_capacity(graph.nodes.len());
         let gadgets = NodeAddress::new(&[&"sourcecred", &"core", &"gadget"]);
         for (address, weight) in graph.nodes.keys().zip(node_weights(graph)) {
             if let Some(index) = participants.get(address) {
-                ends.insert(address, End::Participant(small(*index)?));
+                nodes.push(End::Participant(small(*index)?));
                 continue;
             }
             if weight < 0.0 || !weight.is_finite() {
@@ -69,12 +80,12 @@ impl Flows {
             if address.has_prefix(&gadgets) {
                 return Err(CredError::Gadget(shown(address)));
             }
-            ends.insert(address, End::Base(small(weights.len())?));
+            nodes.push(End::Base(small(weights.len())?));
             weights.push(weight);
         }
         let base = weights.len();
-        let nodes = base + 1 + weeks.len() * (participants.len() + 1);
-        small(nodes)?;
+        let length = base + 1 + weeks.len() * (participants.len() + 1);
+        small(length)?;
         let node_at = |end: End, at| match end {
             End::Base(index) => Some(index as usize),
             End::Participant(index) => {
@@ -84,7 +95,7 @@ impl Flows {
         };
 
         // First all flows in the order of edges, each with the number of its source among the sources.
-        let mut numbers: Vec<u32> = vec![u32::MAX; nodes];
+        let mut numbers: Vec<u32> = vec![u32::MAX; length];
         let mut sources: Vec<Source> = Vec::new();
         let mut flows: Vec<(u32, Flow)> = Vec::new();
         let mut edges: Vec<(u32, bool)> = Vec::new();
@@ -96,9 +107,9 @@ impl Flows {
             EdgeWeight::new(forwards, backwards)
         };
         let mut edge_weights = InOrder::new(&graph.edge_weights, EdgeWeight::ONE, product);
-        for (index, (address, edge)) in graph.edges.iter().enumerate() {
+        for (index, ((address, edge), ends)) in graph.edges.iter().zip(ends).enumerate() {
             let weight = edge_weights.of(address);
-            let (Some(&src), Some(&dst)) = (ends.get(&edge.src), ends.get(&edge.dst)) else {
+            let Some([src, dst]) = ends.map(|ends| ends.map(|end| nodes[end])) else {
                 continue;
             };
             for (backwards, from, to, weight) in [
@@ -153,7 +164,7 @@ impl Flows {
         let mut ordered_edges = vec![(0, false); flows.len()];
         // What flows from a participant's part of a week along no edge.
         let fixed = BETA + GAMMA + GAMMA;
-        let mut radiation = vec![0.0; nodes];
+        let mut radiation = vec![0.0; length];
         for week in 0..weeks.len() {
             let accumulator = base + 1 + week * (participants.len() + 1);
             radiation[accumulator + 1..][..participants.len()].fill(fixed);

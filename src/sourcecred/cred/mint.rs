@@ -15,7 +15,7 @@ use super::{
     merged::insert_all,
     weights::InOrder,
 };
-use crate::{Edge, EdgeAddress, EdgeWeight, NodeAddress, Weight, WeightedGraph};
+use crate::{EdgeAddress, EdgeWeight, NodeAddress, Weight, WeightedGraph};
 
 /// The weight of each node, in order.
 pub(super) fn node_weights(graph: &WeightedGraph) -> Vec<f64> {
@@ -29,15 +29,10 @@ pub(super) fn node_weights(graph: &WeightedGraph) -> Vec<f64> {
 }
 
 /// The weeks of everything in the graph that has a time; edges of nodes that aren't there don't count.
-pub(super) fn weeks(graph: &WeightedGraph) -> Option<Weeks> {
+pub(super) fn weeks(graph: &WeightedGraph, ends: &[Option<[usize; 2]>]) -> Option<Weeks> {
     let nodes = graph.nodes.values().filter_map(|node| node.timestamp);
-    let is_there =
-        |edge: &&Edge| graph.nodes.contains_key(&edge.src) && graph.nodes.contains_key(&edge.dst);
-    let edges = graph
-        .edges
-        .values()
-        .filter(is_there)
-        .map(|edge| edge.timestamp);
+    let edges = graph.edges.values().zip(ends);
+    let edges = edges.filter_map(|(edge, ends)| ends.map(|_| edge.timestamp));
     Weeks::covering(nodes.chain(edges))
 }
 
@@ -58,7 +53,11 @@ fn by_week(graph: &WeightedGraph, weeks: Weeks) -> Vec<Vec<(&NodeAddress, f64)>>
 
 /// Scales the weights of nodes so that no plugin mints more in a week than it may. They are set at the
 /// nodes' own addresses.
-pub(super) fn limit(graph: &mut WeightedGraph, budgets: &[Budget]) -> Result<(), CredError> {
+pub(super) fn limit(
+    graph: &mut WeightedGraph,
+    weeks: Option<Weeks>,
+    budgets: &[Budget],
+) -> Result<(), CredError> {
     for (index, one) in budgets.iter().enumerate() {
         let other = budgets[index + 1..].iter().find(|other| {
             one.prefix.has_prefix(&other.prefix) || other.prefix.has_prefix(&one.prefix)
@@ -74,7 +73,7 @@ pub(super) fn limit(graph: &mut WeightedGraph, budgets: &[Budget]) -> Result<(),
             return Err(CredError::BudgetOrder(one.plugin.clone()));
         }
     }
-    let Some(weeks) = weeks(graph) else {
+    let Some(weeks) = weeks.filter(|_| !budgets.is_empty()) else {
         return Ok(());
     };
     let by_week = by_week(graph, weeks);
@@ -153,11 +152,12 @@ pub(super) fn bonus_edges() -> EdgeAddress {
 /// Adds a node for each dependency and week that mints its share of the week.
 pub(super) fn add_shares(
     graph: &mut WeightedGraph,
+    weeks: Option<Weeks>,
     dependencies: &[Dependency],
     ledger: &Ledger,
 ) -> Result<(), CredError> {
     let mut bonus = WeightedGraph::default();
-    let weeks = weeks(graph);
+    let weeks = weeks.filter(|_| !dependencies.is_empty());
     let minted: Vec<(Millis, f64)> = weeks.map_or_else(Vec::new, |weeks| {
         let by_week = by_week(graph, weeks).into_iter();
         let minted = by_week.map(|nodes| nodes.iter().fold(0.0, |sum, (_, weight)| sum + weight));

@@ -118,11 +118,20 @@ impl Cred {
         merged::override_weights(&mut graph, overrides);
         let dependencies = mint::with_accounts(dependencies, &mut ledger, now)?;
         merged::contract(&mut graph, ledger.accounts())?;
-        mint::limit(&mut graph, &budgets)?;
-        mint::add_shares(&mut graph, &dependencies, &ledger)?;
+        let ends = flows::ends(&graph);
+        let weeks = mint::weeks(&graph, &ends);
+        mint::limit(&mut graph, weeks, &budgets)?;
+        let edges = graph.edges.len();
+        mint::add_shares(&mut graph, weeks, &dependencies, &ledger)?;
+        let ends = if graph.edges.len() == edges {
+            ends
+        } else {
+            flows::ends(&graph)
+        };
         let attributions = attributions::with_ids(attributions, &ledger)?;
 
-        let weeks = mint::weeks(&graph).ok_or(CredError::NoWeeks)?;
+        // What was added is in the same weeks.
+        let weeks = weeks.ok_or(CredError::NoWeeks)?;
         let identities: Vec<&Identity> =
             ledger.accounts().map(|account| &account.identity).collect();
         if weeks.len().saturating_mul(identities.len() + 1) > MOST_PARTS {
@@ -148,7 +157,7 @@ impl Cred {
             edges,
             weights: mints,
             radiation,
-        } = Flows::new(&graph, &by_address, &names, weeks)?;
+        } = Flows::new(&graph, &ends, &by_address, &names, weeks)?;
 
         let total = sum(&mints);
         if total.is_infinite() {
