@@ -91,7 +91,8 @@ impl Types {
 impl WeightedGraph {
     /// Reads a `graph.json` whose weights aren't negative.
     pub fn from_json(json: &[u8]) -> Result<Self, NotStored> {
-        let graph = Self::from_json_as_is(json)?;
+        let (_, stored): (WeightedGraphMark, StoredBoth) = parse("graph", json)?;
+        let graph = Self::from_stored(stored)?;
         let nodes = graph.node_weights.values().copied();
         let edges = graph
             .edge_weights
@@ -107,8 +108,14 @@ impl WeightedGraph {
     }
 
     /// Reads a `graph.json` as SourceCred reads it: weights may be negative.
-    pub fn from_json_as_is(json: &[u8]) -> Result<Self, NotStored> {
-        let (_, both): (WeightedGraphMark, StoredBoth) = parse("graph", json)?;
+    pub fn from_json_as_is(json: Vec<u8>) -> Result<Self, NotStored> {
+        let (_, stored): (WeightedGraphMark, StoredBoth) = parse("graph", &json)?;
+        // The text is as large as the graph: the two need not be in memory at once.
+        drop(json);
+        Self::from_stored(stored)
+    }
+
+    fn from_stored(both: StoredBoth) -> Result<Self, NotStored> {
         let (_, graph) = both.graph_json;
         let (_, weights) = both.weights_json;
         let addresses: Vec<NodeAddress> = graph

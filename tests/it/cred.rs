@@ -15,7 +15,7 @@ const MONDAY: u64 = SUNDAY + 86_400_000;
 
 /// An instance in which ana was thanked twice, on Monday and a week later, and ben once.
 fn instance(folder: &Path) {
-    let address = |parts: &[&str]| [&["external", "props"], parts].concat();
+    let address = |parts: &[&str]| json!([&["external", "props"], parts].concat());
     let nodes = [
         ("MEMBER", "ana"),
         ("MEMBER", "ben"),
@@ -134,7 +134,7 @@ async fn tells_who_has_cred_and_why() {
     let csv = cred(home, &["--csv"]).await.ok();
     assert!(
         csv.stdout
-            .starts_with("name,id,type,active,grain,cred,2023-01-01,2023-01-08\r\nAna,"),
+            .starts_with("name,id,type,active,grain,cred,2023-01-01,2023-01-08\nAna,"),
         "{csv:#?}"
     );
     assert!(csv.stderr.contains("--patch"), "{csv:#?}");

@@ -182,7 +182,7 @@ impl<'a> Instance<'a> {
                 let Some(bytes) = bytes(&path)? else {
                     return Ok(None);
                 };
-                let graph = WeightedGraph::from_json_as_is(&bytes);
+                let graph = WeightedGraph::from_json_as_is(bytes);
                 graph
                     .map(Some)
                     .with_context(|| format!("could not read {}", path.display()))

@@ -6,9 +6,10 @@ use super::{
     Configured,
     instance::{ATTRIBUTIONS, DEPENDENCIES, Instance, LEDGER},
 };
+use propsbot_archive::{printable, printable_json};
 use propsbot_sourcecred::cred::Cred;
 
-/// How many lines of a file's end the patch shows, to be found again.
+/// How many lines of a file's end the patch shows at most, so that `patch` finds the place.
 const CONTEXT: usize = 3;
 
 /// The patch; empty if SourceCred would have changed nothing.
@@ -31,7 +32,7 @@ pub(super) fn patch(
         .ledger()
         .added()
         .iter()
-        .map(|event| event.line())
+        .map(|event| printable_json(&event.line()))
         .collect();
     if !lines.is_empty() {
         let old = instance.text(LEDGER)?;
@@ -79,17 +80,21 @@ fn replaced(file: &str, old: Option<&str>, new: &str) -> String {
 /// A file that gets more lines at its end.
 fn appended(file: &str, old: Option<&str>, new: &[String]) -> String {
     let lines: Vec<&str> = old.map_or_else(Vec::new, |old| old.lines().collect());
-    let context = &lines[lines.len().saturating_sub(CONTEXT)..];
+    // What can't be printed as it is would not be found again.
+    let shown = lines.iter().rev().take(CONTEXT);
+    let shown = shown.take_while(|line| printable(line) == **line).count();
+    let context = &lines[lines.len() - shown..];
     let first = |count: usize| {
+        // An insertion is after a line, anything else at its first line.
         if count == 0 {
-            0
+            lines.len()
         } else {
             lines.len() - context.len() + 1
         }
     };
     let all = context.len() + new.len();
     let mut patch = head(file, old);
-    let (from, to) = (first(context.len()), first(all).max(1));
+    let (from, to) = (first(context.len()), first(all));
     let mut line = |text: &str| {
         patch += text;
         patch.push('\n');

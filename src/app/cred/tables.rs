@@ -62,7 +62,7 @@ pub(super) fn csv(view: &CredGrainView<'_>) -> String {
         let r#type = r#type.as_str().unwrap_or_default();
         let (name, id, active, grain) =
             (&identity.name, &identity.id, account.active, account.paid.0);
-        let _ = write!(csv, "\r\n{name},{id},{type},{active},{grain},{cred}");
+        let _ = write!(csv, "\n{name},{id},{type},{active},{grain},{cred}");
         for cred in &participant.by_week {
             let _ = write!(csv, ",{cred}");
         }
