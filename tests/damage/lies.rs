@@ -230,11 +230,20 @@ fn rows(group: &Value) -> &[Value] {
 /// be later than what is covered.
 fn drop_message(files: &mut Files) {
     let groups = groups(files);
-    let manifest = files.value(&files.manifest());
-    let open =
-        ["days", "hours"].map(|unit| field(&manifest, unit).and_then(Value::as_array).unwrap());
-    let open: BTreeSet<String> = open.into_iter().flatten().map(rows_of).collect();
-    let base = groups.iter().filter(|(path, ..)| !open.contains(path));
+    let indexes = files.of(Form::Named(Kind::Index)).into_iter();
+    let base: BTreeSet<String> = indexes
+        .flat_map(|path| {
+            let value = files.value(&path);
+            let tables = field(&value, "tables").and_then(Value::as_map).cloned();
+            let tables = tables.into_iter().flatten();
+            let entries = tables.filter_map(|(_, entries)| entries.as_array().cloned());
+            entries
+                .flatten()
+                .map(|entry| rows_of(&entry))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let base = groups.iter().filter(|(path, ..)| base.contains(path));
     let all = base.flat_map(|(_, _, group)| rows(group));
     let reacted: BTreeSet<String> = all.map(|row| text(row, "message_id")).collect();
     let found = groups.iter().find_map(|(path, group_number, group)| {
