@@ -2,12 +2,14 @@
 //!
 //! A partition is made from some files of the archive, whose names tell what they say: as long as these are the
 //! same, it stays. Order, so that a crash between any two files leaves nothing wrong: what left the archive is
-//! removed first; what is about to be written is named, with nothing said of its content; it is written, each
-//! file as a whole; then its origin is told. What is named without an origin is made again the next time.
+//! removed first; what is about to be written or removed is named, with nothing said of its content; it is written,
+//! each file as a whole, or removed; then its origin is told. What is named without an origin is made again the next
+//! time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write as _,
+    iter,
     path::Path,
     sync::Arc,
 };
@@ -130,11 +132,11 @@ impl Tables {
             .collect();
         let gone = root.spaces.keys().filter(|space| !there.contains(space));
         for space in gone.cloned().collect::<Vec<_>>() {
-            let state: SpaceState = load(write, &state_path(&space)).await?.unwrap_or_default();
-            for path in state.files.keys() {
-                write.remove(path).await?;
-                done.removed += 1;
-            }
+            root.spaces.insert(space.clone(), Space::default());
+            save(write, ROOT, &root).await?;
+            let mut update = SpaceUpdate::load(&space, write).await?;
+            update.keep_only(|_| true, iter::empty()).await?;
+            done.add(update.done);
             write.remove(&state_path(&space)).await?;
             root.spaces.remove(&space);
             save(write, ROOT, &root).await?;
@@ -281,10 +283,19 @@ impl<'a> SpaceUpdate<'a> {
         let is_theirs = |path: &String| path.split('/').next().is_some_and(&is_theirs);
         let files = self.state.files.keys();
         let gone = files.filter(|path| !kept.contains(*path) && is_theirs(path));
-        for path in gone.cloned().collect::<Vec<_>>() {
-            self.write.remove(&path).await?;
-            let made = self.state.files.remove(&path);
+        let gone: Vec<_> = gone.cloned().collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        // Nothing is said of their content until they are gone: the same rows may be back the next time.
+        for path in &gone {
+            let made = self.state.files.insert(path.clone(), Made::default());
             self.done.removed += usize::from(made.is_some_and(|made| made.file.is_some()));
+        }
+        self.save().await?;
+        for path in gone {
+            self.write.remove(&path).await?;
+            self.state.files.remove(&path);
         }
         Ok(())
     }
