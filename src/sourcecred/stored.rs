@@ -236,7 +236,6 @@ struct AnyEdgeWeight {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "SourceCred's names")]
 struct StoredTypes {
     node_prefix: NodeAddress,
     node_types: Vec<StoredType<NodeAddress, StoredWeight>>,

@@ -61,60 +61,55 @@ fn json(new: &impl Serialize) -> anyhow::Result<String> {
 
 /// A file whose whole content is replaced.
 fn replaced(file: &str, old: Option<&str>, new: &str) -> String {
-    let old_lines = old.map_or(0, |old| old.lines().count());
-    let mut patch = head(file, old);
-    let first = usize::from(old_lines > 0);
-    patch += &format!("@@ -{first},{old_lines} +1,{} @@\n", new.lines().count());
-    for line in old.into_iter().flat_map(str::lines) {
-        patch += &format!("-{line}\n");
-    }
-    if old.is_some_and(|old| !old.ends_with('\n') && !old.is_empty()) {
-        patch += NO_NEWLINE;
-    }
-    for line in new.lines() {
-        patch += &format!("+{line}\n");
-    }
-    patch
+    let removed: Vec<String> = lines(old).iter().map(|line| format!("-{line}")).collect();
+    let added: Vec<String> = new.lines().map(|line| format!("+{line}")).collect();
+    let first = usize::from(!removed.is_empty());
+    let hunk = format!("@@ -{first},{} +1,{} @@", removed.len(), added.len());
+    let open = is_open(old).then(|| NO_NEWLINE.to_owned());
+    let all = [head(file, old), hunk].into_iter().chain(removed);
+    joined(all.chain(open).chain(added))
 }
 
 /// A file that gets more lines at its end.
 fn appended(file: &str, old: Option<&str>, new: &[String]) -> String {
-    let lines: Vec<&str> = old.map_or_else(Vec::new, |old| old.lines().collect());
+    let lines = lines(old);
     // What can't be printed as it is would not be found again.
     let shown = lines.iter().rev().take(CONTEXT);
     let shown = shown.take_while(|line| printable(line) == **line).count();
-    let context = &lines[lines.len() - shown..];
-    let first = |count: usize| {
-        // An insertion is after a line, anything else at its first line.
-        if count == 0 {
-            lines.len()
-        } else {
-            lines.len() - context.len() + 1
-        }
-    };
-    let all = context.len() + new.len();
-    let mut patch = head(file, old);
-    let (from, to) = (first(context.len()), first(all));
-    let mut line = |text: &str| {
-        patch += text;
-        patch.push('\n');
-    };
-    line(&format!("@@ -{from},{} +{to},{all} @@", context.len()));
-    let is_open = old.is_some_and(|old| !old.is_empty() && !old.ends_with('\n'));
-    for (index, text) in context.iter().enumerate() {
-        if is_open && index + 1 == context.len() {
-            line(&format!("-{text}\n{}+{text}", NO_NEWLINE));
-        } else {
-            line(&format!(" {text}"));
-        }
+    let (above, context) = lines.split_at(lines.len() - shown);
+    // An insertion is after a line, anything else at its first line.
+    let first = |count: usize| above.len() + usize::from(count > 0);
+    let all = shown + new.len();
+    let hunk = format!("@@ -{},{shown} +{},{all} @@", first(shown), first(all));
+    let last = context.last().filter(|_| is_open(old));
+    let kept = &context[..shown - usize::from(last.is_some())];
+    let mut patch = vec![head(file, old), hunk];
+    patch.extend(kept.iter().map(|line| format!(" {line}")));
+    if let Some(last) = last {
+        patch.extend([
+            format!("-{last}"),
+            NO_NEWLINE.to_owned(),
+            format!("+{last}"),
+        ]);
     }
-    for text in new {
-        line(&format!("+{text}"));
-    }
-    patch
+    patch.extend(new.iter().map(|line| format!("+{line}")));
+    joined(patch.into_iter())
 }
 
-const NO_NEWLINE: &str = "\\ No newline at end of file\n";
+const NO_NEWLINE: &str = "\\ No newline at end of file";
+
+fn lines(text: Option<&str>) -> Vec<&str> {
+    text.into_iter().flat_map(str::lines).collect()
+}
+
+fn joined(lines: impl Iterator<Item = String>) -> String {
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// Whether the last line has no end.
+fn is_open(text: Option<&str>) -> bool {
+    text.is_some_and(|text| !text.is_empty() && !text.ends_with('\n'))
+}
 
 fn head(file: &str, old: Option<&str>) -> String {
     let from = if old.is_some() {
@@ -122,5 +117,5 @@ fn head(file: &str, old: Option<&str>) -> String {
     } else {
         "/dev/null".to_owned()
     };
-    format!("--- {from}\n+++ b/{file}\n")
+    format!("--- {from}\n+++ b/{file}")
 }

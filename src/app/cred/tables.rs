@@ -115,7 +115,7 @@ fn row(name: &str, before: Option<f64>, now: Option<f64>) -> [String; 5] {
 /// Why a participant has cred.
 pub(super) fn why(why: &Why<'_>, shown: usize) -> String {
     let mut table = table(["cred", "", "for"]);
-    let mut line = |cred: f64, text: String| {
+    let mut add = |cred: f64, text: String| {
         table.add_row([format!("{cred:.3}"), percent(cred, why.cred), text]);
     };
     let top = why.contributions.iter().take(shown);
@@ -125,21 +125,21 @@ pub(super) fn why(why: &Why<'_>, shown: usize) -> String {
             .timestamp
             .map_or_else(String::new, |at| format!("{}  ", date(at)));
         let link = link.map_or_else(String::new, |link| format!("\n{link}"));
-        line(brought.cred, format!("{when}{text}{link}"));
+        add(brought.cred, format!("{when}{text}{link}"));
     }
     let others = why.contributions.get(shown..).unwrap_or_default();
     if !others.is_empty() {
         let cred = others.iter().map(|brought| brought.cred).sum();
-        line(cred, format!("{} other contributions", others.len()));
+        add(cred, format!("{} other contributions", others.len()));
     }
     for (account, cred) in &why.attributions {
-        line(*cred, format!("passed on by {}", account.identity.name));
+        add(*cred, format!("passed on by {}", account.identity.name));
     }
-    line(
+    add(
         why.rest,
         "left over, because the computation stops early".to_owned(),
     );
-    line(
+    add(
         why.cred,
         format!("all cred of {}", why.account.identity.name),
     );

@@ -1,4 +1,4 @@
-//! CredRank's Markov chain: how cred flows in a step.
+//! `CredRank`'s Markov chain: how cred flows in a step.
 //!
 //! Source: SourceCred 0.11.2, `core/credrank/markovProcessGraph.js` and `core/algorithm/markovChain.js`.
 //! Its nodes are, in this order:

@@ -39,7 +39,6 @@ impl<'de> Deserialize<'de> for Overrides {
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        #[expect(clippy::struct_field_names, reason = "SourceCred's names")]
         struct Both {
             node_weights: BTreeMap<NodeAddress, f64>,
             edge_weights: BTreeMap<EdgeAddress, Ways>,

@@ -4,7 +4,7 @@
 
 use std::{
     cell::Cell,
-    collections::HashMap,
+    collections::HashSet,
     io::{self, Write},
 };
 
@@ -22,9 +22,7 @@ impl Cred {
     /// Writes the chain with everyone's cred as SourceCred does, byte by byte, but not compressed.
     pub fn write_graph_json(&self, to: impl Write) -> io::Result<()> {
         let accounts = self.ledger.accounts();
-        let participants: HashMap<_, _> = accounts
-            .map(|account| (account.identity.address.clone(), ()))
-            .collect();
+        let participants: HashSet<_> = accounts.map(|account| &account.identity.address).collect();
         let nodes = base_nodes(&self.graph, &participants).zip(&self.mints);
         let addresses: Vec<&EdgeAddress> = self.graph.edges.keys().collect();
         let flows = self.flows.iter().zip(&self.edges);

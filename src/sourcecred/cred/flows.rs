@@ -2,7 +2,7 @@
 //!
 //! Source: SourceCred 0.11.2, `core/credrank/markovProcessGraph.js` (`new`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     CredError, Weeks,
@@ -20,7 +20,7 @@ const MOST: usize = u32::MAX as usize;
 /// What the chain is made from.
 pub(super) struct Flows {
     /// In SourceCred's order: by their source, in the order in which the sources are first seen.
-    pub(super) flows: Vec<Flow>,
+    pub(super) ordered: Vec<Flow>,
     /// The edge that each flow is along, by its position in the graph, and whether backwards.
     pub(super) edges: Vec<(u32, bool)>,
     /// What each base node mints.
@@ -47,14 +47,14 @@ pub(super) fn ends(graph: &WeightedGraph) -> Vec<Option<[usize; 2]>> {
 }
 
 /// The base nodes: all but those of participants, which are known by their addresses.
-pub(super) fn base_nodes<'a, P>(
+pub(super) fn base_nodes<'a>(
     graph: &'a WeightedGraph,
-    participants: &HashMap<NodeAddress, P>,
+    participants: &HashSet<&NodeAddress>,
 ) -> impl Iterator<Item = (&'a NodeAddress, &'a Node)> {
     graph
         .nodes
         .iter()
-        .filter(|(address, _)| !participants.contains_key(*address))
+        .filter(|(address, _)| !participants.contains(*address))
 }
 
 impl Flows {
@@ -147,27 +147,41 @@ impl Flows {
         drop(numbers);
         small(flows.len())?;
 
-        // Then by source.
+        Ok(Self::by_source(
+            flows,
+            &edges,
+            sources,
+            weights,
+            [participants.len(), weeks.len()],
+        ))
+    }
+
+    /// Orders flows by the number of their source, and turns their weights into shares.
+    fn by_source(
+        flows: Vec<(u32, Flow)>,
+        edges: &[(u32, bool)],
+        mut sources: Vec<Source>,
+        weights: Vec<f64>,
+        [participants, weeks]: [usize; 2],
+    ) -> Self {
         let mut begin = 0;
         for source in &mut sources {
             source.next = begin;
             begin += source.flows;
         }
-        let mut ordered = vec![
-            Flow {
-                from: 0,
-                to: 0,
-                share: 0.0
-            };
-            flows.len()
-        ];
+        let nothing = Flow {
+            from: 0,
+            to: 0,
+            share: 0.0,
+        };
+        let mut ordered = vec![nothing; flows.len()];
         let mut ordered_edges = vec![(0, false); flows.len()];
         // What flows from a participant's part of a week along no edge.
         let fixed = BETA + GAMMA + GAMMA;
-        let mut radiation = vec![0.0; length];
-        for week in 0..weeks.len() {
-            let accumulator = base + 1 + week * (participants.len() + 1);
-            radiation[accumulator + 1..][..participants.len()].fill(fixed);
+        let base = weights.len();
+        let mut radiation = vec![0.0; base + 1 + weeks * (participants + 1)];
+        for week in radiation[base + 1..].chunks_exact_mut(participants + 1) {
+            week[1..].fill(fixed);
         }
         for ((number, flow), edge) in flows.into_iter().zip(edges) {
             let source = &mut sources[number as usize];
@@ -179,19 +193,19 @@ impl Flows {
             };
             let share = (flow.share / source.total) * all;
             ordered[source.next] = Flow { share, ..flow };
-            ordered_edges[source.next] = edge;
+            ordered_edges[source.next] = *edge;
             source.next += 1;
             radiation[from] += share;
         }
         for share in &mut radiation {
             *share = 1.0 - *share;
         }
-        Ok(Self {
-            flows: ordered,
+        Self {
+            ordered,
             edges: ordered_edges,
             weights,
             radiation,
-        })
+        }
     }
 }
 

@@ -153,7 +153,7 @@ impl Cred {
             .collect();
         let names: Vec<&Name> = identities.iter().map(|identity| &identity.name).collect();
         let Flows {
-            flows,
+            ordered: flows,
             edges,
             weights: mints,
             radiation,

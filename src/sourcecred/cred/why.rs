@@ -7,7 +7,7 @@
 //! SourceCred stops while cred still moves a little. So what is in the parts isn't quite what flowed in:
 //! the difference is the [`rest`](Why::rest), which no contribution brought.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Account, Cred, chain::GAMMA, flows::base_nodes};
 use crate::{Node, NodeAddress};
@@ -60,10 +60,10 @@ impl Cred {
     /// Answers why participants have cred.
     pub fn reasons(&self) -> Reasons<'_> {
         let accounts: Vec<&Account> = self.ledger.accounts().collect();
-        let addresses = accounts
+        let addresses: HashSet<_> = accounts
             .iter()
-            .map(|account| (account.identity.address.clone(), ()));
-        let addresses: HashMap<_, _> = addresses.collect();
+            .map(|account| &account.identity.address)
+            .collect();
         let nodes = base_nodes(&self.graph, &addresses).collect();
         Reasons {
             cred: self,
