@@ -1,7 +1,7 @@
 //! Commands beside a running bot: they go through its socket, with the same results as without it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::{UnixListener, UnixStream},
@@ -128,6 +128,15 @@ fn outcome(arguments: &[&str], ended: &Ended) -> (Option<i32>, String, String) {
     (ended.code, timeless(&stdout), errors.join("\n"))
 }
 
+/// The subcommands that the help lists.
+fn listed(help: &str) -> BTreeSet<&str> {
+    let commands = help.split_once("Commands:\n").unwrap().1;
+    let lines = commands.lines().take_while(|line| !line.is_empty());
+    lines
+        .filter_map(|line| line.split_whitespace().next())
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_gives_the_same_with_and_without_a_running_bot() {
     let mirror = community().await;
@@ -160,6 +169,10 @@ async fn every_command_gives_the_same_with_and_without_a_running_bot() {
         &["graph", "--from", "dir:archive", "--out", "graph"],
         &["graph", "--from", "dir:archive", "--diff", "graph"],
         &["car", "--from", "dir:archive", "--out", "car", "--replace"],
+        &["tables", "--from", "dir:archive", "--out", "tables"],
+        &["cred", "--from", "dir:archive"],
+        &["completions", "bash"],
+        &["man"],
         &["help"],
         &["export", "--replace"],
     ];
@@ -173,20 +186,38 @@ async fn every_command_gives_the_same_with_and_without_a_running_bot() {
         &["sync", "--recheck", "--json"],
         &["sync", "--recheck"],
     ];
+    // These need the store for themselves.
+    let refused: &[&[&str]] = &[
+        &["run"],
+        &["sync"],
+        &["restore", "--from", "dir:archive"],
+        &["compact"],
+    ];
+    let tried: BTreeSet<&str> = [reading, writing, refused]
+        .concat()
+        .iter()
+        .map(|arguments| arguments[0])
+        // It tells more without a bot: `check.rs` has its tests.
+        .chain(["check"])
+        .collect();
+    assert_eq!(
+        listed(&mirror.run(&["help"]).await.ok().stdout),
+        tried,
+        "subcommands that the help lists, and those tried"
+    );
     for commands in [reading, writing] {
         let bot = settled(&mirror).await;
         // What the start of the bot has changed.
         mirror.run(&["export"]).await.ok();
         mirror.run(&["export", "--to", "dir:copy"]).await.ok();
+        let tables = ["tables", "--from", "dir:archive", "--out", "tables"];
+        mirror.run(&tables).await.ok();
         let mut beside = Vec::new();
         for arguments in commands {
             beside.push(mirror.run(arguments).await);
         }
-        for arguments in [
-            &["run"][..],
-            &["sync"],
-            &["restore", "--from", "dir:archive"],
-        ] {
+        mirror.run(&["check"]).await.ok();
+        for arguments in refused {
             let ended = mirror.run(arguments).await;
             let words = [
                 "./data (STORE_PATH) is in use",
