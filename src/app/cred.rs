@@ -83,7 +83,7 @@ Go on where SourceCred stops, until cred no longer moves, and show what that cha
 SourceCred stops when a step moves less than a 10,000,000th of everything, or after 255 steps.";
 
 /// What to compute cred from, and what to show of it.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(group(ArgGroup::new("source").required(true).multiple(true).args(["instance", "from"])))]
 #[command(group(ArgGroup::new("format").args(["json", "csv", "patch"])))]
 #[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]

@@ -1,18 +1,15 @@
-//! `cargo demo`: everything from a community's thanks to the graph that SourceCred reads, in half a
-//! minute, without an account or a network. Only Discord is simulated.
+//! `cargo demo`: everything from a community's thanks to everyone's cred, in half a minute, without an account or a
+//! network. Only Discord is simulated.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, anyhow, ensure};
-use comfy_table::{ContentArrangement, Table, presets};
 use propsbot::{
-    app::{self, GraphOrder, PluginOrder},
+    app::{self, CredOrder, GraphOrder, PluginOrder},
     config::{Config, LogConfig, LogFormat, Needs},
 };
 use propsbot_archive::Depth;
-use propsbot_graph::{LeaderboardEntry, standings};
-use propsbot_rows::Snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::discord::{Discord, Limits, Options, Rate, Seed};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     }
     fs::create_dir_all(folder).context("could not make ./demo")?;
 
-    say("1. A Discord server with a year of history opens on this machine.");
+    say("1. A Discord server with a year of history starts on this machine.\n");
     let mut discord = Discord::start(Options {
         seed: Seed {
             messages: 1500,
@@ -53,11 +50,6 @@ async fn main() -> anyhow::Result<()> {
         ..Options::default()
     })
     .await?;
-    say(&format!(
-        "   {} members, at {}\n",
-        discord.people().len(),
-        discord.url()
-    ));
     let config = configure(folder, &discord)?;
     app::log(&LogConfig {
         filter: "propsbot=warn".to_owned(),
@@ -88,6 +80,8 @@ async fn main() -> anyhow::Result<()> {
     discord.live(ACTIONS_PER_SECOND);
     give_props(&discord).await?;
     discord.live(0.0);
+    let picture = folder.join("leaderboard.png");
+    save_leaderboard(&discord, &picture).await?;
     stop.cancel();
     running.await.context("the bot panicked")?.map_err(failed)?;
     let violations = discord.violations();
@@ -95,6 +89,11 @@ async fn main() -> anyhow::Result<()> {
         violations.is_empty(),
         "the bot broke Discord's rules: {violations:?}"
     );
+    let members: BTreeMap<String, String> = discord
+        .members()
+        .into_iter()
+        .map(|(id, name)| (id.to_string(), name))
+        .collect();
     discord.stop().await;
 
     say("\n4. On its way out the bot exported to the archive. `propsbot verify` checks it:");
@@ -105,12 +104,9 @@ async fn main() -> anyhow::Result<()> {
         say(&format!("   {line}"));
     }
 
-    say(
-        "   (Fewer messages than were fetched: the archive has only what everyone in the server may read.",
-    );
-    say(
-        "   The props counted here are those given with /props; those in plain messages are among the messages.)",
-    );
+    say("   (These are fewer messages than the bot fetched: only what everyone in the");
+    say("   server may read is exported. `props` are those given with /props; thanks in");
+    say("   plain messages are among the messages.)");
 
     say("\n5. `propsbot graph`: from the archive alone, the graph that SourceCred reads.");
     let graph = folder.join("graph");
@@ -129,12 +125,18 @@ async fn main() -> anyhow::Result<()> {
         say(&format!("   {line}"));
     }
 
-    let snapshot = Snapshot::read(
-        propsbot_backends::open(&config.archive, &config.access, &config.network)?.as_ref(),
-    )
-    .await?;
-    say("\nWho received the most props, and what for:\n");
-    say(&ranking(&standings(&snapshot)));
+    say("\n6. `propsbot cred`: who earned most, and what for.\n");
+    let order = CredOrder {
+        from: Some(config.archive.clone()),
+        out: Some(folder.join("cred")),
+        json: true,
+        ..CredOrder::default()
+    };
+    let report = app::cred(&config, order).await.map_err(failed)?.concat();
+    say(earned(&serde_json::from_str(&report)?, &members)?.trim_end());
+    // What a change of weights moves: the last command below.
+    let weights = json!({ "reaction": 10 });
+    fs::write(folder.join("weights.json"), weights.to_string())?;
     say(&farewell());
     Ok(())
 }
@@ -198,34 +200,52 @@ async fn give_props(discord: &Discord) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ranking(standings: &[LeaderboardEntry]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["", "member", "props", "reactions", "for example"]);
-    for (place, it) in standings.iter().take(8).enumerate() {
-        // The longest of the shortest reasons for the best-received member.
-        let example = it
-            .thanks
-            .iter()
-            .take(5)
-            .max_by_key(|thank| thank.reason.len());
-        table.add_row([
-            (place + 1).to_string(),
-            it.name.clone(),
-            it.received.to_string(),
-            it.reactions.to_string(),
-            example
-                .map(|example| format!("{} (from {})", short(&example.reason), example.giver_name))
-                .unwrap_or_default(),
-        ]);
-    }
-    table.to_string()
+/// A member asks for the leaderboard; saves the picture that the bot answers with.
+async fn save_leaderboard(discord: &Discord, to: &Path) -> anyhow::Result<()> {
+    let channel = discord
+        .channel("props")
+        .context("there is such a channel")?;
+    let asking = discord.slash(discord.people()[0], channel, "leaderboard", json!({}));
+    let answer = discord.answer(asking).await;
+    let answer = answer.context("the bot did not answer /leaderboard")?;
+    let (_, picture) = answer
+        .files
+        .first()
+        .context("it answered without a picture")?;
+    fs::write(to, picture)?;
+    say(&format!(
+        "   /leaderboard: its picture is in {}",
+        to.display()
+    ));
+    Ok(())
+}
+
+/// Who earned most, and the thanks that brought most of it. Members by their names in the server.
+fn earned(report: &Value, members: &BTreeMap<String, String>) -> anyhow::Result<String> {
+    let people = report["participants"]
+        .as_array()
+        .context("there are participants")?;
+    let person = |person: &Value| {
+        let alias = person["aliases"][0]
+            .as_array()
+            .and_then(|parts| parts.last()?.as_str());
+        let name = alias.and_then(|id| members.get(id)).cloned();
+        let name = name.or_else(|| person["name"].as_str().map(str::to_owned));
+        let top = person["top"][0]["description"].as_str().unwrap_or_default();
+        let cred = person["cred"].as_f64().unwrap_or_default();
+        let share = person["share"].as_f64().unwrap_or_default() * 100.0;
+        format!(
+            "   {} earned {cred:.1} cred, {share:.1} % of all. This brought most of it:\n      {}\n",
+            name.unwrap_or_default(),
+            short(top),
+        )
+    };
+    Ok(people.iter().take(5).map(person).collect())
 }
 
 fn short(reason: &str) -> String {
     let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(56) {
+    match line.char_indices().nth(72) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
         None => line,
     }
@@ -234,17 +254,23 @@ fn short(reason: &str) -> String {
 fn farewell() -> String {
     format!(
         "
-Everything lies in ./{FOLDER}:
-   data      the bot's store
-   archive   what it exports: FORMAT.md in it says how to read it
-   graph     graph.json, declaration.json and identityProposals.json for SourceCred
+Everything is in ./{FOLDER}:
+   data              the bot's store
+   archive           what it exports: FORMAT.md in it says how to read it
+   graph             the files that SourceCred reads
+   cred              everyone's cred, as SourceCred writes it
+   leaderboard.png   what members see
 
-What to try next:
-   cargo build --bins --examples                    the program, built with the demo's dependencies
-   target/debug/propsbot verify --from dir:{FOLDER}/archive
+What to try next. First build the program, from what the demo is built of:
+   cargo build --bins --examples
+Why somebody has their cred, thank by thank:
+   target/debug/propsbot cred --from dir:{FOLDER}/archive --why amara
+What moves if a reaction counts ten times as much:
+   target/debug/propsbot cred --from dir:{FOLDER}/archive \\
+      --weights {FOLDER}/weights.json --diff {FOLDER}/cred
+How complete the mirror is:
    STORE_PATH={FOLDER}/data target/debug/propsbot status
-   cargo run -p simulator -- discord --lively 5     a Discord to run the bot against by hand
-   docs/operate.md                                  the same with your own community"
+The same with your own community: docs/operate.md"
     )
 }
 
