@@ -1,0 +1,153 @@
+//! Column charts as SVG paths, each with a table of the same numbers.
+
+use std::fmt::Write as _;
+
+use crate::buckets::Buckets;
+
+/// The size of the drawing, which is stretched to the page: what is drawn has no text and no outline.
+pub(crate) const WIDTH: f64 = 720.0;
+pub(crate) const HEIGHT: f64 = 120.0;
+
+/// How much of the space of a bucket its columns take.
+const FILLED: f64 = 0.76;
+
+/// A chart of one or two series over time.
+pub(crate) struct Chart {
+    /// What it shows.
+    pub(crate) title: String,
+    /// What it shows in a sentence, for those who don't see it.
+    pub(crate) sentence: String,
+    /// The highest number.
+    pub(crate) top: String,
+    /// The first and the last bucket, and some between.
+    pub(crate) ticks: Vec<Tick>,
+    pub(crate) series: Vec<Series>,
+    /// A row for each bucket that has something, the first column its name.
+    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) unit: &'static str,
+    /// What zooming needs: see `assets/zoom.js`. Empty without it.
+    pub(crate) zoom: String,
+}
+
+/// The name of a bucket below its columns.
+pub(crate) struct Tick {
+    pub(crate) label: String,
+    /// Where its bucket begins, in percent of the width.
+    pub(crate) at: String,
+}
+
+pub(crate) struct Series {
+    pub(crate) name: &'static str,
+    /// The class that colours it.
+    pub(crate) class: &'static str,
+    pub(crate) path: String,
+}
+
+/// A whole number with separators; otherwise with one digit behind the point.
+pub(crate) fn number(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, and none is negative")]
+    let tenths = (value * 10.0).round() as u64;
+    let (whole, tenth) = (tenths / 10, tenths % 10);
+    let digits = whole.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if tenth > 0 && whole < 1_000 {
+        let _ = write!(text, ".{tenth}");
+    }
+    text
+}
+
+impl Chart {
+    /// A chart of series, each with a number for each bucket.
+    pub(crate) fn new(title: String, buckets: &Buckets, series: &[(&'static str, &'static str, Vec<f64>)]) -> Self {
+        let values = series.iter().flat_map(|(_, _, values)| values);
+        let top = values.copied().fold(0.0, f64::max);
+        #[expect(clippy::cast_precision_loss, reason = "there are few")]
+        let (count, each) = (buckets.count as f64, series.len() as f64);
+        let slot = WIDTH / count;
+        let column = slot * FILLED / each;
+        let mut drawn = Vec::new();
+        for (number, (name, class, values)) in series.iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "there are few")]
+            let left = slot * (1.0 - FILLED) / 2.0 + column * number as f64;
+            let mut path = String::new();
+            for (index, value) in values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
+                #[expect(clippy::cast_precision_loss, reason = "there are few")]
+                let x = left + slot * index as f64;
+                let height = (value / top * HEIGHT).max(1.0);
+                let _ = write!(path, "M{x:.1} {HEIGHT}v-{height:.1}h{column:.1}v{height:.1}");
+            }
+            drawn.push(Series { name, class, path });
+        }
+        let rows = (0..buckets.count).filter(|index| series.iter().any(|(_, _, values)| values[*index] > 0.0));
+        let rows = rows.map(|index| {
+            let numbers = series.iter().map(|(_, _, values)| number(values[index]));
+            [buckets.label(index)].into_iter().chain(numbers).collect()
+        });
+        let totals = series.iter().map(|(name, _, values)| format!("{} {}", number(values.iter().sum()), name.to_lowercase()));
+        let totals: Vec<String> = totals.collect();
+        let last = buckets.label(buckets.count - 1);
+        Self {
+            sentence: format!("{title}, {} to {last}: {}. The table below has the numbers.", buckets.label(0), totals.join(", ")),
+            title,
+            top: number(top),
+            ticks: ticks(buckets),
+            series: drawn,
+            rows: rows.collect(),
+            unit: buckets.unit(),
+            zoom: String::new(),
+        }
+    }
+}
+
+/// About five names, evenly spread.
+fn ticks(buckets: &Buckets) -> Vec<Tick> {
+    let step = buckets.count.div_ceil(5).max(1);
+    let ticks = (0..buckets.count).step_by(step);
+    #[expect(clippy::cast_precision_loss, reason = "there are few")]
+    let at = |index: usize| 100.0 * index as f64 / buckets.count as f64;
+    ticks
+        .map(|index| Tick {
+            label: buckets.label(index),
+            at: format!("{:.1}%", at(index)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_readable() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.04, "0"),
+            (7.25, "7.3"),
+            (999.96, "1,000"),
+            (1234.5, "1,234"),
+            (1_234_567.0, "1,234,567"),
+        ] {
+            assert_eq!(number(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_chart_has_a_column_and_a_row_for_each_number() {
+        let buckets = Buckets::over(24_000, 24_003, 36);
+        let chart = Chart::new(
+            "Thanks".to_owned(),
+            &buckets,
+            &[("Received", "received", vec![4.0, 0.0, 1.0, 0.0]), ("Given", "given", vec![0.0, 0.0, 2.0, 0.0])],
+        );
+        assert_eq!(chart.series[0].path.matches('M').count(), 2);
+        assert!(chart.series[0].path.starts_with("M21.6 120v-120.0h68.4v120.0M"), "{}", chart.series[0].path);
+        assert_eq!(chart.rows, [["2000-01", "4", "0"], ["2000-03", "1", "2"]]);
+        assert!(chart.sentence.contains("5 received, 2 given"), "{}", chart.sentence);
+    }
+}

@@ -1,0 +1,47 @@
+//! An archive's thanks as web pages that need no server.
+//!
+//! Owns which pages there are, what they show and how they look. Pure: a [`Community`] is read from a space's rows,
+//! which are redacted already, and [`render`] turns it into files. The same rows give the same files, and one more
+//! thanks changes only the files that it is on. Where files go, and when, is the program's.
+//!
+//! Members who hide their name are dropped in `community`, so no page can show them: they are "someone".
+
+#![warn(missing_docs)]
+
+mod assets;
+mod buckets;
+mod chart;
+mod community;
+mod cred;
+mod layout;
+mod pages;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use community::Community;
+pub use cred::{Cred, CredError};
+
+/// Files by path. Paths have `/` between letters, digits, `.`, `_` and `-`.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// The site of these communities. One of them has its pages at the root; of several, each has them in a folder named
+/// by its id, and the root lists them.
+///
+/// # Errors
+/// A template can't be rendered.
+pub fn render(communities: &[Community], cred: Option<&Cred>) -> Result<Files, askama::Error> {
+    let mut files = assets::files();
+    if let [community] = communities {
+        pages::write(&mut files, community, cred, "")?;
+        return Ok(files);
+    }
+    for community in communities {
+        let folder = format!("{}/", community.id);
+        pages::write(&mut files, community, cred, &folder)?;
+    }
+    files.insert("index.html".to_owned(), pages::choice(communities)?);
+    Ok(files)
+}

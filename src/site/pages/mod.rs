@@ -1,0 +1,243 @@
+//! The pages of a community, a file each, and what they share.
+
+mod about;
+mod coverage;
+mod graph;
+mod member;
+mod members;
+mod overview;
+mod search;
+
+use std::fmt;
+
+use askama::Template;
+use jiff::{Timestamp, tz::TimeZone};
+use propsbot_archive::{Hash, Millis};
+use propsbot_model::UserId;
+
+use crate::{
+    Community, Cred, Files,
+    community::{SOMEONE, Thanks},
+    stats::Stats,
+};
+
+/// What a page may load: its own style sheet and scripts, which browsers allow even in files. The only place where a
+/// script may name another one checks its name (see `assets/site.js`).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+                      require-trusted-types-for 'script'; trusted-types propsbot";
+
+/// What all pages have around their content.
+pub(crate) struct Frame<'a> {
+    title: String,
+    community: &'a str,
+    /// Which entry of the navigation this is.
+    current: &'static str,
+    /// The way to the site's root: empty, or `../` for each folder.
+    root: String,
+    /// The way to the community's own pages.
+    home: &'static str,
+    /// The root has other communities, too.
+    has_others: bool,
+}
+
+/// The entries of the navigation.
+const ENTRIES: [(&str, &str); 6] = [
+    ("index", "Overview"),
+    ("members", "Members"),
+    ("graph", "Graph"),
+    ("search", "Search"),
+    ("coverage", "Coverage"),
+    ("about", "About"),
+];
+
+impl Frame<'_> {
+    fn policy(&self) -> &'static str {
+        POLICY
+    }
+
+    fn entries(&self) -> &'static [(&'static str, &'static str)] {
+        &ENTRIES
+    }
+}
+
+/// Somebody, as a page shows them.
+#[derive(Clone)]
+pub(crate) struct Who<'a> {
+    /// None for those without a page.
+    id: Option<UserId>,
+    name: &'a str,
+}
+
+/// A message that thanks, as a page shows it.
+pub(crate) struct Item<'a> {
+    at: Stamp,
+    giver: Who<'a>,
+    receivers: Vec<Who<'a>>,
+    /// Receivers who show no name.
+    unnamed: usize,
+    reason: &'a str,
+    reactions: u32,
+}
+
+/// A number with the member whose it is, and a bar.
+pub(crate) struct Entry<'a> {
+    rank: usize,
+    who: Who<'a>,
+    count: String,
+    /// The bar's length, in percent.
+    share: u32,
+}
+
+/// A time, as HTML and `JavaScript` read it.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp(Millis);
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = Timestamp::from_millisecond(self.0.0).unwrap_or_default();
+        let time = TimeZone::UTC.to_datetime(time);
+        let (year, month, day) = (time.year(), time.month(), time.day());
+        write!(f, "{year:04}-{month:02}-{day:02} {:02}:{:02}Z", time.hour(), time.minute())
+    }
+}
+
+/// A community that is being written.
+pub(crate) struct Writer<'a> {
+    files: &'a mut Files,
+    folder: &'a str,
+    community: &'a Community,
+    stats: Stats<'a>,
+    cred: Option<&'a Cred>,
+}
+
+/// Adds a community's pages.
+pub(crate) fn write<'a>(
+    files: &'a mut Files,
+    community: &'a Community,
+    cred: Option<&'a Cred>,
+    folder: &'a str,
+) -> Result<(), askama::Error> {
+    let stats = Stats::new(community, cred);
+    let mut writer = Writer { files, folder, community, stats, cred };
+    overview::write(&mut writer)?;
+    members::write(&mut writer)?;
+    member::write(&mut writer)?;
+    graph::write(&mut writer)?;
+    search::write(&mut writer)?;
+    coverage::write(&mut writer)?;
+    about::write(&mut writer)
+}
+
+impl<'a> Writer<'a> {
+    /// The frame of a page in the community's folder.
+    fn frame(&self, current: &'static str, title: &str) -> Frame<'a> {
+        Frame {
+            title: format!("{title} · {}", self.community.name),
+            community: &self.community.name,
+            current,
+            root: if self.folder.is_empty() { String::new() } else { "../".to_owned() },
+            home: "",
+            has_others: !self.folder.is_empty(),
+        }
+    }
+
+    fn page(&mut self, path: &str, page: &impl Template) -> Result<(), askama::Error> {
+        let mut html = String::with_capacity(1 << 14);
+        page.render_into(&mut html)?;
+        self.files.insert(format!("{}{path}", self.folder), html.into_bytes());
+        Ok(())
+    }
+
+    /// Adds a script with data, named by its content, and returns its name.
+    fn data(&mut self, name: &str, script: String) -> String {
+        let hash = Hash::of(script.as_bytes()).to_string();
+        let name = format!("{name}-{}.js", &hash[..12]);
+        self.files.insert(format!("{}data/{name}", self.folder), script.into_bytes());
+        name
+    }
+
+    fn who(&self, member: Option<usize>) -> Who<'a> {
+        who(self.community, member)
+    }
+
+    /// The thanks; without a receiver on whose page it is.
+    fn item(&self, thanks: &'a Thanks, but: Option<usize>) -> Item<'a> {
+        let receivers = thanks.receivers.iter().flatten();
+        Item {
+            at: Stamp(thanks.at),
+            giver: self.who(thanks.giver),
+            receivers: receivers
+                .filter(|receiver| but != Some(**receiver))
+                .map(|receiver| self.who(Some(*receiver)))
+                .collect(),
+            unnamed: thanks.receivers.iter().filter(|receiver| receiver.is_none()).count(),
+            reason: &thanks.reason,
+            reactions: thanks.reactions,
+        }
+    }
+
+    /// The first of a ranking.
+    fn entries(&self, ranked: &[(Option<usize>, f64)], most: usize) -> Vec<Entry<'a>> {
+        let top = ranked.first().map_or(1.0, |(_, count)| *count);
+        let entries = ranked.iter().take(most);
+        entries
+            .map(|(member, count)| Entry {
+                rank: ranked.partition_point(|(_, other)| other > count) + 1,
+                who: self.who(*member),
+                count: crate::chart::number(*count),
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a percentage")]
+                share: (100.0 * count / top).ceil() as u32,
+            })
+            .collect()
+    }
+}
+
+fn who(community: &Community, member: Option<usize>) -> Who<'_> {
+    Who {
+        id: member.map(|member| community.members[member].id),
+        name: community.name_of(member),
+    }
+}
+
+impl Item<'_> {
+    /// The receivers who show no name, in words.
+    fn others(&self) -> String {
+        match self.unnamed {
+            0 => String::new(),
+            1 => SOMEONE.to_owned(),
+            count => format!("{count} others"),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "choice.html")]
+struct Choice<'a> {
+    frame: Frame<'a>,
+    communities: Vec<(&'a Community, String)>,
+}
+
+/// The page that lists several communities.
+pub(crate) fn choice(communities: &[Community]) -> Result<Vec<u8>, askama::Error> {
+    let page = Choice {
+        frame: Frame {
+            title: "Communities".to_owned(),
+            community: "Communities",
+            current: "",
+            root: String::new(),
+            home: "",
+            has_others: false,
+        },
+        communities: communities
+            .iter()
+            .map(|community| (community, counted(community.thanks.len(), "thanks", "thanks")))
+            .collect(),
+    };
+    Ok(page.render()?.into_bytes())
+}
+
+/// A count and what is counted.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    let number = crate::chart::number(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    format!("{number} {}", if count == 1 { one } else { many })
+}
