@@ -8,7 +8,7 @@ mod secrets;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use propsbot_backends::{
-    Access, ArchiveSpec, BucketAccess, GitAccess, GithubAccess, History, TablesSpec,
+    Access, ArchiveSpec, BucketAccess, GitAccess, GithubAccess, History, SiteSpec, TablesSpec,
 };
 use propsbot_discord::{OFFICIAL_ORIGIN, Token};
 use propsbot_jobs::mirrored::Selection;
@@ -19,7 +19,7 @@ pub use environment::Environment;
 
 /// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
 /// parses `RUST_LOG`.)
-const VARIABLES: [&str; 23] = [
+const VARIABLES: [&str; 24] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "DISCORD_GUILDS",
@@ -38,6 +38,7 @@ const VARIABLES: [&str; 23] = [
     "EXPORT_SOURCECRED",
     "SOURCECRED_WEIGHTS",
     "EXPORT_TABLES",
+    "SITE",
     "HEALTH_ADDRESS",
     "METRICS_GUILDS",
     "RUST_LOG",
@@ -80,6 +81,8 @@ pub struct Config {
     pub sourcecred: Option<SourceCredConfig>,
     /// `EXPORT_TABLES`: where tables of what was exported go; `None` for nowhere.
     pub tables: Option<TablesSpec>,
+    /// `SITE`: where the site of what was exported goes; `None` for nowhere.
+    pub site: Option<SiteSpec>,
     /// `HEALTH_ADDRESS`, `METRICS_GUILDS`: how health and metrics are told.
     pub health: HealthConfig,
     /// How and what to log.
@@ -236,6 +239,7 @@ impl Config {
             buckets: buckets(&value, &mut mistakes),
         };
         let tables = tables(value("EXPORT_TABLES"), archive.as_ref(), &mut mistakes);
+        let site = site(value("SITE"), archive.as_ref(), &mut mistakes);
         // Commands that only read may read another archive, or a public one.
         if needs == Needs::Discord {
             let archive = archive.as_ref();
@@ -275,6 +279,7 @@ impl Config {
                     .unwrap_or_default()
                     .then_some(SourceCredConfig { weights }),
                 tables,
+                site,
                 health,
                 log: LogConfig {
                     filter: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),
@@ -302,6 +307,24 @@ fn tables(
         Some(Err(error)) => format!("could not look at {place}: {error}"),
     };
     mistakes.push(("EXPORT_TABLES", wrong));
+    None
+}
+
+/// Parses the place of the site, which shares no files with the archive either.
+fn site(
+    text: Option<&str>,
+    archive: Option<&ArchiveSpec>,
+    mistakes: &mut Vec<(&'static str, String)>,
+) -> Option<SiteSpec> {
+    let place: SiteSpec = note(mistakes, "SITE", text?.parse())?;
+    let wrong = match archive.map(|archive| place.overlaps(archive)) {
+        None | Some(Ok(false)) => return Some(place),
+        Some(Ok(true)) => {
+            format!("{place} and ARCHIVE share files; choose another place for the site")
+        }
+        Some(Err(error)) => format!("could not look at {place}: {error}"),
+    };
+    mistakes.push(("SITE", wrong));
     None
 }
 

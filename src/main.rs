@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
     app::{
-        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, PluginOrder, QueryOrder,
+        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, PluginOrder, QueryOrder, SiteOrder,
         StoreCommand,
     },
     config::{Config, Environment, Needs},
@@ -92,6 +92,14 @@ Write an archive's rows as Parquet files, for DuckDB, Spark and pandas.
 One folder a table, divided by space and, where rows have a time, by month:
 messages/space=ID/month=2026-03/part-0.parquet. Only files whose rows changed are written again, and what
 left the archive is removed. PLACE is a folder, or s3://BUCKET/PREFIX (gs://, az://). See docs/analytics.md.";
+
+/// Help for `site`.
+const SITE: &str = "\
+Write web pages of an archive's thanks, which need no server: open index.html in a browser.
+
+Who thanked whom, for what, leaderboards, a graph, a search, and what the mirror knows. Shows only what is in the
+archive, without members who chose not to be shown. Only pages that changed are written, and those that are no
+longer needed are removed. PLACE is a folder, or git:URL@BRANCH, whose branch is replaced. See docs/site.md.";
 
 /// Help for `completions`.
 const COMPLETIONS: &str = "\
@@ -192,6 +200,15 @@ enum Command {
         /// The place for the tables and nothing else: a folder, or one in an object store
         #[arg(long, value_name = "PLACE")]
         out: TablesSpec,
+    },
+    /// Write web pages of an archive's thanks
+    #[command(long_about = SITE)]
+    Site {
+        /// The archive, for example dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+        #[command(flatten)]
+        order: SiteOrder,
     },
     /// Check every hash, count and reference in an archive
     Verify {
@@ -436,6 +453,9 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             let config = configured(Needs::Local)?;
             stop_on_signal(&stop)?;
             app::tables(&config, &from, &out, &stop).await
+        }
+        Command::Site { from, order } => {
+            app::site(&configured(Needs::Local)?, &from, &order).await
         }
         Command::Restore { from } => app::restore(&configured(Needs::Local)?, &from).await,
         Command::Compact => app::compact(&configured(Needs::Local)?).await,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -19,7 +20,7 @@ use super::{
     error::Tried as _,
     plugins::beside,
     providers::provider_of,
-    tables::follower,
+    site, tables,
 };
 use crate::config::Config;
 use propsbot_archive::{
@@ -29,7 +30,7 @@ use propsbot_archive::{
 use propsbot_backends::{ArchiveSpec, Claims, TablesSpec, drop_copies};
 use propsbot_jobs::clock::Clock;
 use propsbot_mirror::{
-    self as mirror, DataProvider, ExportOptions, ExportTarget, Exports, StoreError, ask,
+    self as mirror, DataProvider, ExportOptions, ExportTarget, Exports, Follower, StoreError, ask,
     export_and_record, give_up_after, spool_of,
 };
 use propsbot_model::counted;
@@ -237,6 +238,31 @@ impl Session {
     }
 }
 
+/// Everything that follows the archive, one after the other.
+struct Followers(Vec<Arc<dyn Follower>>);
+
+impl Followers {
+    fn of(all: impl IntoIterator<Item = Option<Arc<dyn Follower>>>) -> Option<Arc<dyn Follower>> {
+        let all: Vec<_> = all.into_iter().flatten().collect();
+        (!all.is_empty()).then(|| Arc::new(Self(all)) as Arc<dyn Follower>)
+    }
+}
+
+#[async_trait]
+impl Follower for Followers {
+    /// One that fails keeps none from following.
+    async fn follow(&self, stop: &CancellationToken) -> Result<(), String> {
+        let mut behind = Vec::new();
+        for follower in &self.0 {
+            behind.extend(follower.follow(stop).await.err());
+        }
+        if behind.is_empty() {
+            return Ok(());
+        }
+        Err(behind.join("; "))
+    }
+}
+
 pub(super) async fn target(
     config: &Config,
     to: &Destination,
@@ -256,12 +282,15 @@ pub(super) async fn target(
     }
     let (access, network) = (&config.access, &config.network);
     let copies = config.access.clone();
-    let follower = follower(config, spec, exports.schema(), &claims)?;
+    let followers = [
+        tables::follower(config, spec, exports.schema(), &claims)?,
+        site::follower(config, spec)?,
+    ];
     Ok(ExportTarget {
         name: to.to_string(),
         archive: propsbot_backends::open_to_write(spec, access, network, claims)?.into(),
         beside,
-        follower,
+        follower: Followers::of(followers),
         made: ExportProgressBoard::default(),
         spool: spool_of(&config.store_path),
         drop_copies: Some(Arc::new(move || drop_copies(&copies))),

@@ -10,6 +10,7 @@ mod folder;
 mod folder_tables;
 mod git;
 mod github;
+mod site;
 mod spec;
 mod tables;
 
@@ -19,6 +20,7 @@ pub use claims::Claims;
 pub use folder::FolderArchive;
 pub use git::{GitArchive, GitError, GitPlace};
 pub use github::{GithubArchive, GithubError};
+pub use site::{SiteError, SiteFiles, SiteSpec, SiteSpecError, SiteWritten};
 pub use spec::{
     ArchiveSpec, ArchiveSpecError, BucketPlace, GithubPlace, ObjectStoreKind, drop_copies, open,
     open_to_read, open_to_write,

@@ -47,6 +47,9 @@ const ARCHIVE: (&str, &str) = ("ARCHIVE", "dir:./archive");
 /// The variable for tables: a path, unless it is a URL.
 const TABLES: &str = "EXPORT_TABLES";
 
+/// The variable for the site: a path, unless it is a URL. A path may follow `git:`, too.
+const SITE: &str = "SITE";
+
 /// The variables; the process's values win over those of `.env`.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -333,6 +336,17 @@ impl Folders<'_> {
             let path = tables.strip_prefix("dir:").unwrap_or(&tables);
             let path = within(self.file, Path::new(path));
             of_file.insert(TABLES.to_owned(), format!("dir:{}", path.display()));
+        }
+        let site = value(of_file, own, SITE, None);
+        let is_path = |site: &String| !site.contains("://") && !site.starts_with("git:");
+        if let Some(site) = site.as_ref().filter(|site| is_path(site)) {
+            let path = within(self.file, Path::new(site.strip_prefix("dir:").unwrap_or(site)));
+            of_file.insert(SITE.to_owned(), format!("dir:{}", path.display()));
+        } else if let Some(place) = site.and_then(|site| Some(site.strip_prefix("git:")?.to_owned()))
+            && place.starts_with('.')
+        {
+            let path = within(self.file, Path::new(&place));
+            of_file.insert(SITE.to_owned(), format!("git:{}", path.display()));
         }
         Ok(())
     }

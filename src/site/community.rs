@@ -43,6 +43,9 @@ pub struct Community {
     pub(crate) excluded: usize,
 }
 
+/// Something that pages say: whose it is, more about it, and its text.
+pub type Fact<'a> = (u64, Vec<u64>, &'a str);
+
 /// A member who shows a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
@@ -122,6 +125,18 @@ impl Community {
             excluded: guild.map_or(0, |guild| guild.excluded_channels.len()),
             channels: covered(channels, coverage),
         })
+    }
+
+    /// Everything that the pages say of somebody: names, and thanks.
+    pub fn facts(&self) -> impl Iterator<Item = Fact<'_>> {
+        let names = self.members.iter().map(|member| (member.id.0, Vec::new(), member.name.as_str()));
+        let id = |member: Option<usize>| member.map_or(0, |member| self.members[member].id.0);
+        let thanks = self.thanks.iter().filter(|thanks| thanks.is_shown());
+        names.chain(thanks.map(move |thanks| {
+            let receivers = thanks.receivers.iter().map(|receiver| id(*receiver));
+            let about = [thanks.at.0.unsigned_abs(), id(thanks.giver)].into_iter().chain(receivers);
+            (self.id.0, about.collect(), thanks.reason.as_str())
+        }))
     }
 
     /// A member's name; [`SOMEONE`] for those who show none.

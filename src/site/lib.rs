@@ -16,8 +16,6 @@ mod cred;
 mod layout;
 mod pages;
 mod stats;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,7 @@ mod place;
 mod program;
 mod repository;
 mod scratch;
+mod site;
 mod spool;
 mod write;
 

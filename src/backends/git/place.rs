@@ -105,6 +105,16 @@ impl GitPlace {
         &self.login
     }
 
+    /// Whether both are the same branch, as far as their names tell.
+    pub(crate) fn is_same_branch(&self, other: &Self) -> bool {
+        let name = |place: &Self| {
+            let remote = place.remote();
+            let remote = remote.trim_end_matches('/');
+            remote.strip_suffix(".git").unwrap_or(remote).to_ascii_lowercase()
+        };
+        name(self) == name(other) && self.branch == other.branch
+    }
+
     /// Whether the repository is in a file system of this machine.
     pub(super) fn is_local(&self) -> bool {
         self.url.starts_with(['/', '.']) || self.url.starts_with("file://")

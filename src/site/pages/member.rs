@@ -40,8 +40,6 @@ struct MemberPage<'a> {
     latest_given: Vec<Item<'a>>,
     pages: Vec<Older>,
     dir: &'static str,
-    /// Left out of the givers of what they gave.
-    me: &'a str,
 }
 
 #[derive(Template)]
@@ -54,7 +52,6 @@ struct OlderPage<'a> {
     latest: Vec<Item<'a>>,
     pages: Vec<Older>,
     dir: &'static str,
-    me: &'a str,
 }
 
 /// A page with older thanks.
@@ -104,7 +101,6 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
             // The others are near; all of them would make each page new with each page.
             pages: pages.iter().filter(|other| other.number.abs_diff(page.number) == 1 && other.number < page.number).cloned().collect(),
             dir: "",
-            me: "",
         };
         writer.page(&format!("member/{}", page.file), &html)?;
     }
@@ -133,7 +129,6 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
         latest_given: given.map(|thanks| writer.item(thanks, None)).collect(),
         pages: pages.into_iter().rev().collect(),
         dir: "",
-        me: &row.name,
     };
     writer.page(&format!("member/{}.html", row.id), &page)
 }

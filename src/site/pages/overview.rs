@@ -42,7 +42,6 @@ struct Overview<'a> {
     weeks: String,
     is_empty: bool,
     dir: &'static str,
-    me: &'static str,
 }
 
 struct Period<'a> {
@@ -96,7 +95,6 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         weeks: weeks.map(|script| writer.data("weeks", script)).unwrap_or_default(),
         is_empty: community.thanks.is_empty(),
         dir: "member/",
-        me: "",
     };
     writer.page("index.html", &page)
 }

@@ -1,0 +1,218 @@
+//! `site`: web pages of an archive's thanks.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, anyhow};
+use async_trait::async_trait;
+use clap::Args;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{Error, error::Tried as _};
+use crate::config::Config;
+use propsbot_archive::{DataArchive, Id, ReadError, read_derived, retry};
+use propsbot_backends::{Access, ArchiveSpec, SiteError, SiteSpec, SiteWritten};
+use propsbot_mirror::Follower;
+use propsbot_model::counted;
+use propsbot_network::Network;
+use propsbot_rows::SCHEMA;
+use propsbot_site::{Community, Cred, Files};
+
+/// How long a site stays as it is, unless something has to go: an hour, less what a timer may be early by.
+const REST: Duration = Duration::from_mins(55);
+
+/// Where an instance of `SourceCred` keeps cred by member and week.
+const VIEW: &str = "output/credGrainView";
+
+/// Which pages to write, and where.
+#[derive(Args, Clone, Debug)]
+pub struct SiteOrder {
+    /// The place for the pages and nothing else: a folder, or git:URL@BRANCH
+    #[arg(long, value_name = "PLACE")]
+    pub out: SiteSpec,
+    /// Only this space (Discord: server), if the archive holds several
+    #[arg(long, value_name = "ID", visible_alias = "guild")]
+    pub space: Option<Id>,
+    /// Show cred, too: the file output/credGrainView of a SourceCred instance
+    #[arg(long, value_name = "FILE")]
+    pub cred: Option<PathBuf>,
+    /// Show cred, too: the folder of the SourceCred instance
+    #[arg(long, value_name = "DIR", conflicts_with = "cred")]
+    pub instance: Option<PathBuf>,
+    /// Open the pages in the desktop's browser
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// Brings a site up to date with an archive.
+pub async fn site(config: &Config, from: &ArchiveSpec, order: &SiteOrder) -> Result<Vec<String>, Error> {
+    let out = &order.out;
+    let overlaps = out.overlaps(from);
+    if overlaps.tried(|| format!("could not look at {out}"))? {
+        return Err(Error::Wrong(anyhow!(
+            "{out} and {from} share files, and a site is never in an archive: choose another place for it"
+        )));
+    }
+    let cred = cred(order).map_err(Error::Wrong)?;
+    let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
+    let communities = read(archive.as_ref(), order.space.as_ref()).await;
+    let communities = communities.tried(|| format!("could not read {from}"))?;
+    let (_, files) = render(communities, cred).await?;
+    let written = out.write(files, &config.access, &config.network).await;
+    let written = written.tried(|| format!("could not write the site to {out}"))?;
+    let mut lines = vec![format!("the site in {out} is up to date: {}", told(&written))];
+    if let SiteSpec::Folder(folder) = out {
+        let index = std::path::absolute(folder.join("index.html"))?;
+        lines.push(format!("open {} in a browser", index.display()));
+        if order.open && !open(&index) {
+            lines.push("no desktop opened it".to_owned());
+        }
+    }
+    Ok(lines)
+}
+
+/// The cred to show, if any.
+fn cred(order: &SiteOrder) -> anyhow::Result<Option<Cred>> {
+    let path = match (&order.cred, &order.instance) {
+        (Some(file), _) => file.clone(),
+        (None, Some(instance)) => instance.join(VIEW),
+        (None, None) => return Ok(None),
+    };
+    let read = || format!("could not read cred from {}: run SourceCred's credrank first", path.display());
+    let bytes = fs::read(&path).with_context(read)?;
+    let cred = Cred::read(&bytes).with_context(|| format!("could not read cred from {}", path.display()))?;
+    Ok(Some(cred))
+}
+
+/// The communities of an archive, as of one generation.
+async fn read(archive: &dyn DataArchive, space: Option<&Id>) -> Result<Vec<Community>, ReadError> {
+    retry(archive, &SCHEMA, space, |reader| async move {
+        let mut communities = Vec::new();
+        for space in reader.spaces() {
+            let hash = space.hash();
+            communities.push(read_derived(space, move |from| Community::read(from, hash)).await??);
+        }
+        Ok(communities)
+    })
+    .await
+}
+
+/// What a site shows, and its files.
+async fn render(communities: Vec<Community>, cred: Option<Cred>) -> anyhow::Result<(BTreeSet<u64>, Files)> {
+    let rendering = tokio::task::spawn_blocking(move || {
+        let files = propsbot_site::render(&communities, cred.as_ref())?;
+        Ok::<_, anyhow::Error>((shown(&communities), files))
+    });
+    rendering.await?.context("could not make the pages")
+}
+
+/// Hashes of everything that a site says of somebody.
+fn shown(communities: &[Community]) -> BTreeSet<u64> {
+    let hash = |fact| {
+        let mut hasher = DefaultHasher::new();
+        Hash::hash(&fact, &mut hasher);
+        hasher.finish()
+    };
+    communities.iter().flat_map(|community| community.facts().map(hash)).collect()
+}
+
+fn told(written: &SiteWritten) -> String {
+    if (written.written, written.removed) == (0, 0) {
+        return "nothing changed".to_owned();
+    }
+    format!(
+        "{} ({}) written, {} removed",
+        counted(written.written, "file"),
+        counted(written.bytes, "byte"),
+        counted(written.removed, "file")
+    )
+}
+
+/// Opens a page in the desktop's browser, and returns whether there is one.
+fn open(page: &Path) -> bool {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = Command::new(program);
+    command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().is_ok()
+}
+
+/// A site that follows an archive; `None` if none is configured.
+pub(super) fn follower(config: &Config, archive: &ArchiveSpec) -> Result<Option<Arc<dyn Follower>>, Error> {
+    let Some(out) = &config.site else {
+        return Ok(None);
+    };
+    let overlaps = out.overlaps(archive);
+    if overlaps.tried(|| format!("could not look at {out}"))? {
+        return Err(Error::Wrong(anyhow!("SITE ({out}) and {archive} share files: choose another place for the site")));
+    }
+    Ok(Some(Arc::new(FollowingSite {
+        archive: archive.clone(),
+        out: out.clone(),
+        access: config.access.clone(),
+        network: config.network.clone(),
+        last: Mutex::default(),
+    })))
+}
+
+/// A site that follows an archive.
+struct FollowingSite {
+    archive: ArchiveSpec,
+    out: SiteSpec,
+    access: Access,
+    network: Network,
+    /// When the site was written by this process, and what it shows since.
+    last: Mutex<Option<(Instant, BTreeSet<u64>)>>,
+}
+
+#[async_trait]
+impl Follower for FollowingSite {
+    async fn follow(&self, stop: &CancellationToken) -> Result<(), String> {
+        let following = stop.run_until_cancelled(self.write()).await;
+        let out = &self.out;
+        match following {
+            Some(Err(error)) => Err(format!("could not bring the site in {out} up to date: {error}")),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+}
+
+impl FollowingSite {
+    async fn write(&self) -> Result<(), Error> {
+        let mut last = self.last.lock().await;
+        let begun = Instant::now();
+        let archive = propsbot_backends::open_to_read(&self.archive, &self.access, &self.network)?;
+        let communities = read(archive.as_ref(), None).await?;
+        let (shown, files) = render(communities, None).await?;
+        if let Some((at, before)) = &*last
+            && at.elapsed() < REST
+            && before.is_subset(&shown)
+        {
+            return Ok(());
+        }
+        let written = self.out.write(files, &self.access, &self.network).await?;
+        if (written.written, written.removed) != (0, 0) {
+            let SiteWritten { written, bytes, removed } = written;
+            info!(files = written, bytes, removed, "the site is up to date");
+        }
+        *last = Some((begun, shown));
+        Ok(())
+    }
+}
+
+impl From<SiteError> for Error {
+    fn from(error: SiteError) -> Self {
+        match error {
+            SiteError::Place(error) => error.into(),
+            SiteError::NotASite(_) | SiteError::Damaged(_) => Self::Wrong(error.into()),
+        }
+    }
+}
