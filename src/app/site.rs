@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -117,12 +117,9 @@ async fn render(communities: Vec<Community>, cred: Option<Cred>) -> anyhow::Resu
 
 /// Hashes of everything that a site says of somebody.
 fn shown(communities: &[Community]) -> BTreeSet<u64> {
-    let hash = |fact| {
-        let mut hasher = DefaultHasher::new();
-        Hash::hash(&fact, &mut hasher);
-        hasher.finish()
-    };
-    communities.iter().flat_map(|community| community.facts().map(hash)).collect()
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    let facts = communities.iter().flat_map(Community::facts);
+    facts.map(|fact| hasher.hash_one(fact)).collect()
 }
 
 fn told(written: &SiteWritten) -> String {

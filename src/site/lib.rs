@@ -19,7 +19,7 @@ mod stats;
 
 use std::collections::BTreeMap;
 
-pub use community::Community;
+pub use community::{Community, Fact};
 pub use cred::{Cred, CredError};
 
 /// Files by path. Paths have `/` between letters, digits, `.`, `_` and `-`.
