@@ -162,7 +162,7 @@ fn shown_row(member: &NamedMemberRow) -> MemberRow {
 fn name(name: &str, id: &impl ToString) -> String {
     let name: String = one_line(name).chars().take(NAME).collect();
     // A name of invisible letters would be a link that nobody sees.
-    let is_seen = name.chars().any(|letter| letter.is_alphanumeric() || letter.is_ascii_punctuation() || u32::from(letter) > 0x2190);
+    let is_seen = name.chars().any(|letter| letter.is_alphanumeric() || letter.is_ascii_punctuation() || (u32::from(letter) > 0x2190 && letter != '\u{2800}' && letter != '\u{3164}' && letter != '\u{ffa0}'));
     if is_seen { name } else { id.to_string() }
 }
 
@@ -197,12 +197,25 @@ fn counted(rows: &[ThanksRow], members: &[Member], names: &Snapshot) -> Vec<Than
             at: row.given_at,
             giver: member(row.giver_id),
             receivers: Vec::new(),
-            reason: reason(&rules.named_in(&row.reason), &channels),
+            reason: reason(&rules.named_in(without_greeting(&row.reason)), &channels),
             reactions: row.reactions,
         });
         thanks.receivers.push(member(row.receiver_id));
     }
     all.into_values().collect()
+}
+
+/// The text without the mentions that it begins with: they are the receivers, which pages show anyway.
+fn without_greeting(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while let Some((inside, after)) = rest.strip_prefix("<@").and_then(|from| from.split_once('>')) {
+        let id = inside.strip_prefix('!').unwrap_or(inside);
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            break;
+        }
+        rest = after.trim_start_matches(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ':' | ';'));
+    }
+    rest
 }
 
 /// The text with channels' names in place of their ids, cut where it is too long.
@@ -259,4 +272,38 @@ fn covered(rows: Vec<ChannelRow>, coverage: Vec<CoverageRow>) -> Vec<Channel> {
         threads: below.remove(&row.id).unwrap_or_default(),
     });
     channels.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_begin_after_the_receivers() {
+        for (text, rest) in [
+            ("<@7> <@!8>, <@9>: for the docs", "for the docs"),
+            ("thanks <@7> for the docs", "thanks <@7> for the docs"),
+            ("<@&7> for the docs", "<@&7> for the docs"),
+            ("<@7>", ""),
+            ("<@7", "<@7"),
+        ] {
+            assert_eq!(without_greeting(text), rest);
+        }
+    }
+
+    #[test]
+    fn reasons_name_channels_and_end() {
+        let channels = [(ChannelId(5), "docs"), (ChannelId(6), "")].into();
+        assert_eq!(reason(" see <#5>, <#6> and <#x> \u{202e}", &channels), "see #docs, #channel and <#x> ");
+        let long = reason(&"é".repeat(REASON + 1), &channels);
+        assert_eq!(long.chars().count(), REASON + 1);
+        assert!(long.ends_with("é…"));
+    }
+
+    #[test]
+    fn a_name_that_nobody_sees_is_an_id() {
+        for (given, shown) in [("Ana", "Ana"), ("\u{200b}\u{2060}", "7"), ("\u{2800}", "7"), ("🎉", "🎉"), ("漢", "漢"), ("", "7"), ("a\nb\u{202e}", "a b")] {
+            assert_eq!(name(given, &7), shown, "{given:?}");
+        }
+    }
 }

@@ -41,8 +41,8 @@ pub(crate) fn layout(nodes: usize, links: &[(usize, usize, f64)]) -> Vec<Place> 
             let (x, y) = (b.0 - a.0, b.1 - a.1);
             let distance = (x * x + y * y).sqrt();
             // Among many links of a member, a single one pulls less.
-            let share = weight / degree[*one].min(degree[*other]).sqrt();
-            let pull = (distance / ideal * share).min(4.0);
+            let share = weight / (degree[*one] * degree[*other]).sqrt();
+            let pull = (distance / ideal * share).min(2.0);
             let (x, y) = (x * pull, y * pull);
             moves[*one] = (moves[*one].0 + x, moves[*one].1 + y);
             moves[*other] = (moves[*other].0 - x, moves[*other].1 - y);

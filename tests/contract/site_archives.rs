@@ -1,7 +1,7 @@
 //! Archives to show as sites: `site_archives WORLD FOLDER`. For the tests in browsers, and for figures.
 //!
 //! WORLD is `hostile` (names and reasons of every kind, and hidden members), `hidden` (everyone is), `empty`, `two`
-//! (several servers), or `large:THANKS:MEMBERS:YEARS`. A second time with more thanks adds them to the same archive.
+//! (several servers), or `NAME:THANKS:MEMBERS:YEARS`. A second time with more thanks adds them to the same archive.
 
 use std::{env, path::Path, sync::Arc};
 
@@ -59,6 +59,7 @@ fn member(guild: GuildId, number: u64, name: &str) -> MemberRow {
         user_id: member_id(number),
         username: format!("user{number}"),
         nick: Some(name.to_owned()),
+        member: number % 9 != 8,
         ..MemberRow::nameless(guild)
     }
 }
@@ -262,7 +263,7 @@ fn world(name: &str) -> anyhow::Result<Vec<Snapshot>> {
         "empty" => vec![guild(GUILD, "Nobody Yet")],
         "two" => vec![hostile(GUILD), all_hidden(GuildId(GUILD.0 + 1))],
         large_one => {
-            let numbers = large_one.strip_prefix("large:").context("no such world")?;
+            let (_, numbers) = large_one.split_once(':').context("no such world")?;
             let numbers: Result<Vec<u64>, _> = numbers.split(':').map(str::parse).collect();
             let [thanked, members, years] = numbers?[..] else {
                 anyhow::bail!("write large:THANKS:MEMBERS:YEARS");

@@ -16,7 +16,7 @@ const NAMES: usize = 60;
 /// How many members the Tab key reaches.
 const STOPS: usize = 40;
 /// How many pairs the table has.
-const PAIRS: usize = 100;
+const PAIRS: usize = 40;
 /// The size of the picture, and its edge.
 const WIDTH: f64 = 1_200.0;
 const HEIGHT: f64 = 860.0;

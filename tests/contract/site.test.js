@@ -1,0 +1,368 @@
+// The pages of `propsbot site`, in Debian's browsers: see README.md.
+
+import assert from "node:assert/strict";
+import {execFile} from "node:child_process";
+import {createReadStream} from "node:fs";
+import {cp, mkdtemp, readdir, readFile, rm} from "node:fs/promises";
+import {createServer} from "node:http";
+import {tmpdir} from "node:os";
+import {extname, join, normalize, relative} from "node:path";
+import {after, before, describe, it} from "node:test";
+import {fileURLToPath, pathToFileURL} from "node:url";
+import {promisify} from "node:util";
+import puppeteer from "puppeteer-core";
+import {PROPSBOT} from "./blackbox.js";
+import {writeCredView} from "./site/cred.js";
+
+const run = promisify(execFile);
+const ARCHIVES = fileURLToPath(new URL("../../target/debug/examples/site_archives", import.meta.url));
+const AXE = fileURLToPath(new URL("node_modules/axe-core/axe.min.js", import.meta.url));
+const BROWSERS = [
+  {browser: "chrome", executablePath: process.env.CHROMIUM_BIN || "/usr/bin/chromium", args: ["--no-sandbox"]},
+  {browser: "firefox", executablePath: process.env.FIREFOX_BIN || "/usr/bin/firefox-esr", args: []},
+];
+const WORLDS = ["hostile", "hidden", "empty", "two", "large:4000:120:10"];
+const PAGES = ["index.html", "members.html", "graph.html", "search.html", "coverage.html", "about.html"];
+const TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"};
+/** The ids of the hidden members of `hostile`. */
+const HIDDEN = ["300000000110867582", "300000000118786695"];
+
+let scratch, server, origin;
+const site = (world) => join(scratch, world.split(":")[0], "site");
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "props-site-"));
+  for (const world of WORLDS) {
+    const archive = join(scratch, world.split(":")[0], "archive");
+    await run(ARCHIVES, [world, archive]);
+    const cred = join(scratch, "credGrainView");
+    await writeCredView(cred, 130, 30);
+    const more = world.startsWith("large") ? ["--cred", cred] : [];
+    await run(PROPSBOT, ["site", "--from", `dir:${archive}`, "--out", site(world), ...more], {cwd: scratch});
+  }
+  server = createServer((request, response) => {
+    const path = normalize(new URL(request.url, "http://localhost").pathname);
+    response.setHeader("content-type", TYPES[extname(path)] ?? "application/octet-stream");
+    createReadStream(join(scratch, path)).on("error", () => response.writeHead(404).end()).pipe(response);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  origin = `http://127.0.0.1:${server.address().port}`;
+});
+after(async () => {
+  server?.close();
+  await rm(scratch, {recursive: true, force: true});
+});
+
+/** The paths of all files below a folder. */
+async function filesBelow(folder) {
+  const entries = await readdir(folder, {recursive: true, withFileTypes: true});
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+}
+
+/** The address of a file, by way of the file system or of the server. */
+const addressOf = (scheme, file) => (scheme === "file" ? pathToFileURL(file).href : `${origin}/${relative(scratch, file)}`);
+
+describe("the files of a site", () => {
+  it("hold no word, id or page of hidden members", async () => {
+    for (const world of ["hostile", "hidden"]) {
+      const files = await filesBelow(site(world));
+      assert.ok(!files.some((file) => HIDDEN.some((id) => file.includes(id))));
+      const all = await Promise.all(files.map((file) => readFile(join(site(world), file), "utf8")));
+      for (const text of all) {
+        for (const word of [...HIDDEN, "member-0"]) assert.ok(!text.includes(word), word);
+      }
+    }
+  });
+
+  it("are the same for the same archive, and only some change with one more thanks", async () => {
+    const archive = join(scratch, "growing", "archive");
+    const write = async (world) => {
+      await run(ARCHIVES, [world, archive]);
+      const {stdout} = await run(PROPSBOT, ["site", "--from", `dir:${archive}`, "--out", site("growing")]);
+      return stdout;
+    };
+    await write("growing:4000:120:10");
+    const {stdout} = await run(PROPSBOT, ["site", "--from", `dir:${archive}`, "--out", site("growing")]);
+    assert.match(stdout, /nothing changed/);
+    const pages = (await filesBelow(site("growing"))).length;
+    // Index, members, graph, search, about; the giver's and the receiver's page; three data files. Two of those replace others.
+    const told = /(\d+) files? .* written, (\d+) files? removed/.exec(await write("growing:4001:120:10"));
+    assert.ok(Number(told[1]) <= 11, told[0]);
+    assert.ok(Number(told[2]) <= 3, told[0]);
+    assert.equal((await filesBelow(site("growing"))).length, pages);
+  });
+
+  it("load nothing from elsewhere", async () => {
+    for (const file of (await filesBelow(site("hostile"))).filter((file) => file.endsWith(".html"))) {
+      const html = await readFile(join(site("hostile"), file), "utf8");
+      for (const [, target] of html.matchAll(/<(?:link|script|img|iframe|source|use|image)\b[^>]*?\b(?:href|src)="([^"]*)"/g)) {
+        assert.doesNotMatch(target, /^[a-z]+:|^\/\//, `${file} loads ${target}`);
+      }
+      assert.doesNotMatch(html, /\sstyle=|\son[a-z]+=(?!&)"[^&]|<script>(?!$)/, `${file} has code or style within`);
+    }
+  });
+});
+
+for (const {browser: name, ...launch} of BROWSERS) {
+  describe(`the pages in ${name}`, () => {
+    let browser;
+    before(async () => {
+      browser = await puppeteer.launch({browser: name, ...launch, headless: true});
+    });
+    after(() => browser?.close());
+
+    /** Opens a page, and gives it to `use`. Fails on anything that the browser complains about. */
+    async function open(address, use, {width = 1200, scheme = "light", allow = /^$/} = {}) {
+      const page = await browser.newPage();
+      const complaints = [];
+      page.on("console", (message) => ["error", "warn", "warning"].includes(message.type()) && complaints.push(message.text()));
+      page.on("pageerror", (error) => complaints.push(String(error)));
+      page.on("dialog", (dialog) => {
+        complaints.push(`dialog: ${dialog.message()}`);
+        dialog.dismiss();
+      });
+      try {
+        await page.setViewport({width, height: 800});
+        if (name === "chrome") await page.emulateMediaFeatures([{name: "prefers-color-scheme", value: scheme}]);
+        await page.goto(address);
+        const result = await use(page);
+        assert.deepEqual(complaints.filter((text) => !allow.test(text)), [], address);
+        return result;
+      } finally {
+        await page.close();
+      }
+    }
+
+    const ready = (page) => page.waitForFunction(() => document.documentElement.dataset.searchable === "yes", {timeout: 60_000});
+
+    for (const scheme of ["file", "http"]) {
+      it(`opens every page over ${scheme} without a complaint`, async () => {
+        for (const world of WORLDS) {
+          const root = site(world);
+          const html = (await filesBelow(root)).filter((file) => file.endsWith(".html"));
+          const members = html.filter((file) => file.includes("member/"));
+          const opened = html.filter((file) => !file.includes("member/")).concat(members.slice(0, world === "hostile" ? 99 : 3));
+          for (const file of opened) {
+            await open(addressOf(scheme, join(root, file)), async (page) => {
+              assert.equal(await page.$$eval("h1", (all) => all.length), 1);
+              const styled = await page.$eval("body", (body) => getComputedStyle(body).maxWidth);
+              assert.notEqual(styled, "none", `${file} has its style sheet`);
+            });
+          }
+        }
+      });
+
+      it(`finds thanks over ${scheme}, by word and by name`, async () => {
+        await open(addressOf(scheme, join(site("hostile"), "search.html")), async (page) => {
+          await ready(page);
+          for (const [words, found] of [["workshop", /archive that stands alone/], ["Amara importer", /importer/], ["zoe", /Zoë/], ["مساعدة", /المساعدة/], ["説明", /説明/]]) {
+            await page.$eval("#words", (input, words) => {
+              input.value = words;
+              input.dispatchEvent(new Event("input"));
+            }, words);
+            const hits = await page.$$eval("#found li", (all) => all.map((one) => one.textContent));
+            assert.ok(hits.length > 0, words);
+            assert.match(hits[0], found);
+          }
+          await page.$eval("#words", (input) => {
+            input.value = "xylophone-tuning";
+            input.dispatchEvent(new Event("input"));
+          });
+          assert.match(await page.$eval("#state", (state) => state.textContent), /Nothing found/);
+        });
+      });
+
+      it(`draws and zooms charts over ${scheme}`, async () => {
+        const members = await readdir(join(site("large"), "member"));
+        for (const file of ["index.html", `member/${members[0]}`]) {
+          await open(addressOf(scheme, join(site("large"), file)), async (page) => {
+            const drawn = await page.$$eval(".plot path", (all) => all.map((path) => path.getBBox().width * path.getBBox().height));
+            assert.ok(drawn.length >= 2 && drawn.some((area) => area > 1000), `${drawn}`);
+            await page.click("figcaption button");
+            assert.ok(await page.$eval(".zoomed canvas", (canvas) => canvas.width > 200));
+            const painted = await page.$eval(".zoomed canvas", (canvas) => {
+              const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+              return data.some((byte) => byte > 0);
+            });
+            assert.ok(painted);
+          });
+        }
+      });
+
+      it(`shows a member's links in the graph over ${scheme}`, async () => {
+        await open(addressOf(scheme, join(site("large"), "graph.html")), async (page) => {
+          assert.ok((await page.$$("#nodes circle")).length > 100);
+          await page.focus("#nodes a");
+          const own = await page.$eval("#own", (path) => path.getAttribute("d"));
+          assert.ok(own.match(/M/g).length > 3);
+          assert.match(await page.$eval("#of", (told) => told.textContent), /received/);
+          await page.click(".tools [data-zoom='1.4']");
+          assert.notEqual(await page.$eval("#graph", (svg) => svg.getAttribute("viewBox")), "0 0 1200 860");
+        });
+      });
+    }
+
+    it("misses each data file that is deleted", async () => {
+      const copy = join(scratch, `broken-${name}`);
+      await cp(site("hostile"), copy, {recursive: true});
+      for (const file of await readdir(join(copy, "data"))) await rm(join(copy, "data", file));
+      const missing = {allow: /ERR_FILE_NOT_FOUND|Loading failed|404|NotFound/i};
+      const says = (page, selector) => page.waitForFunction((selector) => document.querySelector(selector)?.textContent.includes("not"), {timeout: 20_000}, selector);
+      await open(addressOf("file", join(copy, "index.html")), (page) => says(page, "figcaption .quiet"), missing);
+      await open(addressOf("file", join(copy, "graph.html")), (page) => says(page, "#of"), missing);
+      await open(addressOf("file", join(copy, "search.html")), (page) => says(page, "#state"), missing);
+    });
+
+    it("fits a phone, in every page", async () => {
+      for (const world of ["hostile", "empty", "hidden", "large"]) {
+        const members = await readdir(join(site(world), "member")).catch(() => []);
+        for (const file of [...PAGES, ...members.slice(0, 20).map((member) => `member/${member}`)]) {
+          await open(addressOf("file", join(site(world), file)), async (page) => {
+            const width = await page.evaluate(() => document.documentElement.scrollWidth);
+            assert.ok(width <= 360, `${world}/${file} is ${width} wide`);
+          }, {width: 360});
+        }
+      }
+    });
+
+    it("has a light and a dark theme, by toggle and remembered", async () => {
+      const background = (page) => page.$eval("body", (body) => getComputedStyle(body).backgroundColor);
+      const index = addressOf("file", join(site("hostile"), "index.html"));
+      const before = await open(index, background);
+      const toggled = await open(index, async (page) => {
+        await page.click("#theme");
+        return background(page);
+      });
+      assert.notEqual(toggled, before);
+      assert.equal(await open(addressOf("file", join(site("hostile"), "about.html")), background), toggled);
+      await open(index, (page) => page.click("#theme"));
+      if (name === "chrome") assert.equal(await open(index, async (page) => {
+        await page.evaluate(() => localStorage.clear());
+        await page.reload();
+        return background(page);
+      }, {scheme: "dark"}), toggled);
+    });
+
+    it("tells times in the reader's language", async () => {
+      await open(addressOf("file", join(site("hostile"), "index.html")), async (page) => {
+        const [time] = await page.$$eval("time", (all) => all.map((time) => [time.dateTime, time.textContent]));
+        assert.match(time[0], /^\d{4}-\d\d-\d\dT\d\d:\d\dZ$/);
+        assert.notEqual(time[0].replace("T", " "), time[1]);
+      });
+    });
+
+    it("stops what the policy forbids", async () => {
+      for (const scheme of ["file", "http"]) {
+        await open(addressOf(scheme, join(site("hostile"), "index.html")), async (page) => {
+          const stopped = await page.evaluate(async () => {
+            const tried = {};
+            document.body.insertAdjacentElement("beforeend", document.createElement("div"));
+            try {
+              document.body.lastChild.innerHTML = "<b>html</b>";
+            } catch {
+              tried.html = true;
+            }
+            try {
+              const script = document.createElement("script");
+              script.src = "https://example.org/x.js";
+            } catch {
+              tried.script = true;
+            }
+            tried.fetch = await fetch("https://example.org/").then(() => false, () => true);
+            const image = new Image();
+            tried.image = await new Promise((done) => {
+              image.onerror = () => done(true);
+              image.onload = () => done(false);
+              image.src = "data:image/gif;base64,R0lGODlhAQABAAAAACw=";
+            });
+            const inline = document.createElement("p");
+            inline.setAttribute("style", "color: rgb(1, 2, 3)");
+            document.body.append(inline);
+            tried.style = getComputedStyle(inline).color !== "rgb(1, 2, 3)";
+            return tried;
+          });
+          assert.deepEqual(stopped, {html: true, script: true, fetch: true, image: true, style: true});
+        }, {allow: /./});
+      }
+    });
+
+    if (name === "chrome") {
+      it("has nothing that axe-core finds", async () => {
+        const axe = await readFile(AXE, "utf8");
+        for (const world of ["hostile", "hidden", "empty", "two", "large"]) {
+          const members = await readdir(join(site(world), "member")).catch(() => []);
+          const pages = world === "two" ? ["index.html"] : [...PAGES, ...members.slice(0, 3).map((member) => `member/${member}`)];
+          for (const file of pages) {
+            for (const scheme of ["light", "dark"]) {
+              const page = await browser.newPage();
+              // The policy stops axe, too: it is put beside the page's own scripts, where none of them is.
+              await page.setBypassCSP(true);
+              await page.emulateMediaFeatures([{name: "prefers-color-scheme", value: scheme}]);
+              await page.goto(addressOf("file", join(site(world), file)));
+              if (file === "search.html" && world === "hostile") await ready(page);
+              await page.evaluate(axe);
+              const {violations} = await page.evaluate(() => axe.run());
+              const found = violations.map(({id, nodes}) => `${id}: ${nodes[0].html.slice(0, 120)} ${nodes[0].failureSummary}`);
+              assert.deepEqual(found, [], `${world}/${file} ${scheme}`);
+              await page.close();
+            }
+          }
+        }
+      });
+
+      it("can be read without JavaScript", async () => {
+        const page = await browser.newPage();
+        await page.setJavaScriptEnabled(false);
+        await page.goto(addressOf("file", join(site("hostile"), "index.html")));
+        const shown = (selector) => page.$eval(selector, (element) => element.getBoundingClientRect().height > 0);
+        assert.ok(await shown(".ranking li") || await shown(".panel.always"));
+        const isVisible = () => page.$$eval(".panel", (all) => all.map((panel) => panel.getBoundingClientRect().height > 0));
+        assert.deepEqual((await isVisible()).filter(Boolean).length, 1);
+        await page.click("label[for=of-always]");
+        assert.deepEqual(await isVisible(), [false, false, false, true]);
+        await page.goto(addressOf("file", join(site("hostile"), "search.html")));
+        assert.ok(await shown("noscript p"));
+        await page.close();
+      });
+
+      it("prints its content and not its tools", async () => {
+        const page = await browser.newPage();
+        await page.emulateMediaType("print");
+        await page.goto(addressOf("file", join(site("hostile"), "index.html")));
+        const heights = await page.$$eval(".top nav, #theme, .tabs, .period, .thanks li", (all) => all.map((element) => [element.className || element.tagName, element.getBoundingClientRect().height]));
+        assert.ok(heights.filter(([name]) => ["NAV", "BUTTON", "tabs"].includes(name)).every(([, height]) => height === 0), `${heights}`);
+        const pdf = await page.pdf({format: "A4", printBackground: false});
+        assert.ok(pdf.length > 10_000);
+        await page.close();
+      });
+    }
+  });
+}
+
+describe("the libraries in a site", () => {
+  const vendor = fileURLToPath(new URL("../../src/site/vendor/", import.meta.url));
+  const FILES = {
+    "minisearch.js": "minisearch/dist/umd/index.js",
+    "minisearch.LICENSE": "minisearch/LICENSE.txt",
+    "uplot.js": "uplot/dist/uPlot.iife.min.js",
+    "uplot.css": "uplot/dist/uPlot.min.css",
+    "uplot.LICENSE": "uplot/LICENSE",
+  };
+
+  it("are what npm has", async () => {
+    for (const [own, theirs] of Object.entries(FILES)) {
+      const published = await readFile(fileURLToPath(new URL(`node_modules/${theirs}`, import.meta.url)));
+      assert.ok(published.equals(await readFile(join(vendor, own))), own);
+    }
+    assert.deepEqual((await readdir(vendor)).sort(), [...Object.keys(FILES), "README.md"].sort());
+  });
+
+  it("are listed with version, licence and hash", async () => {
+    const listed = await readFile(join(vendor, "README.md"), "utf8");
+    const {packages} = JSON.parse(await readFile(fileURLToPath(new URL("package-lock.json", import.meta.url)), "utf8"));
+    for (const name of ["minisearch", "uplot"]) {
+      const {version, license, integrity} = packages[`node_modules/${name}`];
+      for (const fact of [version, license, integrity]) assert.ok(listed.includes(fact), `${name}: ${fact}`);
+    }
+  });
+});
