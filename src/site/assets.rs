@@ -3,8 +3,9 @@
 use super::Files;
 
 /// Path and content.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("assets/site.css", include_str!("assets/site.css")),
+    ("assets/icon.svg", include_str!("assets/icon.svg")),
     ("assets/site.js", include_str!("assets/site.js")),
     ("assets/search.js", include_str!("assets/search.js")),
     ("assets/graph.js", include_str!("assets/graph.js")),

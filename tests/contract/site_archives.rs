@@ -1,7 +1,8 @@
 //! Archives to show as sites: `site_archives WORLD FOLDER`. For the tests in browsers, and for figures.
 //!
 //! WORLD is `hostile` (names and reasons of every kind, and hidden members), `hidden` (everyone is), `empty`, `two`
-//! (several servers), or `NAME:THANKS:MEMBERS:YEARS`. A second time with more thanks adds them to the same archive.
+//! (several servers), or `NAME:THANKS:MEMBERS:YEARS`, with
+//! `:ALL` behind it the first THANKS of so many.
 
 use std::{env, path::Path, sync::Arc};
 
@@ -203,7 +204,7 @@ fn all_hidden(id: GuildId) -> Snapshot {
 }
 
 /// Some members thank and are thanked far more than others, mostly within groups.
-fn large(id: GuildId, thanked: u64, members: u64, years: i64) -> Snapshot {
+fn large(id: GuildId, (thanked, of_all): (u64, u64), members: u64, years: i64) -> Snapshot {
     let mut of = guild(id, "The Large Community");
     let syllables = ["ka", "ri", "no", "ve", "la", "mi", "to", "shu", "ben", "dar"];
     of.members = (0..members)
@@ -212,7 +213,7 @@ fn large(id: GuildId, thanked: u64, members: u64, years: i64) -> Snapshot {
             member(id, number, &format!("{}{} {}{}", part(3), part(9), part(17), part(29)))
         })
         .collect();
-    let step = years * 365 * DAY / i64::try_from(thanked.max(1)).unwrap_or(1);
+    let step = years * 365 * DAY / i64::try_from(of_all.max(1)).unwrap_or(1);
     for number in 0..thanked {
         let skewed = |seed: u64| {
             let share = mixed(seed) % 1_000;
@@ -265,10 +266,12 @@ fn world(name: &str) -> anyhow::Result<Vec<Snapshot>> {
         large_one => {
             let (_, numbers) = large_one.split_once(':').context("no such world")?;
             let numbers: Result<Vec<u64>, _> = numbers.split(':').map(str::parse).collect();
-            let [thanked, members, years] = numbers?[..] else {
-                anyhow::bail!("write large:THANKS:MEMBERS:YEARS");
+            let (thanked, members, years, of) = match numbers?[..] {
+                [thanked, members, years] => (thanked, members, years, thanked),
+                [thanked, members, years, of] => (thanked, members, years, of),
+                _ => anyhow::bail!("write NAME:THANKS:MEMBERS:YEARS"),
             };
-            vec![large(GUILD, thanked, members, i64::try_from(years)?)]
+            vec![large(GUILD, (thanked, of), members, i64::try_from(years)?)]
         }
     })
 }

@@ -23,7 +23,7 @@ use crate::{
 
 /// What a page may load: its own style sheet and scripts, which browsers allow even in files. The only place where a
 /// script may name another one checks its name (see `assets/site.js`).
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
                       require-trusted-types-for 'script'; trusted-types propsbot";
 
 /// What all pages have around their content.
