@@ -12,8 +12,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
     app::{
-        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, PluginOrder, QueryOrder, SiteOrder,
-        StoreCommand,
+        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, PluginOrder, QueryOrder,
+        SiteOrder, StoreCommand,
     },
     config::{Config, Environment, Needs},
 };
@@ -454,9 +454,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             stop_on_signal(&stop)?;
             app::tables(&config, &from, &out, &stop).await
         }
-        Command::Site { from, order } => {
-            app::site(&configured(Needs::Local)?, &from, &order).await
-        }
+        Command::Site { from, order } => app::site(&configured(Needs::Local)?, &from, &order).await,
         Command::Restore { from } => app::restore(&configured(Needs::Local)?, &from).await,
         Command::Compact => app::compact(&configured(Needs::Local)?).await,
         Command::Forget { user, guild } => on_store(StoreCommand::Forget { user, guild }).await,

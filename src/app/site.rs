@@ -54,7 +54,11 @@ pub struct SiteOrder {
 }
 
 /// Brings a site up to date with an archive.
-pub async fn site(config: &Config, from: &ArchiveSpec, order: &SiteOrder) -> Result<Vec<String>, Error> {
+pub async fn site(
+    config: &Config,
+    from: &ArchiveSpec,
+    order: &SiteOrder,
+) -> Result<Vec<String>, Error> {
     let out = &order.out;
     let overlaps = out.overlaps(from);
     if overlaps.tried(|| format!("could not look at {out}"))? {
@@ -69,7 +73,10 @@ pub async fn site(config: &Config, from: &ArchiveSpec, order: &SiteOrder) -> Res
     let (_, files) = render(communities, cred).await?;
     let written = out.write(files, &config.access, &config.network).await;
     let written = written.tried(|| format!("could not write the site to {out}"))?;
-    let mut lines = vec![format!("the site in {out} is up to date: {}", told(&written))];
+    let mut lines = vec![format!(
+        "the site in {out} is up to date: {}",
+        told(&written)
+    )];
     if let SiteSpec::Folder(folder) = out {
         let index = std::path::absolute(folder.join("index.html"))?;
         lines.push(format!("open {} in a browser", index.display()));
@@ -87,9 +94,15 @@ fn cred(order: &SiteOrder) -> anyhow::Result<Option<Cred>> {
         (None, Some(instance)) => instance.join(VIEW),
         (None, None) => return Ok(None),
     };
-    let read = || format!("could not read cred from {}: run SourceCred's credrank first", path.display());
+    let read = || {
+        format!(
+            "could not read cred from {}: run SourceCred's credrank first",
+            path.display()
+        )
+    };
     let bytes = fs::read(&path).with_context(read)?;
-    let cred = Cred::read(&bytes).with_context(|| format!("could not read cred from {}", path.display()))?;
+    let cred = Cred::read(&bytes)
+        .with_context(|| format!("could not read cred from {}", path.display()))?;
     Ok(Some(cred))
 }
 
@@ -107,7 +120,10 @@ async fn read(archive: &dyn DataArchive, space: Option<&Id>) -> Result<Vec<Commu
 }
 
 /// What a site shows, and its files.
-async fn render(communities: Vec<Community>, cred: Option<Cred>) -> anyhow::Result<(BTreeSet<u64>, Files)> {
+async fn render(
+    communities: Vec<Community>,
+    cred: Option<Cred>,
+) -> anyhow::Result<(BTreeSet<u64>, Files)> {
     let rendering = tokio::task::spawn_blocking(move || {
         let files = propsbot_site::render(&communities, cred.as_ref())?;
         Ok::<_, anyhow::Error>((shown(&communities), files))
@@ -136,20 +152,33 @@ fn told(written: &SiteWritten) -> String {
 
 /// Opens a page in the desktop's browser, and returns whether there is one.
 fn open(page: &Path) -> bool {
-    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
     let mut command = Command::new(program);
-    command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg(page)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.spawn().is_ok()
 }
 
 /// A site that follows an archive; `None` if none is configured.
-pub(super) fn follower(config: &Config, archive: &ArchiveSpec) -> Result<Option<Arc<dyn Follower>>, Error> {
+pub(super) fn follower(
+    config: &Config,
+    archive: &ArchiveSpec,
+) -> Result<Option<Arc<dyn Follower>>, Error> {
     let Some(out) = &config.site else {
         return Ok(None);
     };
     let overlaps = out.overlaps(archive);
     if overlaps.tried(|| format!("could not look at {out}"))? {
-        return Err(Error::Wrong(anyhow!("SITE ({out}) and {archive} share files: choose another place for the site")));
+        return Err(Error::Wrong(anyhow!(
+            "SITE ({out}) and {archive} share files: choose another place for the site"
+        )));
     }
     Ok(Some(Arc::new(FollowingSite {
         archive: archive.clone(),
@@ -176,7 +205,9 @@ impl Follower for FollowingSite {
         let following = stop.run_until_cancelled(self.write()).await;
         let out = &self.out;
         match following {
-            Some(Err(error)) => Err(format!("could not bring the site in {out} up to date: {error}")),
+            Some(Err(error)) => Err(format!(
+                "could not bring the site in {out} up to date: {error}"
+            )),
             Some(Ok(())) | None => Ok(()),
         }
     }
@@ -197,7 +228,11 @@ impl FollowingSite {
         }
         let written = self.out.write(files, &self.access, &self.network).await?;
         if (written.written, written.removed) != (0, 0) {
-            let SiteWritten { written, bytes, removed } = written;
+            let SiteWritten {
+                written,
+                bytes,
+                removed,
+            } = written;
             info!(files = written, bytes, removed, "the site is up to date");
         }
         *last = Some((begun, shown));

@@ -67,10 +67,14 @@ pub enum SiteError {
     #[error(transparent)]
     Place(#[from] ArchiveError),
     /// The place has something else.
-    #[error("{0} has files but no {LIST}, so it is no site of propsbot's: choose an empty place for the site")]
+    #[error(
+        "{0} has files but no {LIST}, so it is no site of propsbot's: choose an empty place for the site"
+    )]
     NotASite(String),
     /// The list can't be read.
-    #[error("{LIST} in {0} is damaged, or another version wrote it: remove the whole site, and it is written again")]
+    #[error(
+        "{LIST} in {0} is damaged, or another version wrote it: remove the whole site, and it is written again"
+    )]
     Damaged(String),
 }
 
@@ -98,7 +102,9 @@ impl List {
         let files = files.iter();
         Self {
             format: FORMAT,
-            files: files.map(|(path, bytes)| (path.clone(), Some(Hash::of(bytes)))).collect(),
+            files: files
+                .map(|(path, bytes)| (path.clone(), Some(Hash::of(bytes))))
+                .collect(),
         }
     }
 
@@ -126,13 +132,18 @@ impl FromStr for SiteSpec {
     type Err = SiteSpecError;
 
     fn from_str(text: &str) -> Result<Self, SiteSpecError> {
-        let is_place = ["dir:", "git:", "github:"].iter().any(|kind| text.starts_with(kind)) || text.contains("://");
+        let is_place = ["dir:", "git:", "github:"]
+            .iter()
+            .any(|kind| text.starts_with(kind))
+            || text.contains("://");
         if !is_place && !text.is_empty() {
             return Ok(Self::Folder(text.into()));
         }
         match text.parse()? {
             ArchiveSpec::Folder(path) => Ok(Self::Folder(path)),
-            ArchiveSpec::Git(place) if place.branch.is_some() && place.prefix.is_empty() => Ok(Self::Git(place)),
+            ArchiveSpec::Git(place) if place.branch.is_some() && place.prefix.is_empty() => {
+                Ok(Self::Git(place))
+            }
             ArchiveSpec::Git(_) => Err(SiteSpecError::NoBranch),
             ArchiveSpec::Bucket(_) | ArchiveSpec::Github(_) => Err(SiteSpecError::Other),
         }
@@ -165,7 +176,12 @@ impl SiteSpec {
     ///
     /// # Errors
     /// The place can't be written, has something else, or is public without leave.
-    pub async fn write(&self, files: SiteFiles, access: &Access, network: &Network) -> Result<SiteWritten, SiteError> {
+    pub async fn write(
+        &self,
+        files: SiteFiles,
+        access: &Access,
+        network: &Network,
+    ) -> Result<SiteWritten, SiteError> {
         match self {
             Self::Folder(root) => {
                 let root = root.clone();
@@ -173,7 +189,8 @@ impl SiteSpec {
                 written.await?
             }
             Self::Git(place) => {
-                let git = GitArchive::new(place.clone(), &access.git, network, access.cache.clone())?;
+                let git =
+                    GitArchive::new(place.clone(), &access.git, network, access.cache.clone())?;
                 git.replace_site(with_list(files)).await
             }
         }
@@ -185,7 +202,9 @@ fn write_folder(root: &Path, files: &SiteFiles) -> Result<SiteWritten, SiteError
     let lock = open_lock(root)?;
     taken(lock.try_lock(), root)?;
     let old = match read_file(&root.join(LIST), LONGEST_LIST)? {
-        Some(bytes) => List::parse(&bytes).ok_or_else(|| SiteError::Damaged(root.display().to_string()))?,
+        Some(bytes) => {
+            List::parse(&bytes).ok_or_else(|| SiteError::Damaged(root.display().to_string()))?
+        }
         None if is_empty(root)? => List::default(),
         None => return Err(SiteError::NotASite(root.display().to_string())),
     };
@@ -198,14 +217,23 @@ fn write_folder(root: &Path, files: &SiteFiles) -> Result<SiteWritten, SiteError
         old.files.get(*path) != new.files.get(*path) || !is_there(path, bytes)
     };
     let changed: Vec<_> = files.iter().filter(changed).collect();
-    let gone: Vec<&String> = old.files.keys().filter(|path| !new.files.contains_key(*path)).collect();
+    let gone: Vec<&String> = old
+        .files
+        .keys()
+        .filter(|path| !new.files.contains_key(*path))
+        .collect();
     let mut done = SiteWritten::default();
     if changed.is_empty() && gone.is_empty() {
         return Ok(done);
     }
     // Whatever comes between, the next time knows all files by their names.
-    let mut either = List { format: FORMAT, files: old.files.clone() };
-    either.files.extend(changed.iter().map(|(path, _)| ((*path).clone(), None)));
+    let mut either = List {
+        format: FORMAT,
+        files: old.files.clone(),
+    };
+    either
+        .files
+        .extend(changed.iter().map(|(path, _)| ((*path).clone(), None)));
     replace(root, LIST, &either.print())?;
     for path in gone {
         remove(root, path)?;
@@ -237,7 +265,8 @@ fn replace(root: &Path, path: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
     let file: io::Result<NamedTempFile> = options.prefix(".new-").tempfile_in(folder);
     let mut file = file.map_err(failed("create a file in", folder))?;
     file.write_all(bytes).map_err(failed("write", &path))?;
-    file.persist(&path).map_err(|error| failed("rename a temporary file to", &path)(error.error))?;
+    file.persist(&path)
+        .map_err(|error| failed("rename a temporary file to", &path)(error.error))?;
     Ok(())
 }
 
@@ -245,10 +274,15 @@ fn replace(root: &Path, path: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
 fn remove(root: &Path, path: &str) -> Result<(), ArchiveError> {
     let path = root.join(path);
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed("remove", &path)(error));
+        }
         _ => {}
     }
-    let folders = path.ancestors().skip(1).take_while(|folder| *folder != root);
+    let folders = path
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| *folder != root);
     for folder in folders {
         if fs::remove_dir(folder).is_err() {
             break;
@@ -262,7 +296,9 @@ mod tests {
     use super::*;
 
     fn files(of: &[(&str, &str)]) -> SiteFiles {
-        of.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
+        of.iter()
+            .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
+            .collect()
     }
 
     #[test]
@@ -270,14 +306,20 @@ mod tests {
         for (text, shown) in [
             ("./site", "./site"),
             ("dir:site", "site"),
-            ("git:https://host/repo.git@pages", "git:https://host/repo.git@pages"),
+            (
+                "git:https://host/repo.git@pages",
+                "git:https://host/repo.git@pages",
+            ),
         ] {
             assert_eq!(text.parse::<SiteSpec>().unwrap().to_string(), shown);
         }
         for (text, says) in [
             ("", "is no archive"),
             ("git:https://host/repo.git", "has a branch of its own"),
-            ("git:https://host/repo.git@pages:docs", "has a branch of its own"),
+            (
+                "git:https://host/repo.git@pages:docs",
+                "has a branch of its own",
+            ),
             ("s3://bucket", "goes to a folder"),
             ("github:owner/repo@pages", "goes to a folder"),
         ] {
@@ -291,7 +333,11 @@ mod tests {
             ("git:https://host/other@pages", false),
             ("dir:pages", false),
         ] {
-            assert_eq!(site.overlaps(&archive.parse().unwrap()).unwrap(), overlaps, "{archive}");
+            assert_eq!(
+                site.overlaps(&archive.parse().unwrap()).unwrap(),
+                overlaps,
+                "{archive}"
+            );
         }
     }
 
@@ -299,7 +345,11 @@ mod tests {
     fn only_what_changed_is_written_and_what_went_is_removed() {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("site");
-        let first = files(&[("index.html", "one"), ("member/1.html", "ana"), ("data/a.js", "a")]);
+        let first = files(&[
+            ("index.html", "one"),
+            ("member/1.html", "ana"),
+            ("data/a.js", "a"),
+        ]);
         let done = write_folder(&root, &first).unwrap();
         assert_eq!((done.written, done.removed), (3, 0));
         assert_eq!(write_folder(&root, &first).unwrap(), SiteWritten::default());
@@ -321,7 +371,11 @@ mod tests {
         fs::write(home.path().join("thesis.txt"), "precious").unwrap();
         let refused = write_folder(home.path(), &files(&[("index.html", "")])).unwrap_err();
         assert!(matches!(refused, SiteError::NotASite(_)), "{refused}");
-        for list in ["", r#"{"format":1,"files":{"../thesis.txt":null}}"#, r#"{"format":2,"files":{}}"#] {
+        for list in [
+            "",
+            r#"{"format":1,"files":{"../thesis.txt":null}}"#,
+            r#"{"format":2,"files":{}}"#,
+        ] {
             fs::write(home.path().join(LIST), list).unwrap();
             let refused = write_folder(home.path(), &SiteFiles::new()).unwrap_err();
             assert!(matches!(refused, SiteError::Damaged(_)), "{refused}");

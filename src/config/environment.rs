@@ -340,9 +340,13 @@ impl Folders<'_> {
         let site = value(of_file, own, SITE, None);
         let is_path = |site: &String| !site.contains("://") && !site.starts_with("git:");
         if let Some(site) = site.as_ref().filter(|site| is_path(site)) {
-            let path = within(self.file, Path::new(site.strip_prefix("dir:").unwrap_or(site)));
+            let path = within(
+                self.file,
+                Path::new(site.strip_prefix("dir:").unwrap_or(site)),
+            );
             of_file.insert(SITE.to_owned(), format!("dir:{}", path.display()));
-        } else if let Some(place) = site.and_then(|site| Some(site.strip_prefix("git:")?.to_owned()))
+        } else if let Some(place) =
+            site.and_then(|site| Some(site.strip_prefix("git:")?.to_owned()))
             && place.starts_with('.')
         {
             let path = within(self.file, Path::new(&place));

@@ -26,7 +26,11 @@ pub(crate) fn month_of(time: Millis) -> i32 {
 
 /// A month as `2026-03`.
 pub(crate) fn month_text(month: i32) -> String {
-    format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+    format!(
+        "{:04}-{:02}",
+        month.div_euclid(12),
+        month.rem_euclid(12) + 1
+    )
 }
 
 /// The first millisecond of a month.

@@ -45,7 +45,11 @@ pub(crate) struct Series {
 
 /// A whole number with separators; otherwise with one digit behind the point.
 pub(crate) fn number(value: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, and none is negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it saturates, and none is negative"
+    )]
     let tenths = (value * 10.0).round() as u64;
     let (whole, tenth) = (tenths / 10, tenths % 10);
     let digits = whole.to_string();
@@ -64,7 +68,11 @@ pub(crate) fn number(value: f64) -> String {
 
 impl Chart {
     /// A chart of series, each with a number for each bucket.
-    pub(crate) fn new(title: String, buckets: &Buckets, series: &[(&'static str, &'static str, Vec<f64>)]) -> Self {
+    pub(crate) fn new(
+        title: String,
+        buckets: &Buckets,
+        series: &[(&'static str, &'static str, Vec<f64>)],
+    ) -> Self {
         let values = series.iter().flat_map(|(_, _, values)| values);
         let top = values.copied().fold(0.0, f64::max);
         #[expect(clippy::cast_precision_loss, reason = "there are few")]
@@ -80,20 +88,30 @@ impl Chart {
                 #[expect(clippy::cast_precision_loss, reason = "there are few")]
                 let x = left + slot * index as f64;
                 let height = (value / top * HEIGHT).max(1.0);
-                let _ = write!(path, "M{x:.1} {HEIGHT}v-{height:.1}h{column:.1}v{height:.1}");
+                let _ = write!(
+                    path,
+                    "M{x:.1} {HEIGHT}v-{height:.1}h{column:.1}v{height:.1}"
+                );
             }
             drawn.push(Series { name, class, path });
         }
-        let rows = (0..buckets.count).filter(|index| series.iter().any(|(_, _, values)| values[*index] > 0.0));
+        let rows = (0..buckets.count)
+            .filter(|index| series.iter().any(|(_, _, values)| values[*index] > 0.0));
         let rows = rows.map(|index| {
             let numbers = series.iter().map(|(_, _, values)| number(values[index]));
             [buckets.label(index)].into_iter().chain(numbers).collect()
         });
-        let totals = series.iter().map(|(name, _, values)| format!("{} {}", number(values.iter().sum()), name.to_lowercase()));
+        let totals = series.iter().map(|(name, _, values)| {
+            format!("{} {}", number(values.iter().sum()), name.to_lowercase())
+        });
         let totals: Vec<String> = totals.collect();
         let last = buckets.label(buckets.count - 1);
         Self {
-            sentence: format!("{title}, {} to {last}: {}. The table below has the numbers.", buckets.label(0), totals.join(", ")),
+            sentence: format!(
+                "{title}, {} to {last}: {}. The table below has the numbers.",
+                buckets.label(0),
+                totals.join(", ")
+            ),
             title,
             top: number(top),
             ticks: ticks(buckets),
@@ -143,11 +161,24 @@ mod tests {
         let chart = Chart::new(
             "Thanks".to_owned(),
             &buckets,
-            &[("Received", "received", vec![4.0, 0.0, 1.0, 0.0]), ("Given", "given", vec![0.0, 0.0, 2.0, 0.0])],
+            &[
+                ("Received", "received", vec![4.0, 0.0, 1.0, 0.0]),
+                ("Given", "given", vec![0.0, 0.0, 2.0, 0.0]),
+            ],
         );
         assert_eq!(chart.series[0].path.matches('M').count(), 2);
-        assert!(chart.series[0].path.starts_with("M21.6 120v-120.0h68.4v120.0M"), "{}", chart.series[0].path);
+        assert!(
+            chart.series[0]
+                .path
+                .starts_with("M21.6 120v-120.0h68.4v120.0M"),
+            "{}",
+            chart.series[0].path
+        );
         assert_eq!(chart.rows, [["2000-01", "4", "0"], ["2000-03", "1", "2"]]);
-        assert!(chart.sentence.contains("5 received, 2 given"), "{}", chart.sentence);
+        assert!(
+            chart.sentence.contains("5 received, 2 given"),
+            "{}",
+            chart.sentence
+        );
     }
 }

@@ -104,14 +104,16 @@ impl Community {
             members: known.iter().map(shown_row).collect(),
             ..Snapshot::default()
         };
-        let is_hidden = |member: &&NamedMemberRow| {
-            !member.named && !member.row.user_id.is_anonymous()
-        };
+        let is_hidden =
+            |member: &&NamedMemberRow| !member.named && !member.row.user_id.is_anonymous();
         let hidden = known.iter().filter(is_hidden).count();
         let members = members(known);
         let uncounted = thanks.iter().filter(|row| !row.counted).count();
         Ok(Self {
-            id: guild.map_or_else(|| manifest.space.as_str().parse().unwrap_or_default(), |guild| guild.id),
+            id: guild.map_or_else(
+                || manifest.space.as_str().parse().unwrap_or_default(),
+                |guild| guild.id,
+            ),
             name: name(&manifest.name, &manifest.space),
             generation: manifest.generation,
             hash,
@@ -129,12 +131,17 @@ impl Community {
 
     /// Everything that the pages say of somebody: names, and thanks.
     pub fn facts(&self) -> impl Iterator<Item = Fact<'_>> {
-        let names = self.members.iter().map(|member| (member.id.0, Vec::new(), member.name.as_str()));
+        let names = self
+            .members
+            .iter()
+            .map(|member| (member.id.0, Vec::new(), member.name.as_str()));
         let id = |member: Option<usize>| member.map_or(0, |member| self.members[member].id.0);
         let thanks = self.thanks.iter().filter(|thanks| thanks.is_shown());
         names.chain(thanks.map(move |thanks| {
             let receivers = thanks.receivers.iter().map(|receiver| id(*receiver));
-            let about = [thanks.at.0.unsigned_abs(), id(thanks.giver)].into_iter().chain(receivers);
+            let about = [thanks.at.0.unsigned_abs(), id(thanks.giver)]
+                .into_iter()
+                .chain(receivers);
             (self.id.0, about.collect(), thanks.reason.as_str())
         }))
     }
@@ -162,7 +169,14 @@ fn shown_row(member: &NamedMemberRow) -> MemberRow {
 fn name(name: &str, id: &impl ToString) -> String {
     let name: String = one_line(name).chars().take(NAME).collect();
     // A name of invisible letters would be a link that nobody sees.
-    let is_seen = name.chars().any(|letter| letter.is_alphanumeric() || letter.is_ascii_punctuation() || (u32::from(letter) > 0x2190 && letter != '\u{2800}' && letter != '\u{3164}' && letter != '\u{ffa0}'));
+    let is_seen = name.chars().any(|letter| {
+        letter.is_alphanumeric()
+            || letter.is_ascii_punctuation()
+            || (u32::from(letter) > 0x2190
+                && letter != '\u{2800}'
+                && letter != '\u{3164}'
+                && letter != '\u{ffa0}')
+    });
     if is_seen { name } else { id.to_string() }
 }
 
@@ -208,12 +222,17 @@ fn counted(rows: &[ThanksRow], members: &[Member], names: &Snapshot) -> Vec<Than
 /// The text without the mentions that it begins with: they are the receivers, which pages show anyway.
 fn without_greeting(text: &str) -> &str {
     let mut rest = text.trim_start();
-    while let Some((inside, after)) = rest.strip_prefix("<@").and_then(|from| from.split_once('>')) {
+    while let Some((inside, after)) = rest
+        .strip_prefix("<@")
+        .and_then(|from| from.split_once('>'))
+    {
         let id = inside.strip_prefix('!').unwrap_or(inside);
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
             break;
         }
-        rest = after.trim_start_matches(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ':' | ';'));
+        rest = after.trim_start_matches(|letter: char| {
+            letter.is_whitespace() || matches!(letter, ',' | ':' | ';')
+        });
     }
     rest
 }
@@ -229,7 +248,13 @@ fn reason(text: &str, channels: &BTreeMap<ChannelId, &str>) -> String {
         match id {
             Some((id, after)) => {
                 named.push('#');
-                named.push_str(channels.get(&id).copied().filter(|name| !name.is_empty()).unwrap_or("channel"));
+                named.push_str(
+                    channels
+                        .get(&id)
+                        .copied()
+                        .filter(|name| !name.is_empty())
+                        .unwrap_or("channel"),
+                );
                 rest = after;
             }
             None => {
@@ -254,14 +279,18 @@ fn covered(rows: Vec<ChannelRow>, coverage: Vec<CoverageRow>) -> Vec<Channel> {
         of.push((row.after, row.until));
     }
     let mut of = |id: ChannelId| times.remove(&id.to_string()).unwrap_or_default();
-    let (threads, mut channels): (Vec<_>, Vec<_>) = rows.into_iter().partition(ChannelRow::is_thread);
+    let (threads, mut channels): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(ChannelRow::is_thread);
     channels.retain(|row| row.kind != propsbot_model::ChannelKind::CATEGORY);
     channels.sort_by_key(|row| (row.deleted_at.is_some(), row.position, row.id));
     let mut below: BTreeMap<ChannelId, Vec<_>> = BTreeMap::new();
     for thread in threads {
         if let Some(parent) = thread.parent_id {
             let covered = of(thread.id);
-            below.entry(parent).or_default().push((thread.id.created_at(), covered));
+            below
+                .entry(parent)
+                .or_default()
+                .push((thread.id.created_at(), covered));
         }
     }
     let channels = channels.into_iter().map(|row| Channel {
@@ -294,7 +323,10 @@ mod tests {
     #[test]
     fn reasons_name_channels_and_end() {
         let channels = [(ChannelId(5), "docs"), (ChannelId(6), "")].into();
-        assert_eq!(reason(" see <#5>, <#6> and <#x> \u{202e}", &channels), "see #docs, #channel and <#x> ");
+        assert_eq!(
+            reason(" see <#5>, <#6> and <#x> \u{202e}", &channels),
+            "see #docs, #channel and <#x> "
+        );
         let long = reason(&"é".repeat(REASON + 1), &channels);
         assert_eq!(long.chars().count(), REASON + 1);
         assert!(long.ends_with("é…"));
@@ -302,7 +334,15 @@ mod tests {
 
     #[test]
     fn a_name_that_nobody_sees_is_an_id() {
-        for (given, shown) in [("Ana", "Ana"), ("\u{200b}\u{2060}", "7"), ("\u{2800}", "7"), ("🎉", "🎉"), ("漢", "漢"), ("", "7"), ("a\nb\u{202e}", "a b")] {
+        for (given, shown) in [
+            ("Ana", "Ana"),
+            ("\u{200b}\u{2060}", "7"),
+            ("\u{2800}", "7"),
+            ("🎉", "🎉"),
+            ("漢", "漢"),
+            ("", "7"),
+            ("a\nb\u{202e}", "a b"),
+        ] {
             assert_eq!(name(given, &7), shown, "{given:?}");
         }
     }

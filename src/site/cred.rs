@@ -75,7 +75,9 @@ impl Cred {
         let is_json = bytes.trim_ascii_start().starts_with(b"{");
         let mut unpacked = Vec::new();
         if !is_json {
-            let read = ZlibDecoder::new(bytes).take(LONGEST).read_to_end(&mut unpacked);
+            let read = ZlibDecoder::new(bytes)
+                .take(LONGEST)
+                .read_to_end(&mut unpacked);
             read.map_err(CredError::Packed)?;
         }
         let json = if is_json { bytes } else { &unpacked };
@@ -119,7 +121,9 @@ mod tests {
     use super::*;
 
     fn view(cred: &str) -> String {
-        let address = |id: u64| format!("N\\u0000sourcecred\\u0000discord\\u0000MEMBER\\u0000user\\u0000{id}\\u0000");
+        let address = |id: u64| {
+            format!("N\\u0000sourcecred\\u0000discord\\u0000MEMBER\\u0000user\\u0000{id}\\u0000")
+        };
         format!(
             r#"{{"participants":[{{"active":true,"cred":3,"credPerInterval":{cred},"identity":{{"aliases":[
             {{"address":"N\u0000sourcecred\u0000github\u0000USER\u0000ana\u0000","description":""}},

@@ -116,11 +116,17 @@ impl Grid {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "it saturates, and is clamped")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it saturates, and is clamped"
+    )]
     fn column_and_row(&self, place: Place) -> (i64, i64) {
         let column = ((place.0 - self.origin.0) / self.cell) as i64;
         let row = ((place.1 - self.origin.1) / self.cell) as i64;
-        (column.clamp(0, self.columns - 1), row.clamp(0, self.rows - 1))
+        (
+            column.clamp(0, self.columns - 1),
+            row.clamp(0, self.rows - 1),
+        )
     }
 
     fn cell_of(&self, column: i64, row: i64) -> usize {
@@ -198,7 +204,9 @@ mod tests {
         let places = layout(24, &links);
         assert_eq!(places, layout(24, &links));
         let mean = |pairs: &mut dyn Iterator<Item = (usize, usize)>| {
-            let distances: Vec<f64> = pairs.map(|(one, other)| distance(places[one], places[other])).collect();
+            let distances: Vec<f64> = pairs
+                .map(|(one, other)| distance(places[one], places[other]))
+                .collect();
             #[expect(clippy::cast_precision_loss, reason = "there are few")]
             let count = distances.len() as f64;
             distances.iter().sum::<f64>() / count
@@ -214,7 +222,10 @@ mod tests {
             let places = layout(nodes, &[]);
             assert_eq!(places.len(), nodes);
             for (x, y) in places {
-                assert!((0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y), "{x} {y}");
+                assert!(
+                    (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y),
+                    "{x} {y}"
+                );
             }
         }
     }

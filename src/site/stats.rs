@@ -62,7 +62,9 @@ impl<'a> Stats<'a> {
         let members = community.members.iter();
         let mut of: Vec<OfMember<'a>> = members
             .map(|member| OfMember {
-                cred: cred.and_then(|cred| cred.members.get(&member.id)).map(Vec::as_slice),
+                cred: cred
+                    .and_then(|cred| cred.members.get(&member.id))
+                    .map(Vec::as_slice),
                 ..OfMember::default()
             })
             .collect();
@@ -93,7 +95,13 @@ impl<'a> Stats<'a> {
     /// Who has the most cred of the weeks that begin at a time or later.
     pub(crate) fn most_cred(&self, cred: &Cred, since: Millis) -> Vec<Ranked> {
         let before = cred.weeks.partition_point(|week| *week < since);
-        self.ranked(|of| of.cred.and_then(|cred| cred.get(before..)).unwrap_or_default().iter().sum())
+        self.ranked(|of| {
+            of.cred
+                .and_then(|cred| cred.get(before..))
+                .unwrap_or_default()
+                .iter()
+                .sum()
+        })
     }
 
     fn ranked(&self, count: impl Fn(&OfMember<'a>) -> f64) -> Vec<Ranked> {

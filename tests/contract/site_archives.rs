@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use propsbot_archive::{Covered, ExportPart, ExportRequest, ExportSpace, Id, export};
 use propsbot_backends::FolderArchive;
 use propsbot_model::{
-    AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind, Millis, Tier, UserId,
+    AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind, Millis,
+    Tier, UserId,
 };
 use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow, SCHEMA, Snapshot};
 
@@ -67,12 +68,26 @@ fn member(guild: GuildId, number: u64, name: &str) -> MemberRow {
 
 /// As the redactor leaves them.
 fn hidden(guild: GuildId, number: u64, tier: Tier) -> MemberRow {
-    let username = if tier == Tier::Everything { String::new() } else { format!("member-{number:05x}") };
-    MemberRow { user_id: member_id(number), username, privacy: Some(tier), ..MemberRow::nameless(guild) }
+    let username = if tier == Tier::Everything {
+        String::new()
+    } else {
+        format!("member-{number:05x}")
+    };
+    MemberRow {
+        user_id: member_id(number),
+        username,
+        privacy: Some(tier),
+        ..MemberRow::nameless(guild)
+    }
 }
 
 fn nobody(guild: GuildId) -> MemberRow {
-    MemberRow { user_id: UserId::nobody(1), privacy: Some(Tier::Everything), member: true, ..MemberRow::nameless(guild) }
+    MemberRow {
+        user_id: UserId::nobody(1),
+        privacy: Some(Tier::Everything),
+        member: true,
+        ..MemberRow::nameless(guild)
+    }
 }
 
 fn channel(guild: GuildId, id: ChannelId, name: &str) -> ChannelRow {
@@ -93,10 +108,24 @@ fn channel(guild: GuildId, id: ChannelId, name: &str) -> ChannelRow {
     }
 }
 
-fn thanks(guild: GuildId, at: Millis, number: u64, giver: UserId, receivers: &[UserId], reason: &str) -> MessageRow {
-    let mentions = receivers.iter().map(|user| Mention { user_id: *user, count: 1 });
+fn thanks(
+    guild: GuildId,
+    at: Millis,
+    number: u64,
+    giver: UserId,
+    receivers: &[UserId],
+    reason: &str,
+) -> MessageRow {
+    let mentions = receivers.iter().map(|user| Mention {
+        user_id: *user,
+        count: 1,
+    });
     let named: Vec<String> = receivers.iter().map(|user| format!("<@{user}>")).collect();
-    let content = if reason.is_empty() { String::new() } else { format!("{} {reason}", named.join(" ")) };
+    let content = if reason.is_empty() {
+        String::new()
+    } else {
+        format!("{} {reason}", named.join(" "))
+    };
     MessageRow {
         guild_id: guild,
         channel_id: PROPS,
@@ -150,7 +179,11 @@ fn guild(id: GuildId, name: &str) -> Snapshot {
 fn hostile(id: GuildId) -> Snapshot {
     let mut of = guild(id, "Friends & <em>Family</em>");
     let shown = NAMES.len() as u64;
-    of.members = NAMES.iter().zip(0..).map(|(name, number)| member(id, number, name)).collect();
+    of.members = NAMES
+        .iter()
+        .zip(0..)
+        .map(|(name, number)| member(id, number, name))
+        .collect();
     of.members.push(hidden(id, shown, Tier::Identity));
     of.members.push(hidden(id, shown + 1, Tier::Everything));
     of.members.push(nobody(id));
@@ -166,38 +199,62 @@ fn hostile(id: GuildId) -> Snapshot {
             let more = [member_id(receiver), member_id((receiver + 3) % shown)];
             let receivers = &more[..if number % 5 == 0 { 2 } else { 1 }];
             let row = thanks(id, at, number, member_id(giver), receivers, reason);
-            of.reactions.extend((0..number % 3).map(|reactor| ReactionRow {
-                guild_id: id,
-                channel_id: row.channel_id,
-                message_id: row.id,
-                user_id: member_id(reactor),
-                emoji_id: None,
-                emoji: Some("👍".to_owned()),
-                burst: false,
-                added_at: Some(row.id.created_at()),
-                added_by: Some(Evidence::Gateway),
-                removed_at: None,
-                removed_by: None,
-            }));
+            of.reactions
+                .extend((0..number % 3).map(|reactor| ReactionRow {
+                    guild_id: id,
+                    channel_id: row.channel_id,
+                    message_id: row.id,
+                    user_id: member_id(reactor),
+                    emoji_id: None,
+                    emoji: Some("👍".to_owned()),
+                    burst: false,
+                    added_at: Some(row.id.created_at()),
+                    added_by: Some(Evidence::Gateway),
+                    removed_at: None,
+                    removed_by: None,
+                }));
             of.messages.push(row);
         }
     }
     let at = |days: i64| Millis(NOW.0 - days * DAY);
     of.messages.extend([
-        thanks(id, at(3), 1, member_id(0), &[member_id(shown)], "the secret santa"),
+        thanks(
+            id,
+            at(3),
+            1,
+            member_id(0),
+            &[member_id(shown)],
+            "the secret santa",
+        ),
         thanks(id, at(2), 2, member_id(shown), &[member_id(0)], ""),
         thanks(id, at(1), 3, UserId::nobody(1), &[member_id(1)], ""),
-        thanks(id, at(1), 4, member_id(2), &[UserId::nobody(1), member_id(0)], "moving the server"),
+        thanks(
+            id,
+            at(1),
+            4,
+            member_id(2),
+            &[UserId::nobody(1), member_id(0)],
+            "moving the server",
+        ),
     ]);
     of
 }
 
 fn all_hidden(id: GuildId) -> Snapshot {
     let mut of = guild(id, "The Quiet Ones");
-    of.members = (0..5).map(|number| hidden(id, number, Tier::Identity)).collect();
+    of.members = (0..5)
+        .map(|number| hidden(id, number, Tier::Identity))
+        .collect();
     let given = (0..30).map(|number| {
         let at = Millis(NOW.0 - i64::try_from(number).unwrap_or_default() * 11 * DAY);
-        thanks(id, at, number, member_id(number % 5), &[member_id((number + 1) % 5)], "")
+        thanks(
+            id,
+            at,
+            number,
+            member_id(number % 5),
+            &[member_id((number + 1) % 5)],
+            "",
+        )
     });
     of.messages = given.collect();
     of
@@ -206,11 +263,19 @@ fn all_hidden(id: GuildId) -> Snapshot {
 /// Some members thank and are thanked far more than others, mostly within groups.
 fn large(id: GuildId, (thanked, of_all): (u64, u64), members: u64, years: i64) -> Snapshot {
     let mut of = guild(id, "The Large Community");
-    let syllables = ["ka", "ri", "no", "ve", "la", "mi", "to", "shu", "ben", "dar"];
+    let syllables = [
+        "ka", "ri", "no", "ve", "la", "mi", "to", "shu", "ben", "dar",
+    ];
     of.members = (0..members)
         .map(|number| {
-            let part = |shift: u64| syllables[usize::try_from(mixed(number + 1) >> shift).unwrap_or_default() % 10];
-            member(id, number, &format!("{}{} {}{}", part(3), part(9), part(17), part(29)))
+            let part = |shift: u64| {
+                syllables[usize::try_from(mixed(number + 1) >> shift).unwrap_or_default() % 10]
+            };
+            member(
+                id,
+                number,
+                &format!("{}{} {}{}", part(3), part(9), part(17), part(29)),
+            )
         })
         .collect();
     let step = years * 365 * DAY / i64::try_from(of_all.max(1)).unwrap_or(1);
@@ -221,13 +286,25 @@ fn large(id: GuildId, (thanked, of_all): (u64, u64), members: u64, years: i64) -
         };
         let giver = skewed(number * 3 + 1);
         let near = (giver / 40 * 40 + mixed(number * 3 + 2) % 40) % members;
-        let receiver = if number % 4 > 0 { near } else { skewed(number * 3 + 3) };
+        let receiver = if number % 4 > 0 {
+            near
+        } else {
+            skewed(number * 3 + 3)
+        };
         if giver == receiver {
             continue;
         }
-        let at = Millis(NOW.0 - years * 365 * DAY + i64::try_from(number).unwrap_or_default() * step);
+        let at =
+            Millis(NOW.0 - years * 365 * DAY + i64::try_from(number).unwrap_or_default() * step);
         let reason = REASONS[usize::try_from(mixed(number) % 10).unwrap_or_default()];
-        of.messages.push(thanks(id, at, number, member_id(giver), &[member_id(receiver)], &format!("{reason} {number}")));
+        of.messages.push(thanks(
+            id,
+            at,
+            number,
+            member_id(giver),
+            &[member_id(receiver)],
+            &format!("{reason} {number}"),
+        ));
     }
     of
 }
@@ -235,8 +312,14 @@ fn large(id: GuildId, (thanked, of_all): (u64, u64), members: u64, years: i64) -
 fn space(of: &Snapshot) -> ExportSpace {
     let row = &of.guilds[0];
     let covered = |number: usize, id: ChannelId| match number {
-        0 => vec![Covered { after: Millis(0), to: NOW }],
-        1 => vec![Covered { after: Millis(id.created_at().0 + 100 * DAY), to: Millis(NOW.0 - 400 * DAY) }],
+        0 => vec![Covered {
+            after: Millis(0),
+            to: NOW,
+        }],
+        1 => vec![Covered {
+            after: Millis(id.created_at().0 + 100 * DAY),
+            to: Millis(NOW.0 - 400 * DAY),
+        }],
         _ => Vec::new(),
     };
     let channels = of.channels.iter().enumerate();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, anyhow, ensure};
 use propsbot::{
-    app::{self, CredOrder, GraphOrder, PluginOrder},
+    app::{self, CredOrder, GraphOrder, PluginOrder, SiteOrder},
     config::{Config, LogConfig, LogFormat, Needs},
 };
 use propsbot_archive::Depth;
@@ -137,6 +137,21 @@ async fn main() -> anyhow::Result<()> {
     // What a change of weights moves: the last command below.
     let weights = json!({ "reaction": 10 });
     fs::write(folder.join("weights.json"), weights.to_string())?;
+
+    say("\n7. `propsbot site`: web pages of it, for which you need no server.");
+    let site = SiteOrder {
+        out: folder.join("site").display().to_string().parse()?,
+        space: None,
+        cred: Some(folder.join("cred/credGrainView")),
+        instance: None,
+        open: std::env::args().any(|argument| argument == "--open"),
+    };
+    for line in app::site(&config, &config.archive, &site)
+        .await
+        .map_err(failed)?
+    {
+        say(&format!("   {line}"));
+    }
     say(&farewell());
     Ok(())
 }
@@ -259,6 +274,7 @@ Everything is in ./{FOLDER}:
    archive           what it exports: FORMAT.md in it says how to read it
    graph             the files that SourceCred reads
    cred              everyone's cred, as SourceCred writes it
+   site              pages to look at: open index.html, or run `cargo demo --open`
    leaderboard.png   what members see
 
 What to try next. First build the program, from what the demo is built of:

@@ -41,6 +41,7 @@ mod restore;
 mod scrub;
 mod secrets;
 mod shards;
+mod site;
 mod store;
 mod strangers;
 mod sync;

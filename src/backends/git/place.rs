@@ -110,7 +110,10 @@ impl GitPlace {
         let name = |place: &Self| {
             let remote = place.remote();
             let remote = remote.trim_end_matches('/');
-            remote.strip_suffix(".git").unwrap_or(remote).to_ascii_lowercase()
+            remote
+                .strip_suffix(".git")
+                .unwrap_or(remote)
+                .to_ascii_lowercase()
         };
         name(self) == name(other) && self.branch == other.branch
     }

@@ -63,8 +63,14 @@ impl State {
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let community = writer.community;
     let until = community.known_until.unwrap_or(community.created_at);
-    let there = community.channels.iter().filter(|channel| channel.created_at < until);
-    let first = there.map(|channel| channel.created_at).min().unwrap_or(until);
+    let there = community
+        .channels
+        .iter()
+        .filter(|channel| channel.created_at < until);
+    let first = there
+        .map(|channel| channel.created_at)
+        .min()
+        .unwrap_or(until);
     let buckets = Buckets::over(month_of(first), month_of(until), COLUMNS);
     let channels = community.channels.iter().map(|channel| Line {
         name: &channel.name,
@@ -73,31 +79,40 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             0 => String::new(),
             count => counted(count, "thread", "threads"),
         },
-        cells: (0..buckets.count).map(|index| state(channel, buckets.bounds(index), until)).collect(),
+        cells: (0..buckets.count)
+            .map(|index| state(channel, buckets.bounds(index), until))
+            .collect(),
     });
     let page = Coverage {
         frame: writer.frame("coverage", "Coverage"),
         until: community.known_until.map(Stamp),
         unit: buckets.unit(),
-        columns: (0..buckets.count).map(|index| buckets.label(index)).collect(),
+        columns: (0..buckets.count)
+            .map(|index| buckets.label(index))
+            .collect(),
         channels: channels.collect(),
-        excluded: (community.excluded > 0).then(|| counted(community.excluded, "excluded channel", "excluded channels")),
+        excluded: (community.excluded > 0)
+            .then(|| counted(community.excluded, "excluded channel", "excluded channels")),
     };
     writer.page("coverage.html", &page)
 }
 
 /// What is known from one time to another, the latter excluded.
 fn state(channel: &Channel, (from, to): (Millis, Millis), until: Millis) -> State {
-    let end = channel.deleted_at.map_or(until, |deleted| deleted.min(until));
+    let end = channel
+        .deleted_at
+        .map_or(until, |deleted| deleted.min(until));
     let to = Millis(to.0.min(end.0.saturating_add(1)));
     let own = of_times(&channel.covered, channel.created_at, (from, to));
     let threads = channel.threads.iter();
     let threads = threads.map(|(created, covered)| of_times(covered, *created, (from, to)));
-    threads.filter(|state| *state != State::None).fold(own, |all, state| match (all, state) {
-        (State::None, _) => State::None,
-        (all, state) if all == state => all,
-        _ => State::Partly,
-    })
+    threads
+        .filter(|state| *state != State::None)
+        .fold(own, |all, state| match (all, state) {
+            (State::None, _) => State::None,
+            (all, state) if all == state => all,
+            _ => State::Partly,
+        })
 }
 
 /// What these times, each without its first millisecond, cover of a stretch.
@@ -125,7 +140,12 @@ mod tests {
     #[test]
     fn a_stretch_is_known_if_all_of_it_is_covered() {
         let channel = |covered: &[(i64, i64)], thread: &[(i64, i64)]| {
-            let times = |times: &[(i64, i64)]| times.iter().map(|(after, until)| (Millis(*after), Millis(*until))).collect();
+            let times = |times: &[(i64, i64)]| {
+                times
+                    .iter()
+                    .map(|(after, until)| (Millis(*after), Millis(*until)))
+                    .collect()
+            };
             Channel {
                 name: String::new(),
                 created_at: Millis(100),
@@ -146,7 +166,11 @@ mod tests {
             (&[], &[], (100, 200), State::Unknown),
             (all, all, (1_001, 1_200), State::None),
         ] {
-            let state = state(&channel(covered, thread), (Millis(from), Millis(to)), Millis(1_000));
+            let state = state(
+                &channel(covered, thread),
+                (Millis(from), Millis(to)),
+                Millis(1_000),
+            );
             assert_eq!(state, expected, "{covered:?} {thread:?} {from} {to}");
         }
     }

@@ -70,14 +70,22 @@ fn on_picture((x, y): (f64, f64)) -> (i64, i64) {
 
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let stats = &writer.stats;
-    let mut shown: Vec<usize> = stats.pairs.keys().flat_map(|(giver, receiver)| [*giver, *receiver]).collect();
+    let mut shown: Vec<usize> = stats
+        .pairs
+        .keys()
+        .flat_map(|(giver, receiver)| [*giver, *receiver])
+        .collect();
     shown.sort_unstable();
     shown.dedup();
     let total = shown.len();
     let thanks = |member: usize| stats.of[member].received.len() + stats.of[member].given.len();
     shown.sort_by_key(|member| (Reverse(thanks(*member)), *member));
     let others = shown.split_off(shown.len().min(MEMBERS)).len();
-    let number: BTreeMap<usize, usize> = shown.iter().enumerate().map(|(number, member)| (*member, number)).collect();
+    let number: BTreeMap<usize, usize> = shown
+        .iter()
+        .enumerate()
+        .map(|(number, member)| (*member, number))
+        .collect();
     let nodes = shown.len() + usize::from(others > 0);
 
     // Both directions together; whoever isn't drawn is the last node.
@@ -89,8 +97,14 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             *links.entry((one.min(other), one.max(other))).or_default() += count;
         }
     }
-    let weighted: Vec<_> = links.iter().map(|((one, other), count)| (*one, *other, f64::from(*count).sqrt())).collect();
-    let places: Vec<_> = layout(nodes, &weighted).into_iter().map(on_picture).collect();
+    let weighted: Vec<_> = links
+        .iter()
+        .map(|((one, other), count)| (*one, *other, f64::from(*count).sqrt()))
+        .collect();
+    let places: Vec<_> = layout(nodes, &weighted)
+        .into_iter()
+        .map(on_picture)
+        .collect();
 
     let mut strongest: Vec<_> = links.iter().collect();
     strongest.sort_by_key(|(pair, count)| (Reverse(**count), **pair));
@@ -99,13 +113,23 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let top = strongest.first().map_or(1, |(_, count)| **count);
     let mut paths = [const { String::new() }; 3];
     for ((one, other), count) in strongest {
-        let class = if *count * 2 > top { 0 } else { usize::from(*count * 5 <= top) + 1 };
+        let class = if *count * 2 > top {
+            0
+        } else {
+            usize::from(*count * 5 <= top) + 1
+        };
         let ((x, y), (to_x, to_y)) = (places[*one], places[*other]);
         let _ = write!(paths[class], "M{x} {y}l{} {}", to_x - x, to_y - y);
     }
     let [strong, middle, weak] = paths;
 
-    let most = stats.of.iter().map(|of| of.received.len()).max().unwrap_or_default().max(1);
+    let most = stats
+        .of
+        .iter()
+        .map(|of| of.received.len())
+        .max()
+        .unwrap_or_default()
+        .max(1);
     let drawn = shown.iter().enumerate().map(|(number, member)| {
         let of = &stats.of[*member];
         #[expect(clippy::cast_precision_loss, reason = "it is a share")]
@@ -116,7 +140,11 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             x,
             y,
             radius: format!("{:.1}", 3.5 + 15.0 * share),
-            class: if writer.community.members[*member].is_bot { "bot" } else { "member" },
+            class: if writer.community.members[*member].is_bot {
+                "bot"
+            } else {
+                "member"
+            },
             received: of.received.len(),
             given: of.given.len(),
             is_stop: number < STOPS,
@@ -127,7 +155,10 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     if others > 0 {
         let (x, y) = places[shown.len()];
         drawn.push(Node {
-            who: Who { id: None, name: &others_text },
+            who: Who {
+                id: None,
+                name: &others_text,
+            },
             x,
             y,
             radius: "14".to_owned(),
@@ -145,13 +176,20 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
 
     let mut strongest: Vec<_> = stats.pairs.iter().collect();
     strongest.sort_by_key(|(pair, count)| (Reverse(**count), **pair));
-    let pairs = strongest.into_iter().take(PAIRS).map(|((giver, receiver), count)| Pair {
-        giver: writer.who(Some(*giver)),
-        receiver: writer.who(Some(*receiver)),
-        count: *count,
-    });
+    let pairs = strongest
+        .into_iter()
+        .take(PAIRS)
+        .map(|((giver, receiver), count)| Pair {
+            giver: writer.who(Some(*giver)),
+            receiver: writer.who(Some(*receiver)),
+            count: *count,
+        });
     let pairs = pairs.collect();
-    let data = if links.is_empty() { String::new() } else { writer.data("graph", data) };
+    let data = if links.is_empty() {
+        String::new()
+    } else {
+        writer.data("graph", data)
+    };
     let page = Graph {
         frame: writer.frame("graph", "Graph"),
         sentence: format!(
@@ -159,7 +197,11 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             counted(total, "member", "members"),
             counted(links.len(), "link", "links")
         ),
-        left_out: if hidden == 0 { String::new() } else { counted(hidden, "weaker link is", "weaker links are") },
+        left_out: if hidden == 0 {
+            String::new()
+        } else {
+            counted(hidden, "weaker link is", "weaker links are")
+        },
         strong,
         middle,
         weak,
@@ -184,12 +226,18 @@ fn names<'a>(nodes: &[Node<'a>]) -> Vec<Name<'a>> {
         let letters = u32::try_from(node.who.name.chars().count().min(24)).unwrap_or_default();
         let half = f64::from(letters) * 4.2;
         let own = [x - half, y - 14.0, x + half, y + 4.0];
-        let is_free = |other: &[f64; 4]| own[2] < other[0] || other[2] < own[0] || own[3] < other[1] || other[3] < own[1];
+        let is_free = |other: &[f64; 4]| {
+            own[2] < other[0] || other[2] < own[0] || own[3] < other[1] || other[3] < own[1]
+        };
         let is_inside = own[0] > 0.0 && own[2] < WIDTH && own[3] < HEIGHT;
         if letters < 24 && is_inside && boxes.iter().all(is_free) {
             boxes.push(own);
             #[expect(clippy::cast_possible_truncation, reason = "it is within the picture")]
-            names.push(Name { name: node.who.name, x: node.x, y: y as i64 });
+            names.push(Name {
+                name: node.who.name,
+                x: node.x,
+                y: y as i64,
+            });
         }
     }
     names

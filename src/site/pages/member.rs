@@ -93,13 +93,25 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
         let (root, title) = frame(writer, &format!("{}, {}–{}", row.name, page.from, page.to));
         let items = received[page.from - 1..page.to].iter().rev();
         let html = OlderPage {
-            frame: Frame { root, home: "../", ..writer.frame("members", &title) },
+            frame: Frame {
+                root,
+                home: "../",
+                ..writer.frame("members", &title)
+            },
             name: &row.name,
             id: row.id.to_string(),
             of: page.clone(),
-            latest: items.map(|thanks| writer.item(thanks, Some(member))).collect(),
+            latest: items
+                .map(|thanks| writer.item(thanks, Some(member)))
+                .collect(),
             // The others are near; all of them would make each page new with each page.
-            pages: pages.iter().filter(|other| other.number.abs_diff(page.number) == 1 && other.number < page.number).cloned().collect(),
+            pages: pages
+                .iter()
+                .filter(|other| {
+                    other.number.abs_diff(page.number) == 1 && other.number < page.number
+                })
+                .cloned()
+                .collect(),
             dir: "",
         };
         writer.page(&format!("member/{}", page.file), &html)?;
@@ -108,13 +120,19 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
     let (root, title) = frame(writer, &row.name);
     let partners = |is_received| {
         let partners = of.partners(is_received).into_iter();
-        let partners: Vec<_> = partners.map(|(partner, count)| (partner, f64::from(count))).collect();
+        let partners: Vec<_> = partners
+            .map(|(partner, count)| (partner, f64::from(count)))
+            .collect();
         writer.entries(&partners, PARTNERS)
     };
     let newest = received[older * PAGE..].iter().rev();
     let given = of.given.iter().rev().take(GIVEN);
     let page = MemberPage {
-        frame: Frame { root, home: "../", ..writer.frame("members", &title) },
+        frame: Frame {
+            root,
+            home: "../",
+            ..writer.frame("members", &title)
+        },
         name: &row.name,
         is_bot: row.is_bot,
         is_here: row.is_here,
@@ -125,7 +143,9 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
         charts: charts(writer, of),
         thanked_by: partners(true),
         thanked: partners(false),
-        latest: newest.map(|thanks| writer.item(thanks, Some(member))).collect(),
+        latest: newest
+            .map(|thanks| writer.item(thanks, Some(member)))
+            .collect(),
         latest_given: given.map(|thanks| writer.item(thanks, None)).collect(),
         pages: pages.into_iter().rev().collect(),
         dir: "",
@@ -135,7 +155,9 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
 
 fn charts(writer: &Writer<'_>, of: &OfMember<'_>) -> Vec<Chart> {
     let mut charts = Vec::new();
-    let months = |thanks: &[&crate::community::Thanks]| -> Vec<i32> { thanks.iter().map(|thanks| month_of(thanks.at)).collect() };
+    let months = |thanks: &[&crate::community::Thanks]| -> Vec<i32> {
+        thanks.iter().map(|thanks| month_of(thanks.at)).collect()
+    };
     let (received, given) = (months(&of.received), months(&of.given));
     let all = || received.iter().chain(&given).copied();
     if let (Some(first), Some(last)) = (all().min(), all().max()) {
@@ -150,14 +172,20 @@ fn charts(writer: &Writer<'_>, of: &OfMember<'_>) -> Vec<Chart> {
         charts.push(Chart::new(
             format!("Thanks by {}", buckets.unit()),
             &buckets,
-            &[("Received", "received", values(&received)), ("Given", "given", values(&given))],
+            &[
+                ("Received", "received", values(&received)),
+                ("Given", "given", values(&given)),
+            ],
         ));
     }
     if let (Some(cred), Some(own)) = (writer.cred, of.cred)
         && let Some(first) = own.iter().position(|cred| *cred > 0.0)
     {
         let chart = cred_chart(&cred.weeks[first..], &own[first..], COLUMNS);
-        charts.push(Chart { zoom: by_weeks(&cred.weeks, own), ..chart });
+        charts.push(Chart {
+            zoom: by_weeks(&cred.weeks, own),
+            ..chart
+        });
     }
     charts
 }

@@ -26,8 +26,16 @@ struct Line<'a> {
 
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let of = &writer.stats.of;
-    let mut shown: Vec<usize> = (0..of.len()).filter(|member| of[*member].is_active()).collect();
-    shown.sort_by_key(|member| (Reverse(of[*member].received.len()), Reverse(of[*member].given.len()), *member));
+    let mut shown: Vec<usize> = (0..of.len())
+        .filter(|member| of[*member].is_active())
+        .collect();
+    shown.sort_by_key(|member| {
+        (
+            Reverse(of[*member].received.len()),
+            Reverse(of[*member].given.len()),
+            *member,
+        )
+    });
     let members = shown.iter().map(|member| {
         let (stats, row) = (&of[*member], &writer.community.members[*member]);
         Line {

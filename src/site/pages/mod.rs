@@ -97,7 +97,12 @@ impl fmt::Display for Stamp {
         let time = Timestamp::from_millisecond(self.0.0).unwrap_or_default();
         let time = TimeZone::UTC.to_datetime(time);
         let (year, month, day) = (time.year(), time.month(), time.day());
-        write!(f, "{year:04}-{month:02}-{day:02} {:02}:{:02}Z", time.hour(), time.minute())
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02} {:02}:{:02}Z",
+            time.hour(),
+            time.minute()
+        )
     }
 }
 
@@ -118,7 +123,13 @@ pub(crate) fn write<'a>(
     folder: &'a str,
 ) -> Result<(), askama::Error> {
     let stats = Stats::new(community, cred);
-    let mut writer = Writer { files, folder, community, stats, cred };
+    let mut writer = Writer {
+        files,
+        folder,
+        community,
+        stats,
+        cred,
+    };
     overview::write(&mut writer)?;
     members::write(&mut writer)?;
     member::write(&mut writer)?;
@@ -135,7 +146,11 @@ impl<'a> Writer<'a> {
             title: format!("{title} · {}", self.community.name),
             community: &self.community.name,
             current,
-            root: if self.folder.is_empty() { String::new() } else { "../".to_owned() },
+            root: if self.folder.is_empty() {
+                String::new()
+            } else {
+                "../".to_owned()
+            },
             home: "",
             has_others: !self.folder.is_empty(),
         }
@@ -144,7 +159,8 @@ impl<'a> Writer<'a> {
     fn page(&mut self, path: &str, page: &impl Template) -> Result<(), askama::Error> {
         let mut html = String::with_capacity(1 << 14);
         page.render_into(&mut html)?;
-        self.files.insert(format!("{}{path}", self.folder), html.into_bytes());
+        self.files
+            .insert(format!("{}{path}", self.folder), html.into_bytes());
         Ok(())
     }
 
@@ -152,7 +168,8 @@ impl<'a> Writer<'a> {
     fn data(&mut self, name: &str, script: String) -> String {
         let hash = Hash::of(script.as_bytes()).to_string();
         let name = format!("{name}-{}.js", &hash[..12]);
-        self.files.insert(format!("{}data/{name}", self.folder), script.into_bytes());
+        self.files
+            .insert(format!("{}data/{name}", self.folder), script.into_bytes());
         name
     }
 
@@ -170,7 +187,11 @@ impl<'a> Writer<'a> {
                 .filter(|receiver| but != Some(**receiver))
                 .map(|receiver| self.who(Some(*receiver)))
                 .collect(),
-            unnamed: thanks.receivers.iter().filter(|receiver| receiver.is_none()).count(),
+            unnamed: thanks
+                .receivers
+                .iter()
+                .filter(|receiver| receiver.is_none())
+                .count(),
             reason: &thanks.reason,
             reactions: thanks.reactions,
         }
@@ -185,7 +206,11 @@ impl<'a> Writer<'a> {
                 rank: ranked.partition_point(|(_, other)| other > count) + 1,
                 who: self.who(*member),
                 count: crate::chart::number(*count),
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a percentage")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "it is a percentage"
+                )]
                 share: (100.0 * count / top).ceil() as u32,
             })
             .collect()
@@ -230,7 +255,12 @@ pub(crate) fn choice(communities: &[Community]) -> Result<Vec<u8>, askama::Error
         },
         communities: communities
             .iter()
-            .map(|community| (community, counted(community.thanks.len(), "thanks", "thanks")))
+            .map(|community| {
+                (
+                    community,
+                    counted(community.thanks.len(), "thanks", "thanks"),
+                )
+            })
             .collect(),
     };
     Ok(page.render()?.into_bytes())

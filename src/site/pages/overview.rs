@@ -65,22 +65,48 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     for (id, label, days) in PERIODS {
         let since = Millis(days.map_or(i64::MIN, |days| until.0 - days * DAY_MS));
         let mut boards = vec![
-            board(writer, "Received", "received", writer.stats.most(true, since)),
+            board(
+                writer,
+                "Received",
+                "received",
+                writer.stats.most(true, since),
+            ),
             board(writer, "Given", "given", writer.stats.most(false, since)),
         ];
         if let Some(cred) = writer.cred {
-            boards.push(board(writer, "Cred", "cred", writer.stats.most_cred(cred, since)));
+            boards.push(board(
+                writer,
+                "Cred",
+                "cred",
+                writer.stats.most_cred(cred, since),
+            ));
         }
-        periods.push(Period { id, label, is_first: false, boards });
+        periods.push(Period {
+            id,
+            label,
+            is_first: false,
+            boards,
+        });
     }
     // The shortest one with something to look at.
     let is_full = |period: &Period<'_>| period.boards[0].entries.len() >= PLACES / 2;
     let all = periods.len() - 1;
-    let first = periods.iter().skip(1).position(is_full).map_or(all, |found| found + 1);
+    let first = periods
+        .iter()
+        .skip(1)
+        .position(is_full)
+        .map_or(all, |found| found + 1);
     periods[first].is_first = true;
 
-    let shown = community.thanks.iter().rev().filter(|thanks| thanks.is_shown());
-    let latest = shown.take(LATEST).map(|thanks| writer.item(thanks, None)).collect();
+    let shown = community
+        .thanks
+        .iter()
+        .rev()
+        .filter(|thanks| thanks.is_shown());
+    let latest = shown
+        .take(LATEST)
+        .map(|thanks| writer.item(thanks, None))
+        .collect();
     let people = writer.stats.of.iter().filter(|of| of.is_active()).count();
     let (charts, weeks) = charts(writer);
     let page = Overview {
@@ -92,7 +118,9 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         periods,
         latest,
         charts,
-        weeks: weeks.map(|script| writer.data("weeks", script)).unwrap_or_default(),
+        weeks: weeks
+            .map(|script| writer.data("weeks", script))
+            .unwrap_or_default(),
         is_empty: community.thanks.is_empty(),
         dir: "member/",
     };
@@ -105,8 +133,15 @@ fn board<'a>(
     class: &'static str,
     ranked: Vec<(usize, f64)>,
 ) -> Board<'a> {
-    let ranked: Vec<_> = ranked.into_iter().map(|(member, count)| (Some(member), count)).collect();
-    Board { title, class, entries: writer.entries(&ranked, PLACES) }
+    let ranked: Vec<_> = ranked
+        .into_iter()
+        .map(|(member, count)| (Some(member), count))
+        .collect();
+    Board {
+        title,
+        class,
+        entries: writer.entries(&ranked, PLACES),
+    }
 }
 
 /// The charts over time, and the numbers by week for zooming.
@@ -115,12 +150,19 @@ fn charts(writer: &Writer<'_>) -> (Vec<Chart>, Option<String>) {
     let (Some(first), Some(last)) = (thanks.first(), thanks.last()) else {
         return (Vec::new(), None);
     };
-    let last = last.at.max(writer.community.created_at.min(Millis(last.at.0.saturating_add(400 * DAY_MS))));
+    let last = last.at.max(
+        writer
+            .community
+            .created_at
+            .min(Millis(last.at.0.saturating_add(400 * DAY_MS))),
+    );
     let buckets = Buckets::over(month_of(first.at), month_of(last), COLUMNS);
     let mut values = vec![0.0; buckets.count];
     let week = |time: Millis| (time.0 - SUNDAY_MS).div_euclid(WEEK_MS);
     let from = week(first.at);
-    let weeks = usize::try_from(week(last) - from + 1).unwrap_or(1).min(10_000);
+    let weeks = usize::try_from(week(last) - from + 1)
+        .unwrap_or(1)
+        .min(10_000);
     let mut by_week = vec![0_u32; weeks];
     for thanks in thanks {
         if let Some(index) = buckets.index(month_of(thanks.at)) {
@@ -133,7 +175,10 @@ fn charts(writer: &Writer<'_>) -> (Vec<Chart>, Option<String>) {
     }
     let title = format!("Thanks by {}", buckets.unit());
     let chart = Chart::new(title, &buckets, &[("Thanks", "received", values)]);
-    let mut charts = vec![Chart { zoom: "thanks".to_owned(), ..chart }];
+    let mut charts = vec![Chart {
+        zoom: "thanks".to_owned(),
+        ..chart
+    }];
     let counts: Vec<String> = by_week.iter().map(u32::to_string).collect();
     let start = from * WEEK_MS + SUNDAY_MS;
     let mut script = format!("propsbotWeeks={{thanks:\"{start} {}\"", counts.join(" "));
@@ -144,7 +189,10 @@ fn charts(writer: &Writer<'_>) -> (Vec<Chart>, Option<String>) {
                 *total += cred;
             }
         }
-        charts.push(Chart { zoom: "cred".to_owned(), ..cred_chart(&cred.weeks, &totals, COLUMNS) });
+        charts.push(Chart {
+            zoom: "cred".to_owned(),
+            ..cred_chart(&cred.weeks, &totals, COLUMNS)
+        });
         script.push_str(&format!(",cred:\"{}\"", by_weeks(&cred.weeks, &totals)));
     }
     script.push_str("};\n");
@@ -153,7 +201,10 @@ fn charts(writer: &Writer<'_>) -> (Vec<Chart>, Option<String>) {
 
 /// A chart of cred.
 pub(super) fn cred_chart(weeks: &[Millis], cred: &[f64], columns: usize) -> Chart {
-    let (first, last) = (weeks.first().copied().unwrap_or_default(), weeks.last().copied().unwrap_or_default());
+    let (first, last) = (
+        weeks.first().copied().unwrap_or_default(),
+        weeks.last().copied().unwrap_or_default(),
+    );
     let buckets = Buckets::over(month_of(first), month_of(last), columns);
     let mut values = vec![0.0; buckets.count];
     for (week, cred) in weeks.iter().zip(cred) {
@@ -161,7 +212,11 @@ pub(super) fn cred_chart(weeks: &[Millis], cred: &[f64], columns: usize) -> Char
             values[index] += cred;
         }
     }
-    Chart::new(format!("Cred by {}", buckets.unit()), &buckets, &[("Cred", "cred", values)])
+    Chart::new(
+        format!("Cred by {}", buckets.unit()),
+        &buckets,
+        &[("Cred", "cred", values)],
+    )
 }
 
 /// The first week that has something, and a number for each week from then on: what `assets/zoom.js` reads.
@@ -169,7 +224,10 @@ pub(super) fn by_weeks(weeks: &[Millis], numbers: &[f64]) -> String {
     let Some(first) = numbers.iter().position(|number| *number > 0.0) else {
         return String::new();
     };
-    let numbers: Vec<String> = numbers[first..].iter().map(|number| number_text(*number)).collect();
+    let numbers: Vec<String> = numbers[first..]
+        .iter()
+        .map(|number| number_text(*number))
+        .collect();
     format!("{} {}", weeks[first].0, numbers.join(" "))
 }
 

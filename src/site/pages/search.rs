@@ -56,24 +56,38 @@ fn script(community: &Community, thanks: &[&Thanks]) -> String {
     };
     let mut lines = String::new();
     for (index, thanks) in thanks.iter().rev().enumerate() {
-        let receivers: Vec<String> = thanks.receivers.iter().map(|receiver| number(*receiver)).collect();
+        let receivers: Vec<String> = thanks
+            .receivers
+            .iter()
+            .map(|receiver| number(*receiver))
+            .collect();
         let separator = if index > 0 { ",\n" } else { "" };
         let minutes = thanks.at.0.div_euclid(60_000);
         let giver = number(thanks.giver);
-        let _ = write!(lines, "{separator}[{minutes},{giver},[{}],{}]", receivers.join(","), literal(&thanks.reason));
+        let _ = write!(
+            lines,
+            "{separator}[{minutes},{giver},[{}],{}]",
+            receivers.join(","),
+            literal(&thanks.reason)
+        );
     }
     let names = members.iter().map(|member| {
         let member = &community.members[*member];
         format!("[\"{}\",{}]", member.id, literal(&member.name))
     });
     let names: Vec<String> = names.collect();
-    format!("propsbot.push({{names:[{}],thanks:[\n{lines}]}});\n", names.join(","))
+    format!(
+        "propsbot.push({{names:[{}],thanks:[\n{lines}]}});\n",
+        names.join(",")
+    )
 }
 
 /// A text as a literal of `JavaScript`, which means the same in every place of a page.
 fn literal(text: &str) -> String {
     let json = serde_json::to_string(text).expect("a text is JSON");
-    json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+    json.replace('<', "\\u003c")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
 }
 
 #[cfg(test)]
@@ -84,6 +98,9 @@ mod tests {
     fn a_literal_ends_no_script() {
         let literal = literal("</script><!--\u{2028}\"\\");
         assert_eq!(literal, r#""\u003c/script>\u003c!--\u2028\"\\""#);
-        assert_eq!(serde_json::from_str::<String>(&literal).unwrap(), "</script><!--\u{2028}\"\\");
+        assert_eq!(
+            serde_json::from_str::<String>(&literal).unwrap(),
+            "</script><!--\u{2028}\"\\"
+        );
     }
 }
