@@ -171,6 +171,7 @@ async fn every_command_gives_the_same_with_and_without_a_running_bot() {
         &["car", "--from", "dir:archive", "--out", "car", "--replace"],
         &["tables", "--from", "dir:archive", "--out", "tables"],
         &["cred", "--from", "dir:archive"],
+        &["site", "--from", "dir:archive", "--out", "site"],
         &["completions", "bash"],
         &["man"],
         &["help"],
@@ -210,8 +211,10 @@ async fn every_command_gives_the_same_with_and_without_a_running_bot() {
         // What the start of the bot has changed.
         mirror.run(&["export"]).await.ok();
         mirror.run(&["export", "--to", "dir:copy"]).await.ok();
-        let tables = ["tables", "--from", "dir:archive", "--out", "tables"];
-        mirror.run(&tables).await.ok();
+        for made in ["tables", "site"] {
+            let arguments = [made, "--from", "dir:archive", "--out", made];
+            mirror.run(&arguments).await.ok();
+        }
         let mut beside = Vec::new();
         for arguments in commands {
             beside.push(mirror.run(arguments).await);
