@@ -359,10 +359,9 @@ fn world(name: &str) -> anyhow::Result<Vec<Snapshot>> {
     })
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let [name, folder] = [1, 2].map(|number| env::args().nth(number).unwrap_or_default());
-    let spaces = world(&name)?;
+/// Writes the archive of a world into a folder.
+pub(crate) async fn write(world: &str, folder: &Path) -> anyhow::Result<()> {
+    let spaces = self::world(world)?;
     let request = ExportRequest {
         now: NOW,
         spaces: spaces.iter().map(space).collect(),
@@ -376,7 +375,12 @@ async fn main() -> anyhow::Result<()> {
         all.messages.extend(of.messages);
         all.reactions.extend(of.reactions);
     }
-    let archive = FolderArchive::new(Path::new(&folder));
-    export(&archive, Arc::new(all), request).await?;
+    export(&FolderArchive::new(folder), Arc::new(all), request).await?;
     Ok(())
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let [world, folder] = [1, 2].map(|number| env::args().nth(number).unwrap_or_default());
+    write(&world, Path::new(&folder)).await
 }
