@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import {execFile} from "node:child_process";
-import {createReadStream, existsSync} from "node:fs";
+import {createReadStream} from "node:fs";
 import {cp, mkdtemp, readdir, readFile, rm} from "node:fs/promises";
 import {createServer} from "node:http";
 import {tmpdir} from "node:os";
@@ -12,26 +12,17 @@ import {fileURLToPath, pathToFileURL} from "node:url";
 import {promisify} from "node:util";
 import puppeteer from "puppeteer-core";
 import {PROPSBOT} from "./blackbox.js";
+import {CHROMIUM, FIREFOX} from "./site/browsers.js";
 import {writeCredView} from "./site/cred.js";
 
 const run = promisify(execFile);
 const ARCHIVES = fileURLToPath(new URL("../../target/debug/examples/site_archives", import.meta.url));
 const AXE = fileURLToPath(new URL("node_modules/axe-core/axe.min.js", import.meta.url));
-/** Debian's, or what runners of other systems have. `.ci/run` installs them where they are missing. */
-const BROWSERS = [
-  {browser: "chrome", executablePath: found("chromium", "google-chrome"), args: ["--no-sandbox"]},
-  {browser: "firefox", executablePath: found("firefox-esr", "firefox"), args: []},
-];
 const WORLDS = ["hostile", "hidden", "empty", "two", "large:4000:120:10"];
 const PAGES = ["index.html", "members.html", "graph.html", "search.html", "coverage.html", "about.html"];
 const TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"};
 /** The ids of the hidden members of `hostile`. */
 const HIDDEN = ["300000000110867582", "300000000118786695"];
-
-function found(...names) {
-  const paths = names.map((name) => `/usr/bin/${name}`);
-  return paths.find((path) => existsSync(path)) ?? paths[0];
-}
 
 let scratch, server, origin;
 const site = (world) => join(scratch, world.split(":")[0], "site");
@@ -109,7 +100,7 @@ describe("the files of a site", () => {
   });
 });
 
-for (const {browser: name, ...launch} of BROWSERS) {
+for (const {browser: name, ...launch} of [CHROMIUM, FIREFOX]) {
   describe(`the pages in ${name}`, () => {
     let browser;
     before(async () => {

@@ -39,17 +39,20 @@ const NAMES: [&str; 14] = [
     "</title></svg><img src=x onerror=alert(3)>",
 ];
 
-const REASONS: [&str; 10] = [
+const KIND: [&str; 8] = [
     "reviewing my pull request so quickly",
     "the workshop on how to write an archive that stands alone",
-    "</script><script>alert(4)</script>",
     "staying up late to find the bug in the importer",
     "شكرا جزيلا على المساعدة في الترجمة",
-    "javascript:alert(5) <img src=x onerror=alert(6)>\nand a second line",
     "welcoming everyone who is new here, week after week, and answering the same questions as if for the first time",
     "the new logo ✨",
     "ありがとうございます、説明がとても分かりやすかったです",
     "fixing the docs",
+];
+
+const HOSTILE: [&str; 2] = [
+    "</script><script>alert(4)</script>",
+    "javascript:alert(5) <img src=x onerror=alert(6)>\nand a second line",
 ];
 
 fn member_id(number: u64) -> UserId {
@@ -195,7 +198,8 @@ fn hostile(id: GuildId) -> Snapshot {
                 continue;
             }
             let at = Millis(NOW.0 - i64::try_from(mixed(number) % 700).unwrap_or_default() * DAY);
-            let reason = REASONS[usize::try_from(number).unwrap_or_default() % REASONS.len()];
+            let reasons = [&KIND[..], &HOSTILE].concat();
+            let reason = reasons[usize::try_from(number).unwrap_or_default() % reasons.len()];
             let more = [member_id(receiver), member_id((receiver + 3) % shown)];
             let receivers = &more[..if number % 5 == 0 { 2 } else { 1 }];
             let row = thanks(id, at, number, member_id(giver), receivers, reason);
@@ -260,25 +264,23 @@ fn all_hidden(id: GuildId) -> Snapshot {
     of
 }
 
-/// Some members thank and are thanked far more than others, mostly within groups.
+/// Some members thank and are thanked far more than others, mostly within groups, and more from year to year.
 fn large(id: GuildId, (thanked, of_all): (u64, u64), members: u64, years: i64) -> Snapshot {
     let mut of = guild(id, "The Large Community");
-    let syllables = [
-        "ka", "ri", "no", "ve", "la", "mi", "to", "shu", "ben", "dar",
+    let people = [
+        "Amara", "Bram", "Chiyo", "Dinesh", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas",
+        "Kofi", "Lena", "Mateo", "Noor", "Olga", "Priya", "Quentin", "Rosa", "Sami", "Tara",
     ];
+    let name = |number: u64| {
+        let person = people[usize::try_from(number).unwrap_or_default() % people.len()];
+        match number / 20 {
+            0 => person.to_owned(),
+            more => format!("{person} {more}"),
+        }
+    };
     of.members = (0..members)
-        .map(|number| {
-            let part = |shift: u64| {
-                syllables[usize::try_from(mixed(number + 1) >> shift).unwrap_or_default() % 10]
-            };
-            member(
-                id,
-                number,
-                &format!("{}{} {}{}", part(3), part(9), part(17), part(29)),
-            )
-        })
+        .map(|number| member(id, number, &name(number)))
         .collect();
-    let step = years * 365 * DAY / i64::try_from(of_all.max(1)).unwrap_or(1);
     for number in 0..thanked {
         let skewed = |seed: u64| {
             let share = mixed(seed) % 1_000;
@@ -294,16 +296,26 @@ fn large(id: GuildId, (thanked, of_all): (u64, u64), members: u64, years: i64) -
         if giver == receiver {
             continue;
         }
-        let at =
-            Millis(NOW.0 - years * 365 * DAY + i64::try_from(number).unwrap_or_default() * step);
-        let reason = REASONS[usize::try_from(mixed(number) % 10).unwrap_or_default()];
+        let hours = years * 365 * 24;
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "it is a share of the time"
+        )]
+        let hour = ((number as f64 / of_all as f64).sqrt() * hours as f64) as i64;
+        let at = Millis(
+            NOW.0
+                + (hour - hours) * 3_600_000
+                + i64::try_from(number % 3_600).unwrap_or_default() * 1_000,
+        );
+        let reason = KIND[usize::try_from(mixed(number) % 8).unwrap_or_default()];
         of.messages.push(thanks(
             id,
             at,
             number,
             member_id(giver),
             &[member_id(receiver)],
-            &format!("{reason} {number}"),
+            reason,
         ));
     }
     of

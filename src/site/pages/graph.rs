@@ -13,6 +13,8 @@ const MEMBERS: usize = 2_000;
 const LINKS: usize = 3_000;
 /// How many names are written beside members, as far as there is room.
 const NAMES: usize = 60;
+/// How many letters of a name.
+const LETTERS: usize = 22;
 /// How many members the Tab key reaches.
 const STOPS: usize = 40;
 /// How many pairs the table has.
@@ -32,7 +34,7 @@ struct Graph<'a> {
     middle: String,
     weak: String,
     nodes: Vec<Node<'a>>,
-    names: Vec<Name<'a>>,
+    names: Vec<Name>,
     pairs: Vec<Pair<'a>>,
     data: String,
     width: f64,
@@ -50,8 +52,8 @@ struct Node<'a> {
     is_stop: bool,
 }
 
-struct Name<'a> {
-    name: &'a str,
+struct Name {
+    name: String,
     x: i64,
     y: i64,
 }
@@ -130,6 +132,9 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         .max()
         .unwrap_or_default()
         .max(1);
+    // The more there are, the smaller each is.
+    let largest = (260.0 / f64::from(u32::try_from(nodes).unwrap_or(u32::MAX).max(1)).sqrt())
+        .clamp(7.0, 20.0);
     let drawn = shown.iter().enumerate().map(|(number, member)| {
         let of = &stats.of[*member];
         #[expect(clippy::cast_precision_loss, reason = "it is a share")]
@@ -139,7 +144,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             who: writer.who(Some(*member)),
             x,
             y,
-            radius: format!("{:.1}", 3.5 + 15.0 * share),
+            radius: format!("{:.1}", largest * (0.25 + 0.75 * share)),
             class: if writer.community.members[*member].is_bot {
                 "bot"
             } else {
@@ -161,7 +166,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             },
             x,
             y,
-            radius: "14".to_owned(),
+            radius: "12".to_owned(),
             class: "others",
             received: 0,
             given: 0,
@@ -193,7 +198,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let page = Graph {
         frame: writer.frame("graph", "Graph"),
         sentence: format!(
-            "{} thanked each other along {}.",
+            "{1} between {0} who thanked each other.",
             counted(total, "member", "members"),
             counted(links.len(), "link", "links")
         ),
@@ -216,28 +221,28 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
 }
 
 /// The names of the first nodes, without those that would lie on another one.
-fn names<'a>(nodes: &[Node<'a>]) -> Vec<Name<'a>> {
+fn names(nodes: &[Node<'_>]) -> Vec<Name> {
     let mut boxes: Vec<[f64; 4]> = Vec::new();
     let mut names = Vec::new();
     for node in nodes.iter().take(NAMES) {
+        let mut name: String = node.who.name.chars().take(LETTERS).collect();
+        if name.len() < node.who.name.len() {
+            name.push('…');
+        }
         let radius: f64 = node.radius.parse().unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "it is within the picture")]
         let (x, y) = (node.x as f64, node.y as f64 + radius + 14.0);
-        let letters = u32::try_from(node.who.name.chars().count().min(24)).unwrap_or_default();
-        let half = f64::from(letters) * 4.2;
+        let half = f64::from(u32::try_from(name.chars().count()).unwrap_or_default()) * 4.2;
         let own = [x - half, y - 14.0, x + half, y + 4.0];
         let is_free = |other: &[f64; 4]| {
             own[2] < other[0] || other[2] < own[0] || own[3] < other[1] || other[3] < own[1]
         };
         let is_inside = own[0] > 0.0 && own[2] < WIDTH && own[3] < HEIGHT;
-        if letters < 24 && is_inside && boxes.iter().all(is_free) {
+        if is_inside && boxes.iter().all(is_free) {
             boxes.push(own);
             #[expect(clippy::cast_possible_truncation, reason = "it is within the picture")]
-            names.push(Name {
-                name: node.who.name,
-                x: node.x,
-                y: y as i64,
-            });
+            let y = y as i64;
+            names.push(Name { name, x: node.x, y });
         }
     }
     names
