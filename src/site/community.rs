@@ -245,22 +245,14 @@ fn reason(text: &str, channels: &BTreeMap<ChannelId, &str>) -> String {
         named.push_str(before);
         let inside = from.split_once('>');
         let id = inside.and_then(|(id, rest)| Some((id.parse().ok()?, rest)));
-        match id {
-            Some((id, after)) => {
-                named.push('#');
-                named.push_str(
-                    channels
-                        .get(&id)
-                        .copied()
-                        .filter(|name| !name.is_empty())
-                        .unwrap_or("channel"),
-                );
-                rest = after;
-            }
-            None => {
-                named.push_str("<#");
-                rest = from;
-            }
+        if let Some((id, after)) = id {
+            let name = channels.get(&id).filter(|name| !name.is_empty());
+            named.push('#');
+            named.push_str(name.copied().unwrap_or("channel"));
+            rest = after;
+        } else {
+            named.push_str("<#");
+            rest = from;
         }
     }
     named.push_str(rest);

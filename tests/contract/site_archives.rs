@@ -194,7 +194,7 @@ fn hostile(id: GuildId) -> Snapshot {
     for giver in 0..shown {
         for receiver in 0..shown {
             number += 1;
-            if mixed(number) % 3 > 0 && giver != receiver {
+            if !mixed(number).is_multiple_of(3) && giver != receiver {
                 continue;
             }
             let at = Millis(NOW.0 - i64::try_from(mixed(number) % 700).unwrap_or_default() * DAY);

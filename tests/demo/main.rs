@@ -125,6 +125,17 @@ async fn main() -> anyhow::Result<()> {
         say(&format!("   {line}"));
     }
 
+    show_cred(&config, folder, &members).await?;
+    say(&farewell());
+    Ok(())
+}
+
+/// Computes cred, and makes the site, from the archive alone.
+async fn show_cred(
+    config: &Config,
+    folder: &Path,
+    members: &BTreeMap<String, String>,
+) -> anyhow::Result<()> {
     say("\n6. `propsbot cred`: who earned most, and what for.\n");
     let order = CredOrder {
         from: Some(config.archive.clone()),
@@ -132,8 +143,8 @@ async fn main() -> anyhow::Result<()> {
         json: true,
         ..CredOrder::default()
     };
-    let report = app::cred(&config, order).await.map_err(failed)?.concat();
-    say(earned(&serde_json::from_str(&report)?, &members)?.trim_end());
+    let report = app::cred(config, order).await.map_err(failed)?.concat();
+    say(earned(&serde_json::from_str(&report)?, members)?.trim_end());
     // What a change of weights moves: the last command below.
     let weights = json!({ "reaction": 10 });
     fs::write(folder.join("weights.json"), weights.to_string())?;
@@ -146,13 +157,12 @@ async fn main() -> anyhow::Result<()> {
         instance: None,
         open: std::env::args().any(|argument| argument == "--open"),
     };
-    for line in app::site(&config, &config.archive, &site)
+    for line in app::site(config, &config.archive, &site)
         .await
         .map_err(failed)?
     {
         say(&format!("   {line}"));
     }
-    say(&farewell());
     Ok(())
 }
 

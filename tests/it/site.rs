@@ -17,7 +17,7 @@ fn page(folder: &Path, path: &str) -> String {
 
 /// Ana thanks Zoe, and Zoe thanks Ana, in a props channel.
 async fn thankful() -> (Mirror, u64, u64) {
-    let mut mirror = Mirror::empty().await;
+    let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let (ana, zoe) = (discord.join("ana"), discord.join("zoe"));
     let props = discord.create_channel(kind::TEXT, "props", vec![]);
@@ -29,7 +29,7 @@ async fn thankful() -> (Mirror, u64, u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_has_the_thanks_of_the_archive() {
-    let (mut mirror, ana, zoe) = thankful().await;
+    let (mirror, ana, zoe) = thankful().await;
     mirror.export().await;
     let written = mirror.run(&SITE).await.ok();
     assert!(written.stdout.contains("is up to date: "), "{written:?}");

@@ -57,10 +57,10 @@ impl GitArchive {
                 };
                 repository.push(&commit)?;
                 let now = repository.head.as_ref().map(|head| &head.files);
-                let changed = own
+                let rewritten = own
                     .iter()
                     .filter(|(path, _)| now.and_then(|now| now.get(*path)) != there.get(*path));
-                Ok(changed.fold(
+                Ok(rewritten.fold(
                     SiteWritten {
                         removed: changes.remove.len(),
                         ..SiteWritten::default()

@@ -53,6 +53,7 @@ struct Node<'a> {
 }
 
 struct Name {
+    #[expect(clippy::struct_field_names, reason = "the template's word")]
     name: String,
     x: i64,
     y: i64,
@@ -70,6 +71,7 @@ fn on_picture((x, y): (f64, f64)) -> (i64, i64) {
     (scale(x, WIDTH), scale(y, HEIGHT))
 }
 
+#[expect(clippy::too_many_lines, reason = "it fills in one template")]
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let stats = &writer.stats;
     let mut shown: Vec<usize> = stats

@@ -12,6 +12,7 @@ struct Members<'a> {
     frame: Frame<'a>,
     count: String,
     has_cred: bool,
+    #[expect(clippy::struct_field_names, reason = "the template's word")]
     members: Vec<Line<'a>>,
 }
 

@@ -50,6 +50,7 @@ const ENTRIES: [(&str, &str); 6] = [
     ("about", "About"),
 ];
 
+#[expect(clippy::unused_self, reason = "templates call methods")]
 impl Frame<'_> {
     fn policy(&self) -> &'static str {
         POLICY

@@ -193,7 +193,7 @@ fn charts(writer: &Writer<'_>) -> (Vec<Chart>, Option<String>) {
             zoom: "cred".to_owned(),
             ..cred_chart(&cred.weeks, &totals, COLUMNS)
         });
-        script.push_str(&format!(",cred:\"{}\"", by_weeks(&cred.weeks, &totals)));
+        script.extend([",cred:\"", &by_weeks(&cred.weeks, &totals), "\""]);
     }
     script.push_str("};\n");
     (charts, Some(script))
