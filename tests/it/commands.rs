@@ -15,6 +15,7 @@ mod long_work;
 mod privacy;
 mod refused;
 mod reports;
+mod site;
 mod tables;
 mod taking_back;
 mod traces;
