@@ -1,6 +1,6 @@
 //! What the pages know of a guild: its thanks, and those of its members who show a name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use propsbot_archive::{DerivedFrom, Hash, Millis, ReadError, one_line, printable};
 use propsbot_graph::{
@@ -131,10 +131,15 @@ impl Community {
 
     /// Everything that the pages say of somebody: names, and thanks.
     pub fn facts(&self) -> impl Iterator<Item = Fact<'_>> {
-        let names = self
-            .members
-            .iter()
-            .map(|member| (member.id.0, Vec::new(), member.name.as_str()));
+        let everyone = self.thanks.iter().flat_map(|thanks| {
+            let receivers = thanks.receivers.iter().copied();
+            receivers.chain([thanks.giver]).flatten()
+        });
+        let everyone: BTreeSet<usize> = everyone.collect();
+        let names = everyone.into_iter().map(|member| {
+            let member = &self.members[member];
+            (member.id.0, Vec::new(), member.name.as_str())
+        });
         let id = |member: Option<usize>| member.map_or(0, |member| self.members[member].id.0);
         let thanks = self.thanks.iter().filter(|thanks| thanks.is_shown());
         names.chain(thanks.map(move |thanks| {

@@ -46,12 +46,18 @@ async fn a_site_rests_but_not_from_what_was_deleted() {
     server.give(cho, &[ben], "the coffee").await;
     server.export_until("the cocoa").await;
     server.export_until("the coffee").await;
-    assert!(!server.holds("site", "the co"), "it has just been written");
+    assert!(
+        !server.holds("site", "the cocoa"),
+        "it has just been written"
+    );
 
     let opted_out = server.ask(cho, "privacy opt-out", json!({"what": 2}));
     says(&opted_out.await, &["Nothing of yours is exported"]);
     server.export_until("someone").await;
-    assert!(!server.holds("site", "the co"), "it showed nothing of them");
+    assert!(
+        !server.holds("site", "the cocoa"),
+        "it showed nothing of them"
+    );
 
     // The next process begins with what there is.
     server.stop().await;
@@ -65,6 +71,9 @@ async fn a_site_rests_but_not_from_what_was_deleted() {
     says(&opted_out.await, &["Nothing of yours is exported"]);
     server.admin("archive now", json!({})).await;
     assert!(!server.holds("site", "the cocoa") && !server.holds("site", &ana.to_string()));
-    assert!(server.holds("site", "the cake"), "all that is new comes with it");
+    assert!(
+        server.holds("site", "the cake"),
+        "all that is new comes with it"
+    );
     server.check_manners();
 }
