@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::buckets::Buckets;
 
 /// The size of the drawing, which is stretched to the page: what is drawn has no text and no outline.
-pub(crate) const WIDTH: f64 = 720.0;
-pub(crate) const HEIGHT: f64 = 120.0;
+pub(crate) const WIDTH: f64 = 2_000.0;
+pub(crate) const HEIGHT: f64 = 200.0;
 
 /// How much of the space of a bucket its columns take.
 const FILLED: f64 = 0.76;
@@ -90,7 +90,7 @@ impl Chart {
                 let height = (value / top * HEIGHT).max(1.0);
                 let _ = write!(
                     path,
-                    "M{x:.1} {HEIGHT}v-{height:.1}h{column:.1}v{height:.1}"
+                    "M{x:.0} {HEIGHT}v-{height:.0}h{column:.0}v{height:.0}"
                 );
             }
             drawn.push(Series { name, class, path });
@@ -168,9 +168,7 @@ mod tests {
         );
         assert_eq!(chart.series[0].path.matches('M').count(), 2);
         assert!(
-            chart.series[0]
-                .path
-                .starts_with("M21.6 120v-120.0h68.4v120.0M"),
+            chart.series[0].path.starts_with("M60 200v-200h190v200M"),
             "{}",
             chart.series[0].path
         );

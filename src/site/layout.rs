@@ -5,7 +5,7 @@
 //! the same graph has the same layout everywhere.
 
 /// How many steps it takes.
-const STEPS: u32 = 160;
+const STEPS: u32 = 100;
 
 /// A place in a square from 0 to 1.
 pub(crate) type Place = (f64, f64);

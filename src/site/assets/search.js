@@ -1,4 +1,5 @@
-// Searches all thanks. They are in a script for each month, of which the newest come first.
+// Searches all thanks. `propsbotNames` has the members; thanks are in a script for each month, the newest first: four
+// values for each of them (see src/site/pages/search.rs in propsbot).
 "use strict";
 
 var propsbot = [];
@@ -40,12 +41,15 @@ var propsbot = [];
   function pause() { return new Promise(function (done) { setTimeout(done); }); }
 
   async function add(month) {
-    var docs = month.thanks.map(function (row) {
-      function who(number) { return number < 0 ? ["", "someone"] : month.names[number]; }
-      var receivers = row[2].map(who);
-      all.push({minutes: row[0], giver: who(row[1]), receivers: receivers, reason: row[3]});
-      return {id: all.length - 1, giver: who(row[1])[1], receivers: receivers.map(function (one) { return one[1]; }).join(" "), reason: row[3]};
-    });
+    function who(number) { return number < 0 ? ["", "someone"] : propsbotNames[number]; }
+    var docs = [];
+    for (var at = 0; at + 3 < month.length; at += 4) {
+      var giver = who(month[at + 1]);
+      var receivers = [].concat(month[at + 2]).map(who);
+      var reason = month[at + 3];
+      all.push({minutes: month[at], giver: giver, receivers: receivers, reason: reason});
+      docs.push({id: all.length - 1, giver: giver[1], receivers: receivers.map(function (one) { return one[1]; }).join(" "), reason: reason});
+    }
     for (var from = 0; from < docs.length; from += STEP) {
       index.addAll(docs.slice(from, from + STEP));
       await pause();
@@ -63,7 +67,7 @@ var propsbot = [];
     if (!who[0]) return element("i", who[1], parent);
     var link = element("a", "", parent);
     link.href = "member/" + who[0] + ".html";
-    element("bdi", who[1], link);
+    link.textContent = who[1];
   }
 
   // The text with the found words marked.
@@ -85,20 +89,18 @@ var propsbot = [];
     found.slice(0, shown).forEach(function (hit) {
       var thanks = all[hit.id];
       var item = element("li", "", list);
-      var head = element("b", "", item);
-      person(thanks.giver, head);
-      head.append(" ");
-      element("span", "thanked", head).className = "to";
-      head.append(" ");
+      person(thanks.giver, item);
+      item.append(" ");
+      element("span", "thanked", item);
+      item.append(" ");
       thanks.receivers.forEach(function (who, at) {
-        if (at) head.append(", ");
-        person(who, head);
+        if (at) item.append(", ");
+        person(who, item);
       });
       item.append(" ");
       element("time", new Date(thanks.minutes * 60000).toISOString().slice(0, 16).replace("T", " ") + "Z", item);
       if (thanks.reason) {
         var reason = element("p", "", item);
-        reason.dir = "auto";
         marked(thanks.reason, new Set(hit.terms), reason);
       }
     });
@@ -114,6 +116,10 @@ var propsbot = [];
     state.textContent = text;
   }
 
+  if (!window.propsbotNames) {
+    state.textContent = "The file with the names could not be read.";
+    return;
+  }
   document.getElementById("search").hidden = false;
   input.value = decodeURIComponent(location.hash.slice(1));
   input.addEventListener("input", function () {

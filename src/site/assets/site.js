@@ -27,6 +27,7 @@ var propsbotUrl = (function () {
     var day = {year: "numeric", month: "short", day: "numeric"};
     var language = navigator.languages && navigator.languages.length ? navigator.languages : undefined;
     return {
+      utc: new Intl.DateTimeFormat(language, Object.assign({timeZone: "UTC"}, day)),
       day: new Intl.DateTimeFormat(language, day),
       time: new Intl.DateTimeFormat(language, Object.assign({hour: "numeric", minute: "2-digit"}, day)),
     };
@@ -40,6 +41,11 @@ var propsbotUrl = (function () {
       var date = new Date(iso);
       if (isNaN(date)) return;
       time.dateTime = iso;
+      // Of some, only the day is told, which is the one in UTC.
+      if (iso.length === 10) {
+        time.textContent = format.utc.format(date);
+        return;
+      }
       var isDay = time.classList.contains("day");
       time.textContent = (isDay ? format.day : format.time).format(date);
       if (isDay) time.title = format.time.format(date);

@@ -18,9 +18,9 @@ use crate::{
 /// How many thanks an older page has. The first one has at least as many, and less than twice as many.
 const PAGE: usize = 150;
 /// How many of the given thanks there are: each is on its receivers' pages.
-const GIVEN: usize = 8;
-const PARTNERS: usize = 8;
-const COLUMNS: usize = 36;
+const GIVEN: usize = 5;
+const PARTNERS: usize = 6;
+const COLUMNS: usize = 24;
 
 #[derive(Template)]
 #[template(path = "member.html")]

@@ -93,6 +93,20 @@ pub(crate) struct Entry<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp(Millis);
 
+impl Stamp {
+    /// The day, in UTC.
+    fn day(self) -> String {
+        let (year, month, day) = civil(self.0);
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+}
+
+/// The day of a time, in UTC.
+fn civil(time: Millis) -> (i16, i8, i8) {
+    let date = TimeZone::UTC.to_datetime(Timestamp::from_millisecond(time.0).unwrap_or_default());
+    (date.year(), date.month(), date.day())
+}
+
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = Timestamp::from_millisecond(self.0.0).unwrap_or_default();

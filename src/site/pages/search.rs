@@ -16,70 +16,85 @@ use crate::{
 struct Search<'a> {
     frame: Frame<'a>,
     count: String,
-    /// The names of the scripts, the newest month first.
+    /// The script with the members' names.
+    names: String,
+    /// Those with thanks, the newest month first.
     files: Vec<String>,
 }
 
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let community = writer.community;
     let mut months: BTreeMap<i32, Vec<&Thanks>> = BTreeMap::new();
+    let mut numbers = Numbers::default();
     for thanks in community.thanks.iter().filter(|thanks| thanks.is_shown()) {
         months.entry(month_of(thanks.at)).or_default().push(thanks);
+        for member in thanks.receivers.iter().chain([&thanks.giver]).flatten() {
+            numbers.add(*member);
+        }
     }
     let count = months.values().map(Vec::len).sum();
+    let names = writer.data("names", numbers.script(community));
     let mut files = Vec::new();
     for (month, thanks) in months.iter().rev() {
-        files.push(writer.data(&month_text(*month), script(community, thanks)));
+        files.push(writer.data(&month_text(*month), script(&numbers, thanks)));
     }
     let page = Search {
         frame: writer.frame("search", "Search"),
         count: counted(count, "message", "messages"),
+        names,
         files,
     };
     writer.page("search.html", &page)
 }
 
-/// `propsbot.push({names: [["ID", "name"], …], thanks: [[minutes, giver, [receivers], reason], …]})`, in which members
-/// are indexes of `names`, and -1 is someone who shows none.
-fn script(community: &Community, thanks: &[&Thanks]) -> String {
-    let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut members = Vec::new();
-    let mut number = |member: Option<usize>| {
-        let Some(member) = member else {
-            return "-1".to_owned();
-        };
-        let number = numbers.entry(member).or_insert_with(|| {
-            members.push(member);
-            members.len() - 1
+/// Members numbered by their first thanks, so that a new one gets the next number, and leaves all others.
+#[derive(Default)]
+struct Numbers {
+    numbers: BTreeMap<usize, usize>,
+    members: Vec<usize>,
+}
+
+impl Numbers {
+    fn add(&mut self, member: usize) {
+        self.numbers.entry(member).or_insert_with(|| {
+            self.members.push(member);
+            self.members.len() - 1
         });
-        number.to_string()
-    };
-    let mut lines = String::new();
-    for (index, thanks) in thanks.iter().rev().enumerate() {
-        let receivers: Vec<String> = thanks
-            .receivers
-            .iter()
-            .map(|receiver| number(*receiver))
-            .collect();
-        let separator = if index > 0 { ",\n" } else { "" };
-        let minutes = thanks.at.0.div_euclid(60_000);
-        let giver = number(thanks.giver);
-        let _ = write!(
-            lines,
-            "{separator}[{minutes},{giver},[{}],{}]",
-            receivers.join(","),
-            literal(&thanks.reason)
-        );
     }
-    let names = members.iter().map(|member| {
-        let member = &community.members[*member];
-        format!("[\"{}\",{}]", member.id, literal(&member.name))
-    });
-    let names: Vec<String> = names.collect();
-    format!(
-        "propsbot.push({{names:[{}],thanks:[\n{lines}]}});\n",
-        names.join(",")
-    )
+
+    /// A member's number; -1 for someone who shows no name.
+    fn of(&self, member: Option<usize>) -> String {
+        let number = member.and_then(|member| self.numbers.get(&member));
+        number.map_or_else(|| "-1".to_owned(), usize::to_string)
+    }
+
+    /// `propsbotNames = [["ID", "name"], …]`.
+    fn script(&self, community: &Community) -> String {
+        let names = self.members.iter().map(|member| {
+            let member = &community.members[*member];
+            format!("[\"{}\",{}]", member.id, literal(&member.name))
+        });
+        let names: Vec<String> = names.collect();
+        format!("propsbotNames=[\n{}];\n", names.join(",\n"))
+    }
+}
+
+/// `propsbot.push([minutes, giver, receiver, reason, …])`: four for each message. Several receivers are an array.
+fn script(numbers: &Numbers, thanks: &[&Thanks]) -> String {
+    let mut script = String::from("propsbot.push([");
+    for thanks in thanks.iter().rev() {
+        let receivers = thanks.receivers.iter();
+        let receivers: Vec<String> = receivers.map(|receiver| numbers.of(*receiver)).collect();
+        let receivers = match &receivers[..] {
+            [receiver] => receiver.clone(),
+            receivers => format!("[{}]", receivers.join(",")),
+        };
+        let minutes = thanks.at.0.div_euclid(60_000);
+        let (giver, reason) = (numbers.of(thanks.giver), literal(&thanks.reason));
+        let _ = write!(script, "\n{minutes},{giver},{receivers},{reason},");
+    }
+    script.push_str("]);\n");
+    script
 }
 
 /// A text as a literal of `JavaScript`, which means the same in every place of a page.
