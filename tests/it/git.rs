@@ -176,13 +176,20 @@ async fn the_operators_git_configuration_changes_nothing() {
         mirror.run(&["verify", "--from", &archive]).await.ok();
         let git = |arguments: &[&str]| git(&home.join(name), arguments);
         let listed = git(&["ls-tree", "-r", "--full-tree", "main"]);
-        // Manifests say when they were made.
-        let is_dated = |line: &&str| line.ends_with("manifest.json") || line.contains("\tspaces/");
+        // Manifests and the README say when they were made.
+        let is_dated = |line: &&str| {
+            line.ends_with("manifest.json")
+                || line.contains("\tspaces/")
+                || line.ends_with("\tREADME.md")
+        };
         let (_, files): (Vec<&str>, Vec<&str>) = listed.lines().partition(is_dated);
         assert!(files.len() > 10, "{files:?}");
+        let readme = git(&["cat-file", "blob", "main:README.md"]);
+        let undated = readme.replace(|letter: char| letter.is_ascii_digit(), "0");
         let commit = "--format=%P %an <%ae> %cn <%ce> %GK %e";
         (
             files.join("\n"),
+            undated,
             git(&["show", "--no-patch", commit, "main"]),
             git(&["for-each-ref", "--format=%(refname)"]),
         )
