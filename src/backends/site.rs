@@ -168,7 +168,8 @@ impl SiteSpec {
         match (self, archive) {
             (Self::Folder(path), archive) => TablesSpec::Folder(path.clone()).overlaps(archive),
             (Self::Git(site), ArchiveSpec::Git(archive)) => Ok(site.is_same_branch(archive)),
-            (Self::Git(_), _) => Ok(false),
+            (Self::Git(site), ArchiveSpec::Github(archive)) => Ok(site.is_at_github(archive)),
+            (Self::Git(_), ArchiveSpec::Folder(_) | ArchiveSpec::Bucket(_)) => Ok(false),
         }
     }
 
@@ -331,7 +332,21 @@ mod tests {
             ("git:https://host/repo.git@pages", true),
             ("git:https://host/repo@archive", false),
             ("git:https://host/other@pages", false),
+            ("github:Host/Repo@pages", false),
             ("dir:pages", false),
+        ] {
+            assert_eq!(
+                site.overlaps(&archive.parse().unwrap()).unwrap(),
+                overlaps,
+                "{archive}"
+            );
+        }
+        let site: SiteSpec = "git:git@github.com:Owner/repo.git@pages".parse().unwrap();
+        for (archive, overlaps) in [
+            ("github:owner/repo@pages", true),
+            ("github:owner/repo@archive", false),
+            ("github:owner/other@pages", false),
+            ("github:wner/repo@pages", false),
         ] {
             assert_eq!(
                 site.overlaps(&archive.parse().unwrap()).unwrap(),

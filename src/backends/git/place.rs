@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use rustix::fs::Access;
 
 use super::GitError;
-use crate::spec::{is_name, is_path};
+use crate::spec::{GithubPlace, is_name, is_path};
 
 /// An archive's place in a git repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,15 +107,23 @@ impl GitPlace {
 
     /// Whether both are the same branch, as far as their names tell.
     pub(crate) fn is_same_branch(&self, other: &Self) -> bool {
-        let name = |place: &Self| {
-            let remote = place.remote();
-            let remote = remote.trim_end_matches('/');
-            remote
-                .strip_suffix(".git")
-                .unwrap_or(remote)
-                .to_ascii_lowercase()
-        };
-        name(self) == name(other) && self.branch == other.branch
+        self.name() == other.name() && self.branch == other.branch
+    }
+
+    /// Whether this is that branch of a repository at GitHub, as far as their names tell.
+    pub(crate) fn is_at_github(&self, other: &GithubPlace) -> bool {
+        let name = format!("{}/{}", other.owner, other.repo).to_ascii_lowercase();
+        let own = self.name();
+        let host = own.strip_suffix(&name);
+        host.is_some_and(|host| host.ends_with(['/', ':'])) && self.branch == other.branch
+    }
+
+    /// What names the repository, however it is written.
+    fn name(&self) -> String {
+        let remote = self.remote();
+        let remote = remote.trim_end_matches('/');
+        let name = remote.strip_suffix(".git").unwrap_or(remote);
+        name.to_ascii_lowercase()
     }
 
     /// Whether the repository is in a file system of this machine.
