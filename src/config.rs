@@ -4,16 +4,21 @@
 
 mod environment;
 mod secrets;
+mod values;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use propsbot_backends::{
     Access, ArchiveSpec, BucketAccess, GitAccess, GithubAccess, History, SiteSpec, TablesSpec,
 };
-use propsbot_discord::{OFFICIAL_ORIGIN, Token};
+use propsbot_discord::Token;
 use propsbot_jobs::mirrored::Selection;
-use propsbot_model::{GuildId, UserId};
+use propsbot_model::UserId;
 use propsbot_network::{Network, exposed_host};
+
+use values::{
+    cache, ids, interval, log_format, origin, secret, selection, server, socket_address, yes,
+};
 
 pub use environment::Environment;
 
@@ -53,9 +58,6 @@ fn all_variables() -> impl Iterator<Item = &'static str> {
         .chain(Network::VARIABLES)
         .chain(secrets::files())
 }
-
-/// The shortest time between two exports.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Everything that the environment configures.
 #[derive(Clone, Debug)]
@@ -411,220 +413,5 @@ fn note<T, E: fmt::Display>(
         .ok()
 }
 
-fn origin(text: &str) -> Result<String, String> {
-    let fail = |why: &str| {
-        format!("{text:?} {why}; use an origin such as {OFFICIAL_ORIGIN} or http://127.0.0.1:3005")
-    };
-    let url: reqwest::Url = text.parse().map_err(|_| fail("is not a URL"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(fail("is not an http or https URL"));
-    }
-    if url.path() != "/" || url.query().is_some() {
-        return Err(fail("has a path (/api/v10 is added for you)"));
-    }
-    Ok(url.origin().ascii_serialization())
-}
-
-/// Checks that a token can be sent in a header.
-fn secret(text: &str) -> Result<String, &'static str> {
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(text.to_owned())
-    } else {
-        Err("is not a token: it contains spaces or other characters that tokens never have")
-    }
-}
-
-/// Parses ids separated by commas or spaces, in order and without duplicates.
-fn ids(text: &str, of: &str) -> Result<Vec<u64>, String> {
-    let words = text.split(|letter: char| letter == ',' || letter.is_whitespace());
-    let mut ids = Vec::new();
-    for word in words.filter(|word| !word.is_empty()) {
-        match word.parse::<u64>() {
-            Ok(id) if id > 0 && word.bytes().all(|digit| digit.is_ascii_digit()) => {
-                if !ids.contains(&id) {
-                    ids.push(id);
-                }
-            }
-            _ => {
-                return Err(format!(
-                    "{word:?} is not a {of} id such as 1234567890123456789. To find one, turn on Developer \
-                     Mode in Discord (Advanced), right-click the {of}, then \"Copy ID\""
-                ));
-            }
-        }
-    }
-    Ok(ids)
-}
-
-/// Parses `all`, or ids of guilds.
-fn selection(text: &str) -> Result<Selection, String> {
-    if text.eq_ignore_ascii_case("all") {
-        return Ok(Selection::Admins);
-    }
-    let guilds: Vec<GuildId> = ids(text, "guild")?.into_iter().map(GuildId).collect();
-    Ok(if guilds.is_empty() {
-        Selection::First
-    } else {
-        Selection::Named(guilds)
-    })
-}
-
-fn yes(text: &str) -> Result<bool, String> {
-    match text {
-        "yes" | "true" => Ok(true),
-        "no" | "false" => Ok(false),
-        _ => Err(format!("{text:?} is neither yes nor no")),
-    }
-}
-
-fn log_format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err(format!("{text:?} is neither text nor json")),
-    }
-}
-
-/// The folder for cached copies of remote archives; `None` on a platform without a cache folder.
-fn cache(named: Option<&str>) -> Option<PathBuf> {
-    use etcetera::BaseStrategy as _;
-    let platform = || {
-        let folders = etcetera::choose_base_strategy().ok()?;
-        Some(folders.cache_dir().join("propsbot"))
-    };
-    named.map(PathBuf::from).or_else(platform)
-}
-
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        format!("{text:?} is not an IP address with a port, such as 127.0.0.1:9090 or [::1]:9090")
-    })
-}
-
-fn server(text: String) -> Result<String, String> {
-    let url: Result<reqwest::Url, _> = text.parse();
-    match url {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
-        _ => Err(format!(
-            "{text:?} is not an http or https URL such as https://example.org"
-        )),
-    }
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let interval = humantime::parse_duration(text)
-        .map_err(|error| format!("{text:?} is not a duration such as 30m or 1h: {error}"))?;
-    if interval < SHORTEST_INTERVAL {
-        return Err(format!("{text:?} is too short; use at least 1s"));
-    }
-    Ok(interval)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(pairs: &[(&str, &str)], needs: Needs) -> Result<Config, Mistakes> {
-        let owned = pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::read(&owned.collect(), needs)
-    }
-
-    #[test]
-    fn local_commands_need_no_variables() {
-        let config = read(&[], Needs::Local).unwrap();
-        assert_eq!(config.store_path, PathBuf::from("./data"));
-        assert_eq!(config.export_interval, Duration::from_hours(1));
-    }
-
-    #[test]
-    fn reports_all_mistakes_at_once() {
-        let variables = [
-            ("DISCORD_API_URL", "ftp://example.org"),
-            ("ARCHIVE", "nowhere"),
-            ("EXPORT_INTERVAL", "soon"),
-            ("HEALTH_ADDRESS", "localhost:9090"),
-        ];
-        let Mistakes(mistakes) = read(&variables, Needs::Discord).unwrap_err();
-        let names: Vec<_> = mistakes.iter().map(|(name, _)| *name).collect();
-        assert_eq!(
-            names,
-            [
-                "DISCORD_TOKEN",
-                "DISCORD_API_URL",
-                "ARCHIVE",
-                "EXPORT_INTERVAL",
-                "HEALTH_ADDRESS"
-            ]
-        );
-    }
-
-    #[test]
-    fn object_stores_need_keys() {
-        let token = ("DISCORD_TOKEN", "MTAwMDAwMDAwMDAwMDAwMDAw.secret.secret");
-        let bucket = ("ARCHIVE", "s3://props/archive");
-        let Mistakes(mistakes) = read(&[token, bucket], Needs::Discord).unwrap_err();
-        let names: Vec<_> = mistakes.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
-        let keys = [
-            token,
-            bucket,
-            ("AWS_ACCESS_KEY_ID", "id"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-        ];
-        assert!(read(&keys, Needs::Discord).is_ok());
-        let server = [
-            keys[0],
-            keys[1],
-            keys[2],
-            keys[3],
-            ("AWS_ENDPOINT_URL", "minio:9000"),
-        ];
-        // Commands that only read may read another archive.
-        assert!(read(&[bucket], Needs::Local).is_ok());
-        let Mistakes(mistakes) = read(&server, Needs::Discord).unwrap_err();
-        assert_eq!(mistakes[0].0, "AWS_ENDPOINT_URL");
-    }
-
-    #[test]
-    fn origins_have_no_path() {
-        assert_eq!(
-            origin("http://127.0.0.1:3005/"),
-            Ok("http://127.0.0.1:3005".to_owned())
-        );
-        assert!(origin("http://127.0.0.1:3005/api/v10").is_err());
-        assert!(origin("127.0.0.1:3005").is_err());
-    }
-
-    #[test]
-    fn reads_ids_separated_by_commas_or_spaces() {
-        assert_eq!(ids("2, 1\n3,,2", "guild"), Ok(vec![2, 1, 3]));
-        for wrong in ["0", "+1", "1;2", "<@1>", "99999999999999999999"] {
-            assert!(ids(wrong, "user").is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn env_example_names_exactly_the_known_variables() {
-        let example = include_str!("../.env.example");
-        let mut named: Vec<&str> = example
-            .lines()
-            .filter_map(|line| {
-                line.strip_prefix('#')
-                    .unwrap_or(line)
-                    .trim()
-                    .split_once('=')
-            })
-            .map(|(name, _)| name)
-            .filter(|name| {
-                name.bytes()
-                    .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-            })
-            .collect();
-        named.sort_unstable();
-        let mut read: Vec<&str> = all_variables().collect();
-        read.sort_unstable();
-        assert_eq!(named, read);
-    }
-}
+mod tests;

@@ -3,15 +3,13 @@
 //! Names and units follow <https://prometheus.io/docs/practices/naming/>. docs/operate.md lists them; a
 //! test keeps the two in sync.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+mod encoding;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, MetricEncoder, prometheus_text, text},
-    metrics::{
-        MetricType::{self, Counter, Gauge, Info},
-        exemplar::Exemplar,
-    },
+    encoding::{prometheus_text, text},
+    metrics::MetricType::{self, Counter, Gauge, Info},
     registry::Registry,
 };
 use propsbot_jobs::{
@@ -21,13 +19,7 @@ use propsbot_jobs::{
 use propsbot_mirror::ExportBoard;
 use propsbot_model::{Drift, Millis};
 
-/// The formats in which metrics are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// Version 0.0.4 of Prometheus's text format.
-    Prometheus,
-    OpenMetrics,
-}
+pub(super) use encoding::Format;
 
 /// What is measured at one instant.
 #[derive(Clone, Debug, Default)]
@@ -81,36 +73,6 @@ enum Value {
     Whole(u64),
     /// In seconds; for a time, those since 1970.
     Time(Duration),
-}
-
-impl Format {
-    /// The format that a client prefers, by its `Accept` headers.
-    pub(super) fn accepted<'a>(headers: impl Iterator<Item = &'a str>) -> Self {
-        let mut ranges = headers.flat_map(|header| header.split(','));
-        let is_open_metrics = |range: &str| {
-            let mut parts = range.split(';').map(str::trim);
-            let is_named = parts
-                .next()
-                .is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
-            let refused = |part: &str| {
-                let weight = part.strip_prefix("q=").map(str::parse::<f32>);
-                weight.is_some_and(|weight| weight.is_ok_and(|weight| weight <= 0.0))
-            };
-            is_named && !parts.any(refused)
-        };
-        if ranges.any(is_open_metrics) {
-            Self::OpenMetrics
-        } else {
-            Self::Prometheus
-        }
-    }
-
-    pub(super) fn content_type(self) -> &'static str {
-        match self {
-            Self::Prometheus => prometheus_text::CONTENT_TYPE,
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
 }
 
 impl Metrics {
@@ -473,213 +435,5 @@ impl ByGuild<'_> {
     }
 }
 
-impl Collector for Metrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for metric in &self.0 {
-            // The encoder adds the suffix that the kind asks for.
-            let suffix = match metric.kind {
-                Counter => "_total",
-                Info => "_info",
-                _ => "",
-            };
-            let name = metric.name.strip_suffix(suffix).unwrap_or(metric.name);
-            let mut to = encoder.encode_descriptor(name, metric.help, None, metric.kind)?;
-            for sample in &metric.samples {
-                sample.encode(metric.kind, &mut to)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Sample {
-    fn encode(&self, kind: MetricType, to: &mut MetricEncoder<'_>) -> fmt::Result {
-        if kind == Info {
-            to.encode_info(&self.labels)
-        } else if self.labels.is_empty() {
-            self.value.encode(kind, to)
-        } else {
-            self.value
-                .encode(kind, &mut to.encode_family(&self.labels)?)
-        }
-    }
-}
-
-impl Value {
-    fn encode(self, kind: MetricType, to: &mut MetricEncoder<'_>) -> fmt::Result {
-        const NO_EXEMPLAR: Option<&Exemplar<Labels, u64>> = None;
-        match (kind, self) {
-            (Counter, Self::Whole(count)) => to.encode_counter(&count, NO_EXEMPLAR),
-            (_, Self::Whole(value)) => to.encode_gauge(&value),
-            (_, Self::Time(time)) => to.encode_gauge(&time.as_secs_f64()),
-        }
-    }
-}
-
 #[cfg(test)]
-pub(super) mod tests {
-    use std::collections::BTreeSet;
-
-    use propsbot_archive::Summary;
-    use propsbot_jobs::provider::{GatewayVitals, WriterVitals};
-    use propsbot_mirror::{ExportReport, FinishedExport};
-    use propsbot_model::GuildId;
-
-    use super::*;
-
-    /// Everything that can be observed, of two guilds.
-    fn full() -> Observed {
-        let guild = |id| GuildCensus {
-            guild: GuildId(id),
-            parts: 10,
-            complete_parts: 9,
-            messages: 100,
-            reactions: 20,
-            pending_lists: 3,
-            failures: [("members", 1), ("messages", 2)].into(),
-            drift: Drift {
-                edited: 5,
-                ..Drift::default()
-            },
-        };
-        let export = FinishedExport {
-            at: Millis(1_800_000_000_500),
-            took_ms: 1_500,
-            outcome: Ok(Summary {
-                generation: 7,
-                ..Summary::default()
-            }),
-            withdrawn: Vec::new(),
-        };
-        Observed {
-            vitals: Vitals {
-                writer: Some(WriterVitals::default()),
-                gateway: Some(GatewayVitals {
-                    events: [("MESSAGE_CREATE", 12), ("other", 1)].into(),
-                    ..GatewayVitals::default()
-                }),
-                ..Vitals::default()
-            },
-            heard_at: Some(Millis(1_800_000_000_000)),
-            gauges: Gauges {
-                census: Some(Census {
-                    guilds: vec![guild(1), guild(2)],
-                    exports: ExportReport {
-                        last: Some(export),
-                        written: None,
-                    },
-                }),
-                store_disk_bytes: Some(1),
-                store_logical_bytes: Some(1),
-                store_free_bytes: Some(1),
-                archive_bytes: Some(1),
-            },
-            resident_bytes: Some(1),
-            ..Observed::default()
-        }
-    }
-
-    #[test]
-    fn the_documentation_lists_every_metric() {
-        let documented = include_str!("../../../docs/operate.md");
-        let section = documented
-            .split("\n## Metrics\n")
-            .nth(1)
-            .expect("a section");
-        let section = section.split("\n## ").next().unwrap();
-        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
-        let listed: BTreeSet<&str> = rows
-            .filter_map(|row| row.split(['`', '{']).next())
-            .collect();
-        let Metrics(metrics) = Metrics::of(&full());
-        let exported: BTreeSet<&str> = metrics.iter().map(|metric| metric.name).collect();
-        assert_eq!(listed, exported);
-    }
-
-    #[test]
-    fn alert_rules_and_dashboard_name_exported_metrics() {
-        let Metrics(metrics) = Metrics::of(&full());
-        let exported: BTreeSet<&str> = metrics.iter().map(|metric| metric.name).collect();
-        for text in [
-            include_str!("../../../deploy/alerts.yaml"),
-            include_str!("../../../deploy/alerts.test.yaml"),
-            include_str!("../../../deploy/grafana.json"),
-        ] {
-            let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-            let words = text.split(|letter| !is_name(letter));
-            let is_metric =
-                |word: &&str| word.starts_with("propsbot_") || word.starts_with("process_");
-            let named: Vec<&str> = words.filter(is_metric).collect();
-            assert!(named.len() > 5, "{named:?}");
-            let unknown = named.iter().filter(|name| !exported.contains(*name));
-            assert_eq!(unknown.collect::<Vec<_>>(), Vec::<&&str>::new());
-        }
-    }
-
-    #[test]
-    fn guilds_are_labels_only_on_request() {
-        let mut observed = full();
-        let summed = Metrics::of(&observed).encode(Format::Prometheus);
-        assert!(!summed.contains("guild="), "{summed}");
-        assert!(summed.contains("\npropsbot_mirror_parts 20\n"), "{summed}");
-        let failures = "\npropsbot_mirror_failures{class=\"messages\"} 4\n";
-        assert!(summed.contains(failures), "{summed}");
-        observed.by_guild = true;
-        let labelled = Metrics::of(&observed).encode(Format::Prometheus);
-        let drift = "\npropsbot_mirror_drift_total{guild=\"2\",kind=\"edit\"} 5\n";
-        assert!(labelled.contains(drift), "{labelled}");
-    }
-
-    #[test]
-    fn encodes_both_formats() {
-        let prometheus = Metrics::of(&full()).encode(Format::Prometheus);
-        let open = Metrics::of(&full()).encode(Format::OpenMetrics);
-        let time = "\npropsbot_export_attempt_timestamp_seconds 1800000000.5\n";
-        let info = format!(
-            "\npropsbot_build_info{{version=\"{}\"}} 1\n",
-            env!("CARGO_PKG_VERSION")
-        );
-        for text in [&prometheus, &open].map(|text| format!("\n{text}")) {
-            assert!(text.contains(time) && text.contains(&info), "{text}");
-        }
-        assert!(prometheus.contains("# TYPE propsbot_gateway_events_total counter\n"));
-        assert!(prometheus.contains("# TYPE propsbot_build_info gauge\n"));
-        assert!(!prometheus.contains("# EOF"));
-        assert!(open.contains("# TYPE propsbot_gateway_events counter\n"));
-        assert!(open.contains("# TYPE propsbot_build info\n"));
-        assert!(open.ends_with("# EOF\n"));
-    }
-
-    #[test]
-    fn open_metrics_are_served_on_request() {
-        for (accept, format) in [
-            (&[][..], Format::Prometheus),
-            (&["*/*"], Format::Prometheus),
-            (&["text/plain;version=0.0.4"], Format::Prometheus),
-            (
-                &["text/html", "application/openmetrics-text"],
-                Format::OpenMetrics,
-            ),
-            (
-                &[
-                    "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-                ],
-                Format::OpenMetrics,
-            ),
-            (
-                &["text/plain, Application/OpenMetrics-Text; q=0.2"],
-                Format::OpenMetrics,
-            ),
-            (
-                &["application/openmetrics-text;q=0, text/plain"],
-                Format::Prometheus,
-            ),
-        ] {
-            assert_eq!(
-                Format::accepted(accept.iter().copied()),
-                format,
-                "{accept:?}"
-            );
-        }
-    }
-}
+pub(super) mod tests;
