@@ -200,15 +200,11 @@ impl SiteSpec {
 
 fn write_folder(root: &Path, files: &SiteFiles) -> Result<SiteWritten, SiteError> {
     fs::create_dir_all(root).map_err(failed("create the folder", root))?;
+    // Before the lock, which would be one more file in what is no site.
+    listed(root)?;
     let lock = open_lock(root)?;
     taken(lock.try_lock(), root)?;
-    let old = match read_file(&root.join(LIST), LONGEST_LIST)? {
-        Some(bytes) => {
-            List::parse(&bytes).ok_or_else(|| SiteError::Damaged(root.display().to_string()))?
-        }
-        None if is_empty(root)? => List::default(),
-        None => return Err(SiteError::NotASite(root.display().to_string())),
-    };
+    let old = listed(root)?;
     let new = List::of(files);
     let is_there = |path: &str, bytes: &[u8]| {
         let file = root.join(path).metadata();
@@ -247,6 +243,17 @@ fn write_folder(root: &Path, files: &SiteFiles) -> Result<SiteWritten, SiteError
     }
     replace(root, LIST, &new.print())?;
     Ok(done)
+}
+
+/// What the folder has of a site.
+fn listed(root: &Path) -> Result<List, SiteError> {
+    match read_file(&root.join(LIST), LONGEST_LIST)? {
+        Some(bytes) => {
+            List::parse(&bytes).ok_or_else(|| SiteError::Damaged(root.display().to_string()))
+        }
+        None if is_empty(root)? => Ok(List::default()),
+        None => Err(SiteError::NotASite(root.display().to_string())),
+    }
 }
 
 fn is_empty(root: &Path) -> Result<bool, ArchiveError> {
@@ -386,6 +393,7 @@ mod tests {
         fs::write(home.path().join("thesis.txt"), "precious").unwrap();
         let refused = write_folder(home.path(), &files(&[("index.html", "")])).unwrap_err();
         assert!(matches!(refused, SiteError::NotASite(_)), "{refused}");
+        assert!(!home.path().join(LOCK).exists());
         for list in [
             "",
             r#"{"format":1,"files":{"../thesis.txt":null}}"#,

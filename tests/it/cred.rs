@@ -15,6 +15,11 @@ const MONDAY: u64 = SUNDAY + 86_400_000;
 
 /// An instance in which ana was thanked twice, on Monday and a week later, and ben once.
 fn instance(folder: &Path) {
+    instance_of(folder, MONDAY + 7 * 86_400_000, &["Ana", "Ben"]);
+}
+
+/// The same with another time of the later thanks, and with accounts of these names.
+fn instance_of(folder: &Path, later: u64, names: &[&str]) {
     let address = |parts: &[&str]| json!([&["external", "props"], parts].concat());
     let nodes = [
         ("MEMBER", "ana"),
@@ -24,7 +29,6 @@ fn instance(folder: &Path) {
     ];
     let node = |index: usize, description: &str, at: Option<u64>| json!({"index": index, "description": description, "timestampMs": at});
     let edge = |props: &str, src: usize, dst: usize, at: u64| json!({"address": address(&["THANKS", props, nodes[dst].1]), "srcIndex": src, "dstIndex": dst, "timestampMs": at});
-    let later = MONDAY + 7 * 86_400_000;
     let graph = json!([
         {"type": "sourcecred/weightedGraph", "version": "0.1.0"},
         {
@@ -44,7 +48,8 @@ fn instance(folder: &Path) {
             }],
         },
     ]);
-    let proposal = |name: &str, id: &str| {
+    let proposal = |name: &&str| {
+        let id = name.to_lowercase();
         let alias =
             json!({"address": format!("N\0external\0props\0MEMBER\0{id}\0"), "description": name});
         json!({"name": name, "pluginName": "props", "type": "USER", "alias": alias})
@@ -55,7 +60,8 @@ fn instance(folder: &Path) {
         &json!({"bundledPlugins": ["external/props"]}),
     );
     write(folder, "config/plugins/external/props/graph.json", &graph);
-    let proposals = json!([proposal("Ana", "ana"), proposal("Ben", "ben")]);
+    let proposals: Vec<Value> = names.iter().map(proposal).collect();
+    let proposals = json!(proposals);
     write(
         folder,
         "config/plugins/external/props/identityProposals.json",
@@ -296,4 +302,25 @@ async fn needs_no_instance() {
     let first = ids(&mirror.run(&json).await.ok().stdout);
     assert!(first.len() > 1);
     assert_eq!(ids(&mirror.run(&json).await.ok().stdout), first);
+}
+
+/// What somebody has whom nobody thanked is left over, and nothing brought it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explains_an_account_without_cred() {
+    let home = tempfile::tempdir().unwrap();
+    instance_of(home.path(), MONDAY, &["Ana", "Ben", "Cho"]);
+    for more in [&[][..], &["--converge"]] {
+        let why = [&["--why", "Cho", "--json"], more].concat();
+        let why = cred(home.path(), &why).await.ok();
+        let why: Value = serde_json::from_str(&why.stdout).unwrap();
+        let number = |pointer| why.pointer(pointer).and_then(Value::as_f64).unwrap();
+        let (cred, rest) = (number("/cred"), number("/rest"));
+        assert!((0.0..1e-9).contains(&cred), "{why}");
+        assert!((cred - rest).abs() <= cred * 1e-9, "{why}");
+        assert_eq!(why["contributions"], json!([]));
+        assert_eq!(
+            why["other_contributions"].to_string(),
+            r#"{"count":0,"cred":0.0}"#
+        );
+    }
 }

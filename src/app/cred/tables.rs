@@ -196,7 +196,8 @@ impl<'a> WhyJson<'a> {
                 .collect(),
             other_contributions: Others {
                 count: others.len(),
-                cred: others.iter().map(|brought| brought.cred).sum(),
+                // The sum of no numbers is -0.
+                cred: others.iter().fold(0.0, |sum, brought| sum + brought.cred),
             },
             attributions: attributions
                 .map(|(account, cred)| AttributionJson {

@@ -115,7 +115,8 @@ impl GitPlace {
         let name = format!("{}/{}", other.owner, other.repo).to_ascii_lowercase();
         let own = self.name();
         let host = own.strip_suffix(&name);
-        host.is_some_and(|host| host.ends_with(['/', ':'])) && self.branch == other.branch
+        let is_host = |host: &str| host.ends_with(['/', ':']) && !host.ends_with("//");
+        host.is_some_and(is_host) && self.branch == other.branch
     }
 
     /// What names the repository, however it is written.

@@ -104,7 +104,8 @@ impl<'a> Reasons<'a> {
         // From each part, as much flows to the weeks beside it as they get from their neighbors: of what is
         // in the parts, this is what came from elsewhere.
         let gained = held * (1.0 - GAMMA - GAMMA);
-        let per_flow = paid / gained;
+        // It shrinks with each step where nothing flows in: down to nothing, if there are very many.
+        let per_flow = if gained > 0.0 { paid / gained } else { 0.0 };
         let brought = flows
             .into_iter()
             .map(|(source, flow)| self.brought(source, flow * per_flow));

@@ -61,7 +61,7 @@ fn full() -> Observed {
 
 #[test]
 fn the_documentation_lists_every_metric() {
-    let documented = include_str!("../../../docs/operate.md");
+    let documented = include_str!("../../../../docs/operate.md");
     let section = documented
         .split("\n## Metrics\n")
         .nth(1)
@@ -81,9 +81,9 @@ fn alert_rules_and_dashboard_name_exported_metrics() {
     let Metrics(metrics) = Metrics::of(&full());
     let exported: BTreeSet<&str> = metrics.iter().map(|metric| metric.name).collect();
     for text in [
-        include_str!("../../../deploy/alerts.yaml"),
-        include_str!("../../../deploy/alerts.test.yaml"),
-        include_str!("../../../deploy/grafana.json"),
+        include_str!("../../../../deploy/alerts.yaml"),
+        include_str!("../../../../deploy/alerts.test.yaml"),
+        include_str!("../../../../deploy/grafana.json"),
     ] {
         let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
         let words = text.split(|letter| !is_name(letter));
