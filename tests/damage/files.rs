@@ -1,6 +1,6 @@
 //! An archive's files, and how to change what they say so that everything that names them still fits.
 
-use std::{collections::BTreeMap, fs, io::Read as _, path::Path};
+use std::{collections::BTreeMap, fs, io::Read as _, path::Path, slice};
 
 use flate2::read::GzDecoder;
 use propsbot_archive::{
@@ -73,7 +73,11 @@ fn write(form: Form, value: &Value) -> Vec<u8> {
     match form {
         Form::Named(Kind::Rows) => rmpv::encode::write_value(&mut bytes, value).unwrap(),
         Form::Named(Kind::Parts) => {
-            for line in value.as_array().unwrap() {
+            // What was changed may be no list of lines any more: then it is the one line.
+            let lines = value
+                .as_array()
+                .map_or(slice::from_ref(value), Vec::as_slice);
+            for line in lines {
                 bytes.extend(print(line));
                 bytes.push(b'\n');
             }
