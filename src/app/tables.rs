@@ -41,7 +41,8 @@ pub async fn tables(
     let place = out.open(access, network, Claims::default(), None)?;
     let tables = tables_of(provider.schema());
     let updated = tables.update(archive.as_ref(), place.as_ref(), stop).await;
-    let updated = updated.tried(|| format!("could not bring the tables in {out} up to date"))?;
+    let updated =
+        updated.tried(|| format!("could not bring the tables in {out} up to date with {from}"))?;
     Ok(vec![format!(
         "the tables in {out} are up to date: {}",
         told(&updated)

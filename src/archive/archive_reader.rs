@@ -14,7 +14,8 @@ use super::{
     files::{READS, read},
     manifest::{MANIFEST_LIMIT, Manifest, ROOT, Root, manifest_path, parse_checked},
     query::{Batch, NeededFile, Query, Tally},
-    reader::{Lists, SpaceReader},
+    reader::SpaceReader,
+    space_lists::Lists,
 };
 #[cfg(test)]
 use crate::Limits;

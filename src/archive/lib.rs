@@ -89,6 +89,7 @@ mod row_files;
 mod row_source;
 mod schema;
 mod scope;
+mod space_lists;
 mod spool;
 mod stale;
 #[cfg(test)]

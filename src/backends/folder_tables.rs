@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use propsbot_archive::{ArchiveError, blocking, read_file};
-use propsbot_tables::{TablesPlace, TablesWrite};
+use propsbot_tables::{ROOT, TablesError, TablesPlace, TablesWrite};
 use tempfile::TempPath;
 
 use super::folder::{LOCK, failed, open_lock, sync_folder, taken};
@@ -37,23 +37,26 @@ struct FolderTablesWrite {
 
 #[async_trait]
 impl TablesPlace for FolderTables {
-    async fn write<'a>(&'a self) -> Result<Box<dyn TablesWrite + 'a>, ArchiveError> {
+    async fn write<'a>(&'a self) -> Result<Box<dyn TablesWrite + 'a>, TablesError> {
         let root = self.root.clone();
-        Ok(Box::new(
-            blocking(move || FolderTablesWrite::begin(root)).await?,
-        ))
+        let begun = blocking(move || Ok(FolderTablesWrite::begin(root))).await?;
+        Ok(Box::new(begun?))
     }
 }
 
 impl FolderTablesWrite {
-    fn begin(root: PathBuf) -> Result<Self, ArchiveError> {
+    fn begin(root: PathBuf) -> Result<Self, TablesError> {
         create(&root)?;
+        // Before the lock, which would be one more file in what are no tables.
+        if !is_empty(&root)? && !root.join(ROOT).exists() {
+            return Err(TablesError::NotTables);
+        }
         let lock = open_lock(&root)?;
         taken(lock.try_lock(), &root)?;
         let scratch = root.join(SCRATCH);
         match fs::remove_dir_all(&scratch) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("remove", &scratch)(error));
+                return Err(failed("remove", &scratch)(error).into());
             }
             _ => create(&scratch)?,
         }
@@ -70,6 +73,13 @@ fn create(folder: &Path) -> Result<(), ArchiveError> {
     made.map_err(failed("create the folder", folder))
 }
 
+fn is_empty(root: &Path) -> Result<bool, ArchiveError> {
+    let entries = fs::read_dir(root).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(failed("list", root))?;
+    let mut names = entries.iter().map(fs::DirEntry::file_name);
+    Ok(names.all(|name| name == LOCK || name == SCRATCH))
+}
+
 #[async_trait]
 impl TablesWrite for FolderTablesWrite {
     fn scratch(&self) -> &Path {
@@ -78,13 +88,7 @@ impl TablesWrite for FolderTablesWrite {
 
     async fn is_empty(&mut self) -> Result<bool, ArchiveError> {
         let root = self.root.clone();
-        blocking(move || {
-            let entries = fs::read_dir(&root).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-            let entries = entries.map_err(failed("list", &root))?;
-            let mut names = entries.iter().map(fs::DirEntry::file_name);
-            Ok(names.all(|name| name == LOCK || name == SCRATCH))
-        })
-        .await
+        blocking(move || is_empty(&root)).await
     }
 
     async fn read(&mut self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {

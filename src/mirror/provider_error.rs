@@ -43,7 +43,10 @@ kinds! {
     ProviderError;
     StoreError: |error| matches!(
         error,
-        StoreError::Unusable { .. } | StoreError::NotEmpty { .. } | StoreError::HalfRestored { .. }
+        StoreError::Unusable { .. }
+            | StoreError::Newer { .. }
+            | StoreError::NotEmpty { .. }
+            | StoreError::HalfRestored { .. }
     );
     ArchiveError: |error| matches!(
         error,

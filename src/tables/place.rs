@@ -6,14 +6,17 @@ use async_trait::async_trait;
 use propsbot_archive::ArchiveError;
 use tempfile::TempPath;
 
+use super::TablesError;
+
 /// A place for tables.
 #[async_trait]
 pub trait TablesPlace: Send + Sync {
     /// Begins to write, and keeps other writers out until the end.
     ///
     /// # Errors
-    /// [`ArchiveError::Busy`] while another process writes.
-    async fn write<'a>(&'a self) -> Result<Box<dyn TablesWrite + 'a>, ArchiveError>;
+    /// [`ArchiveError::Busy`] while another process writes; [`TablesError::NotTables`] where a folder has other
+    /// files, and nothing was made in it.
+    async fn write<'a>(&'a self) -> Result<Box<dyn TablesWrite + 'a>, TablesError>;
 }
 
 /// Writes files to a place. Paths have `/` between folders, and no other character that a file system or an

@@ -90,32 +90,35 @@ impl Tables {
         place: &dyn TablesPlace,
         stop: &CancellationToken,
     ) -> Result<Updated, TablesError> {
-        let begun = stop.run_until_cancelled(place.write()).await;
-        let mut write = begun.ok_or(TablesError::Stopped)??;
-        let updating = stop.run_until_cancelled(self.update_with(archive, write.as_mut()));
-        let updated = updating.await.unwrap_or(Err(TablesError::Stopped));
+        let begin = async {
+            // First, so that nothing is made for an archive that is not there.
+            let reader = ArchiveReader::open(archive, self.schema).await?;
+            Ok::<_, TablesError>((reader, place.write().await?))
+        };
+        let begun = stop.run_until_cancelled(begin).await;
+        let (reader, mut write) = begun.ok_or(TablesError::Stopped)??;
+        let updating = self.update_with(archive, reader, write.as_mut());
+        let updated = stop.run_until_cancelled(updating).await;
         let ended = write.end().await;
-        let updated = updated?;
+        let updated = updated.unwrap_or(Err(TablesError::Stopped))?;
         ended?;
         Ok(updated)
     }
 
-    async fn update_with(
+    async fn update_with<'a>(
         &self,
-        archive: &dyn DataArchive,
+        archive: &'a dyn DataArchive,
+        mut reader: ArchiveReader<'a>,
         write: &mut dyn TablesWrite,
     ) -> Result<Updated, TablesError> {
-        let mut attempt = 1;
-        loop {
-            let updated = match ArchiveReader::open(archive, self.schema).await {
-                Ok(reader) => self.update_from(&reader, write).await,
-                Err(error) => Err(error.into()),
-            };
-            match updated {
-                Err(TablesError::Read(ReadError::Superseded)) if attempt < ATTEMPTS => attempt += 1,
+        for _ in 1..ATTEMPTS {
+            match self.update_from(&reader, write).await {
+                Err(TablesError::Read(ReadError::Superseded)) => {}
                 updated => return updated,
             }
+            reader = ArchiveReader::open(archive, self.schema).await?;
         }
+        self.update_from(&reader, write).await
     }
 
     async fn update_from(

@@ -1,6 +1,9 @@
 //! The log at its default level: what operators need to know, once, in our words.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use simulator::discord::{Fault, Overwrite, kind};
@@ -134,6 +137,30 @@ async fn logs_json_lines() {
     assert!(log.contains("\"message\":\"asked Discord\""), "{log}");
     let secret = mirror.discord.token();
     assert!(!log.contains(secret.rsplit('.').next().unwrap()));
+}
+
+/// A terminal gets colours, unless its user wants none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn colours_a_terminal_unless_told_not_to() {
+    let mirror = Mirror::empty().await;
+    for (no_color, has_colours) in [(None, true), (Some("1"), false), (Some(""), true)] {
+        let sync = mirror.command(&["sync"]);
+        let mut terminal = Command::new("script");
+        let line = format!("{} sync", sync.get_program().display());
+        terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        terminal.current_dir(mirror.home.path()).env_clear();
+        let variables = sync.get_envs();
+        terminal.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        terminal.env("RUST_LOG", "trace");
+        terminal.envs(no_color.map(|value| ("NO_COLOR", value)));
+        let shown = crate::mirror::start(terminal).wait().await.ok().stdout;
+        assert!(shown.contains("asked Discord"), "{shown}");
+        assert_eq!(
+            shown.contains("\u{1b}["),
+            has_colours,
+            "{no_color:?}: {shown}"
+        );
+    }
 }
 
 /// Names with letters that no font has are drawn without log lines.

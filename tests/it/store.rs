@@ -19,7 +19,7 @@ use propsbot_model::{
 };
 use propsbot_store::{Reader, Rewrite, SCHEMA, Store, StoreError};
 
-use crate::mirror::{Mirror, open, start};
+use crate::mirror::{Mirror, open, propsbot, start};
 
 const GUILD: GuildId = GuildId(1_000_000_000_000_000_001);
 const CHANNEL: ChannelId = ChannelId(1_000_000_000_000_000_002);
@@ -123,8 +123,8 @@ fn waits_for_a_store_that_is_still_closing() {
     });
 }
 
-#[test]
-fn refuses_and_keeps_newer_schemas() {
+#[tokio::test]
+async fn refuses_and_keeps_newer_schemas() {
     let folder = filled(1);
     {
         let db = sled::open(folder.path().join("sled")).unwrap();
@@ -142,6 +142,11 @@ fn refuses_and_keeps_newer_schemas() {
             "{refused:?}"
         );
     }
+    // A service manager doesn't try it again and again.
+    let path = folder.path().to_str().unwrap();
+    let status = propsbot(folder.path(), &[("STORE_PATH", path)], &["status"]);
+    let refused = start(status).wait().await;
+    refused.failed(2, &["update propsbot, or restore"]);
 }
 
 /// sled never reopens a folder with such a file.

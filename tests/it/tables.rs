@@ -177,11 +177,22 @@ async fn exports_succeed_without_their_tables_and_say_so() {
         fs::read_to_string(place.join("a-thesis.txt")).unwrap(),
         "mine"
     );
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 1);
 
     fs::remove_file(place.join("a-thesis.txt")).unwrap();
     let exported = mirror.run(&["export"]).await.ok();
     assert!(exported.stdout.contains("nothing changed"), "{exported:?}");
     assert_eq!(count(&rows_below(&place), "guilds"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_folder_is_made_for_an_archive_that_is_not_there() {
+    let mirror = Mirror::empty().await;
+    let refused = mirror
+        .run(&[&FROM[..], &["--out", "tables"]].concat())
+        .await;
+    refused.failed(1, &["dir:archive", "nothing was exported here yet"]);
+    assert!(!mirror.home.path().join("tables").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use object_store::{ObjectStoreExt as _, path::Path as Key};
 use propsbot_archive::{ArchiveError, blocking};
-use propsbot_tables::{ROOT, TablesPlace, TablesWrite};
+use propsbot_tables::{ROOT, TablesError, TablesPlace, TablesWrite};
 use tempfile::{TempDir, TempPath};
 use tokio::{fs::File, io::AsyncReadExt as _};
 
@@ -41,7 +41,7 @@ struct BucketTablesWrite<'a> {
 
 #[async_trait]
 impl TablesPlace for BucketTables {
-    async fn write<'a>(&'a self) -> Result<Box<dyn TablesWrite + 'a>, ArchiveError> {
+    async fn write<'a>(&'a self) -> Result<Box<dyn TablesWrite + 'a>, TablesError> {
         let mut claim = Claim::take(&self.bucket).await?;
         let own = self.scratch.clone();
         let scratch = blocking(move || {

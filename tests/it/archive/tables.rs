@@ -69,7 +69,7 @@ struct PlaceWrite<'a>(&'a Place);
 
 #[async_trait]
 impl TablesPlace for Place {
-    async fn write<'a>(&'a self) -> Result<Box<dyn TablesWrite + 'a>, ArchiveError> {
+    async fn write<'a>(&'a self) -> Result<Box<dyn TablesWrite + 'a>, TablesError> {
         Ok(Box::new(PlaceWrite(self)))
     }
 }
