@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Once,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -37,6 +37,13 @@ impl Op {
             Self::Put(key, _) | Self::Delete(key) => key,
         }
     }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Put(key, value) => key.len() + value.len(),
+            Self::Delete(key) => key.len(),
+        }
+    }
 }
 
 pub(crate) type Entry = (Vec<u8>, Vec<u8>);
@@ -47,6 +54,8 @@ pub(crate) struct Engine {
     db: sled::Db,
     /// sled's log, for the `fsync` that sled doesn't do.
     log: File,
+    /// How many bytes were changed since the last flush.
+    unflushed: AtomicUsize,
     /// Whether a write has failed. sled may then show half of a batch that is gone after reopening,
     /// so all further reads and writes are refused.
     failed: AtomicBool,
@@ -74,6 +83,10 @@ const SWEEPS: usize = 4;
 
 /// Bytes copied per batch.
 const COPIED_BYTES: usize = 1 << 20;
+
+/// How many bytes may be changed between two flushes. sled queues its full buffers for a thread that writes them, and
+/// has no limit for that queue: where the disk is slower than we are, it would grow.
+const UNFLUSHED_BYTES: usize = 8 << 20;
 
 /// How many bytes of the disk the store leaves free. sled can't go on after a write that failed, nor
 /// open a store again on a full disk.
@@ -138,6 +151,7 @@ impl Engine {
             path: path.to_owned(),
             db,
             log,
+            unflushed: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
             lock,
         })
@@ -156,7 +170,12 @@ impl Engine {
     /// Like [`Self::commit`], but the changes become durable only with the next commit.
     pub(crate) fn apply(&self, ops: &[Op]) -> Result<(), StoreError> {
         self.check()?;
-        self.or_fail(self.apply_batch(ops))
+        self.or_fail(self.apply_batch(ops))?;
+        let bytes: usize = ops.iter().map(Op::bytes).sum();
+        if self.unflushed.fetch_add(bytes, Ordering::Relaxed) + bytes > UNFLUSHED_BYTES {
+            self.or_fail(self.flush())?;
+        }
+        Ok(())
     }
 
     /// # Errors
@@ -192,8 +211,14 @@ impl Engine {
         applied.map_err(|error| self.io(&error))
     }
 
-    fn sync(&self) -> Result<(), StoreError> {
+    fn flush(&self) -> Result<(), StoreError> {
+        self.unflushed.store(0, Ordering::Relaxed);
         self.db.flush().map_err(|error| self.io(&error))?;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.flush()?;
         self.log.sync_data().map_err(|error| self.io(&error.into()))
     }
 
@@ -268,6 +293,7 @@ impl Engine {
             if bytes > COPIED_BYTES {
                 bytes = 0;
                 fresh.apply_batch(std::mem::take(&mut batch)).map_err(io)?;
+                fresh.flush().map_err(io)?;
             }
         }
         for (key, value) in more {

@@ -32,8 +32,10 @@ pub(crate) struct Chart {
 /// The name of a bucket below its columns.
 pub(crate) struct Tick {
     pub(crate) label: String,
-    /// Where its bucket begins, in percent of the width.
-    pub(crate) at: String,
+    /// Where its bucket begins or ends, in percent of the width.
+    pub(crate) at: u64,
+    /// Whether the name ends there, because it would stand out of the chart on a narrow screen.
+    pub(crate) is_end: bool,
 }
 
 pub(crate) struct Series {
@@ -108,7 +110,7 @@ impl Chart {
         let last = buckets.label(buckets.count - 1);
         Self {
             sentence: format!(
-                "{title}, {} to {last}: {}. The table below has the numbers.",
+                "{title}, {} to {last}: {}.",
                 buckets.label(0),
                 totals.join(", ")
             ),
@@ -127,12 +129,15 @@ impl Chart {
 fn ticks(buckets: &Buckets) -> Vec<Tick> {
     let step = buckets.count.div_ceil(5).max(1);
     let ticks = (0..buckets.count).step_by(step);
-    #[expect(clippy::cast_precision_loss, reason = "there are few")]
-    let at = |index: usize| 100.0 * index as f64 / buckets.count as f64;
+    let at = |index: usize| (100 * index as u64).div_ceil(buckets.count as u64);
     ticks
-        .map(|index| Tick {
-            label: buckets.label(index),
-            at: format!("{:.1}%", at(index)),
+        .map(|index| {
+            let is_end = at(index) > 80;
+            Tick {
+                label: buckets.label(index),
+                at: at(index + usize::from(is_end)),
+                is_end,
+            }
         })
         .collect()
 }

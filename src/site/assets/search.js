@@ -43,11 +43,13 @@ var propsbot = [];
   async function add(month) {
     function who(number) { return number < 0 ? ["", "someone"] : propsbotNames[number]; }
     var docs = [];
+    var minutes;
     for (var at = 0; at + 3 < month.length; at += 4) {
+      minutes = at ? minutes - month[at] : month[at];
       var giver = who(month[at + 1]);
       var receivers = [].concat(month[at + 2]).map(who);
       var reason = month[at + 3];
-      all.push({minutes: month[at], giver: giver, receivers: receivers, reason: reason});
+      all.push({minutes: minutes, giver: giver, receivers: receivers, reason: reason});
       docs.push({id: all.length - 1, giver: giver[1], receivers: receivers.map(function (one) { return one[1]; }).join(" "), reason: reason});
     }
     for (var from = 0; from < docs.length; from += STEP) {

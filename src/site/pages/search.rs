@@ -80,8 +80,10 @@ impl Numbers {
 }
 
 /// `propsbot.push([minutes, giver, receiver, reason, …])`: four for each message. Several receivers are an array.
+/// The minutes are since 1970, then how many less than of the message before.
 fn script(numbers: &Numbers, thanks: &[&Thanks]) -> String {
     let mut script = String::from("propsbot.push([");
+    let mut before = None;
     for thanks in thanks.iter().rev() {
         let receivers = thanks.receivers.iter();
         let receivers: Vec<String> = receivers.map(|receiver| numbers.of(*receiver)).collect();
@@ -90,8 +92,10 @@ fn script(numbers: &Numbers, thanks: &[&Thanks]) -> String {
             receivers => format!("[{}]", receivers.join(",")),
         };
         let minutes = thanks.at.0.div_euclid(60_000);
+        let less = before.map_or(minutes, |before: i64| before - minutes);
+        before = Some(minutes);
         let (giver, reason) = (numbers.of(thanks.giver), literal(&thanks.reason));
-        let _ = write!(script, "\n{minutes},{giver},{receivers},{reason},");
+        let _ = write!(script, "\n{less},{giver},{receivers},{reason},");
     }
     script.push_str("]);\n");
     script
