@@ -6,6 +6,9 @@
 
 mod community;
 mod github;
+#[expect(dead_code, reason = "the soak looks at more of a process")]
+#[path = "../soak/memory.rs"]
+mod memory;
 mod year;
 
 use propsbot_rows::SCHEMA;

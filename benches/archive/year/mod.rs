@@ -8,9 +8,9 @@ mod world;
 
 use std::{
     collections::BTreeMap,
-    fs,
-    path::Path,
-    process::Command,
+    fs, mem,
+    path::{Path, PathBuf},
+    process::{self, Command},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,7 +22,7 @@ use propsbot_jobs::{export::exports, restore::restore};
 use propsbot_mirror::{ExportOptions, ExportTarget, Exports, export};
 use propsbot_store::Store;
 
-use crate::say;
+use crate::{memory::Memory, say};
 use metered::{Metered, Written};
 use world::{DAY, GUILD, HOUR, Pace, World};
 
@@ -53,11 +53,16 @@ pub(crate) async fn run(given: &[String]) -> anyhow::Result<()> {
 struct Year {
     folder: tempfile::TempDir,
     world: World,
-    store: Arc<Store>,
+    /// `None` only while it is opened again.
+    store: Option<Arc<Store>>,
+    path: PathBuf,
     target: ExportTarget,
     metered: Arc<Metered>,
     written: Vec<(i64, Written)>,
     took: Duration,
+    /// How many exports the last line of a month told of, and how long they took.
+    told: usize,
+    told_took: Duration,
 }
 
 impl Year {
@@ -65,7 +70,8 @@ impl Year {
         let folder = tempfile::tempdir()?;
         let archive = folder.path().join("archive");
         let metered = Arc::new(Metered::new(FolderArchive::new(archive)));
-        let store = Arc::new(Store::open(&folder.path().join("store"))?);
+        let path = folder.path().join("store");
+        let store = Some(Arc::new(Store::open(&path)?));
         let target = ExportTarget {
             name: "dir:archive".to_owned(),
             archive: metered.clone(),
@@ -79,16 +85,19 @@ impl Year {
             world: World::new(pace),
             folder,
             store,
+            path,
             target,
             metered,
             written: Vec::new(),
             took: Duration::ZERO,
+            told: 0,
+            told_took: Duration::ZERO,
         })
     }
 
     async fn run(mut self, hours: u64) -> anyhow::Result<()> {
         let found = self.world.found(BEGIN);
-        self.store.merge(&[found])?;
+        self.store().merge(&[found])?;
         self.go_live(BEGIN)?;
         self.export(BEGIN).await?;
         let (_, first) = self.written.remove(0);
@@ -111,7 +120,7 @@ impl Year {
             if begin == WITHDRAWN {
                 told.push(World::withdraw(7, begin));
             }
-            self.store.merge(&[told])?;
+            self.store().merge(&[told])?;
             if begin == RESTORED {
                 self.restore(begin).await?;
             }
@@ -120,19 +129,26 @@ impl Year {
             self.commit()?;
             if hour % (24 * 30) == 29 * 24 || hour + 1 == hours {
                 self.compare(begin + HOUR + 300_000).await?;
+                self.restart(begin + HOUR + 300_000)?;
             }
         }
         self.report(before)
     }
 
+    fn store(&self) -> &Arc<Store> {
+        self.store
+            .as_ref()
+            .expect("it is being opened only in `restart`")
+    }
+
     fn go_live(&self, at: i64) -> anyhow::Result<()> {
-        let session = self.store.session(GUILD)?.number;
-        self.store.merge(&[self.world.live(session, at)])?;
+        let session = self.store().session(GUILD)?.number;
+        self.store().merge(&[self.world.live(session, at)])?;
         Ok(())
     }
 
     fn provider(&self) -> Arc<dyn Exports> {
-        exports(&self.store)
+        exports(self.store())
     }
 
     async fn export(&mut self, now: i64) -> anyhow::Result<()> {
@@ -151,8 +167,29 @@ impl Year {
         let store = Arc::new(Store::open_to_restore(&path)?);
         restore(&store, self.target.archive.as_ref(), &|_, _| {}).await?;
         drop(store);
-        self.store = Arc::new(Store::open(&path)?);
+        self.store = Some(Arc::new(Store::open(&path)?));
+        self.path = path;
         self.go_live(at)
+    }
+
+    /// Opens the store again, as a bot that is upgraded, and prints what it has come to.
+    fn restart(&mut self, now: i64) -> anyhow::Result<()> {
+        // The rest of this process doesn't grow.
+        let memory = Memory::of(process::id()).context("this process is gone")?;
+        self.store = None;
+        let begun = Instant::now();
+        self.store = Some(Arc::new(Store::open(&self.path)?));
+        let opened = begun.elapsed();
+        let exports = self.written.len() - mem::replace(&mut self.told, self.written.len());
+        let took = self.took - mem::replace(&mut self.told_took, self.took);
+        say(&format!(
+            "after {} days: {:.1?} for an export; the store has {:.0} MB and opens in {opened:.1?}; memory {:.0} MB",
+            (now - BEGIN) / DAY,
+            took / u32::try_from(exports.max(1))?,
+            kilobytes(folder_size(&self.path)?) / 1e3,
+            kilobytes(memory.resident) / 1e3,
+        ));
+        self.go_live(now)
     }
 
     /// Fails unless a fresh export of the store has the same files.
