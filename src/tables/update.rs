@@ -90,12 +90,12 @@ impl Tables {
         place: &dyn TablesPlace,
         stop: &CancellationToken,
     ) -> Result<Updated, TablesError> {
-        let begin = async {
+        let opening = async {
             // First, so that nothing is made for an archive that is not there.
             let reader = ArchiveReader::open(archive, self.schema).await?;
             Ok::<_, TablesError>((reader, place.write().await?))
         };
-        let begun = stop.run_until_cancelled(begin).await;
+        let begun = stop.run_until_cancelled(opening).await;
         let (reader, mut write) = begun.ok_or(TablesError::Stopped)??;
         let updating = self.update_with(archive, reader, write.as_mut());
         let updated = stop.run_until_cancelled(updating).await;
