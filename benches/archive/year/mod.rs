@@ -181,7 +181,8 @@ impl Year {
         self.store = Some(Arc::new(Store::open(&self.path)?));
         let opened = begun.elapsed();
         let exports = self.written.len() - mem::replace(&mut self.told, self.written.len());
-        let took = self.took - mem::replace(&mut self.told_took, self.took);
+        let before = mem::replace(&mut self.told_took, self.took);
+        let took = self.took.saturating_sub(before);
         say(&format!(
             "after {} days: {:.1?} for an export; the store has {:.0} MB and opens in {opened:.1?}; memory {:.0} MB",
             (now - BEGIN) / DAY,
