@@ -173,7 +173,7 @@ async fn draw_from(
     );
     notes.extend(incomplete(&manifests, plugin.provider()));
     let drawn = Drawn {
-        plugin: plugin.name(),
+        plugin: plugin.name().to_owned(),
         documents: drawing.documents,
     };
     Ok((drawn, notes))

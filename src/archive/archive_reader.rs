@@ -78,6 +78,16 @@ impl<'a> ArchiveReader<'a> {
         }
     }
 
+    /// The same archive, for a reader of several tables: see `SpaceReader::keeping`.
+    #[must_use]
+    pub(super) fn keeping(self) -> Self {
+        let spaces = self.spaces.into_iter();
+        Self {
+            spaces: spaces.map(SpaceReader::keeping).collect(),
+            ..self
+        }
+    }
+
     /// The spaces, by id.
     pub fn spaces(&self) -> &[SpaceReader<'a>] {
         &self.spaces

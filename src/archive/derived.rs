@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::{
     error::ReadError,
+    lent_rows::lend,
     manifest::{Covered, Line, Manifest},
     reader::SpaceReader,
     row::encode,
-    row_source::{RowSource, lend},
+    row_source::RowSource,
 };
 use crate::{Column, Millis};
 

@@ -1,6 +1,9 @@
 //! The files of one generation of a space: reads them within the length that names them, and lists them.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -38,10 +41,35 @@ pub(super) async fn read(
         })
 }
 
+/// How many bytes of files are kept for tables that are read later.
+const KEPT: usize = 64 << 20;
+
+/// Files that are needed again for the next table, as they were found: lists, indexes and open files, which
+/// have rows of all tables.
+#[derive(Default)]
+pub(super) struct Kept(Mutex<BTreeMap<String, Arc<Vec<u8>>>>);
+
+impl Kept {
+    fn get(&self, path: &str) -> Option<Arc<Vec<u8>>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(path).cloned()
+    }
+
+    fn put(&self, path: &str, packed: Arc<Vec<u8>>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: usize = kept.values().map(|packed| packed.len()).sum();
+        if bytes + packed.len() <= KEPT {
+            kept.insert(path.to_owned(), packed);
+        }
+    }
+}
+
 /// The files of one generation of a space.
 #[derive(Clone)]
 pub(super) struct SpaceFiles<'a> {
     pub(super) archive: &'a dyn DataArchive,
+    /// Where files are kept that are read several times; `None` if each is read once.
+    pub(super) kept: Option<Arc<Kept>>,
     pub(super) manifest: Manifest,
     /// The hash of the manifest's bytes.
     pub(super) hash: Hash,
@@ -62,10 +90,26 @@ impl SpaceFiles<'_> {
         })
     }
 
+    /// The same for a file that may be needed again.
+    pub(super) async fn packed_again(
+        &self,
+        path: &str,
+        bytes: u64,
+    ) -> Result<Arc<Vec<u8>>, ReadError> {
+        if let Some(packed) = self.kept.as_ref().and_then(|kept| kept.get(path)) {
+            return Ok(packed);
+        }
+        let packed = Arc::new(self.packed(path, bytes).await?);
+        if let Some(kept) = &self.kept {
+            kept.put(path, Arc::clone(&packed));
+        }
+        Ok(packed)
+    }
+
     /// The uncompressed bytes of a file.
     pub(super) async fn read(&self, kind: Kind, file: FileRef) -> Result<Vec<u8>, ReadError> {
         let path = named(kind, file.hash);
-        let packed = self.packed(&path, file.bytes).await?;
+        let packed = self.packed_again(&path, file.bytes).await?;
         unpack(&packed, file).map_err(damaged(&path))
     }
 
@@ -161,6 +205,7 @@ async fn open(archive: &dyn DataArchive, space: Id) -> Result<SpaceFiles<'_>, Re
     let bytes = bytes.ok_or_else(|| ReadError::Missing(path.clone()))?;
     Ok(SpaceFiles {
         archive,
+        kept: None,
         manifest: parse_checked(&bytes).map_err(damaged(&path))?,
         hash: Hash::of(&bytes),
     })

@@ -66,10 +66,12 @@ pub mod document;
 mod error;
 mod export;
 mod export_progress;
+mod exported_rows;
 pub mod file;
 mod files;
 mod hash;
 pub mod layout;
+mod lent_rows;
 mod list;
 pub mod manifest;
 mod memory;
@@ -95,6 +97,7 @@ mod stale;
 #[cfg(test)]
 mod tests;
 mod time;
+mod together;
 mod verify;
 
 pub use archive_error::ArchiveError;
@@ -113,10 +116,12 @@ pub use export::{
     dry_run, export, look,
 };
 pub use export_progress::{ExportProgress, ExportProgressBoard};
+pub use exported_rows::ExportedRows;
 pub use file::{FILE_LIMIT, FileRef, PartRow};
 pub use files::needed;
 pub use hash::{Hash, NotAHash};
 pub use layout::{LIMITS, Limits, Stamps};
+pub use lent_rows::read_rows;
 pub use manifest::{
     Counts, Covered, FORMAT, Line, MANIFEST_LIMIT, Manifest, ManifestHistory, Open, Parts, ROOT,
     Root, is_manifest, manifest_path,
@@ -131,10 +136,11 @@ pub use readme::{FIGURES, README};
 pub use request::{ExportPart, Mark, PlanError, Source};
 pub use row::{EncodedRow, Inspected, Row, RowKey};
 pub use row_files::RowFile;
-pub use row_source::{ExportedRows, RowSource, TableQuery, TableRows, read_rows};
+pub use row_source::{EachBatch, RowSource, TableQuery, TableRows};
 pub use schema::{Column, Kind, Presence, Schema, Table};
 pub use scope::{Id, Level, Scope};
 pub use time::Millis;
+pub use together::read_together;
 pub use verify::{Depth, MOST_FAULTS, Verification, verify};
 
 /// Why a source could not be read.

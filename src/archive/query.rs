@@ -224,7 +224,7 @@ impl Batch {
         rows.map(|row| row.map_err(|error| self.damaged(error.to_string())))
     }
 
-    fn damaged(&self, problem: Problem) -> ReadError {
+    pub(super) fn damaged(&self, problem: Problem) -> ReadError {
         damaged(&named(file::Kind::Rows, self.file))(problem)
     }
 }

@@ -67,6 +67,7 @@ impl<'a> SpaceReader<'a> {
         check_kind(&path, schema, &bytes)?;
         let files = SpaceFiles {
             archive,
+            kept: None,
             manifest: check::manifest(schema, space, &bytes).map_err(damaged(&path))?,
             hash: Hash::of(&bytes),
         };
@@ -82,6 +83,14 @@ impl<'a> SpaceReader<'a> {
     #[cfg(test)]
     pub(super) fn within(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same space, for a reader of several tables, one after the other: fetches files that it needs for
+    /// all of them only once.
+    #[must_use]
+    pub(super) fn keeping(mut self) -> Self {
+        self.files.kept = Some(Arc::default());
+        self
     }
 
     /// The manifest: which generation is read, and how old it is.
@@ -414,7 +423,10 @@ impl<'a> SpaceReader<'a> {
     ) -> Result<RowFile, ReadError> {
         let file = expected.file();
         let path = named(Kind::Rows, file.hash);
-        let packed = self.files.packed(&path, file.bytes).await?;
+        let packed = match &expected {
+            Expected::Open(_) => self.files.packed_again(&path, file.bytes).await?,
+            Expected::Base(..) => Arc::new(self.files.packed(&path, file.bytes).await?),
+        };
         let (schema, space, newest) = (
             self.schema,
             self.files.manifest.space.clone(),

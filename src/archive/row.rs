@@ -22,7 +22,7 @@ pub struct RowKey {
 }
 
 /// A row of one of a provider's tables.
-pub trait Row: Serialize + DeserializeOwned + Send + 'static {
+pub trait Row: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The table's name.
     const TABLE: &'static str;
 

@@ -17,7 +17,6 @@ pub struct PropsRowFilter {
     channels: BTreeSet<ChannelId>,
     answers: HashSet<MessageId>,
     bots: BTreeSet<(GuildId, UserId)>,
-    kept: HashSet<MessageId>,
 }
 
 impl PropsRowFilter {
@@ -31,7 +30,6 @@ impl PropsRowFilter {
             channels: props.clone().map(|row| row.channel_id).collect(),
             answers: props.filter_map(|row| row.message_id).collect(),
             bots: props_bots(snapshot),
-            kept: HashSet::new(),
         }
     }
 }
@@ -42,15 +40,13 @@ impl RowFilter for PropsRowFilter {
     }
 
     fn message(&mut self, row: &MessageRow) -> bool {
-        let keep = self.answers.contains(&row.id)
-            || self.props_channels.contains(&row.channel_id) && may_be_given(row, &self.bots);
-        if keep {
-            self.kept.insert(row.id);
-        }
-        keep
+        self.answers.contains(&row.id)
+            || self.props_channels.contains(&row.channel_id) && may_be_given(row, &self.bots)
     }
 
     fn reaction(&mut self, row: &ReactionRow) -> bool {
-        row.removed_at.is_none() && self.kept.contains(&row.message_id)
+        row.removed_at.is_none()
+            && (self.props_channels.contains(&row.channel_id)
+                || self.answers.contains(&row.message_id))
     }
 }

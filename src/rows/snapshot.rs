@@ -1,6 +1,6 @@
 //! A whole archive in memory.
 
-use std::{cell::RefCell, ops::RangeInclusive};
+use std::{cell::RefCell, collections::HashSet, ops::RangeInclusive};
 
 use propsbot_archive::{
     DataArchive, EncodedRow, Id, Millis, PartRow, ReadError, Row, RowSource, Scope, Source,
@@ -37,34 +37,18 @@ pub struct Snapshot {
 /// Selects the messages and reactions to keep; other tables are read whole. Dropped rows are never
 /// all in memory at once.
 pub trait RowFilter {
-    /// Whether reactions are filtered before messages.
-    const REACTIONS_FIRST: bool = false;
-
     /// Whether to read messages and reactions of this channel.
     fn channel(&self, id: ChannelId) -> bool;
-    fn message(&mut self, row: &MessageRow) -> bool;
+    /// Whether to keep a reaction if its message is kept. Reactions come before messages.
     fn reaction(&mut self, row: &ReactionRow) -> bool;
-}
-
-struct Everything;
-
-impl RowFilter for Everything {
-    fn channel(&self, _: ChannelId) -> bool {
-        true
-    }
-
-    fn message(&mut self, _: &MessageRow) -> bool {
-        true
-    }
-
-    fn reaction(&mut self, _: &ReactionRow) -> bool {
-        true
-    }
+    /// Whether to keep a message.
+    fn message(&mut self, row: &MessageRow) -> bool;
 }
 
 impl Snapshot {
-    /// All rows except the messages and reactions that a filter drops. The filter is created from
-    /// the other tables.
+    /// All rows except the messages and reactions that a filter drops, and reactions to messages that
+    /// aren't there. The filter is created from the other tables. Asks for the tables in the order in which
+    /// several readers share them.
     ///
     /// # Errors
     /// If rows can't be read.
@@ -72,33 +56,25 @@ impl Snapshot {
         rows: &dyn RowSource,
         filter: impl FnOnce(&Self) -> F,
     ) -> Result<Self, ReadError> {
-        let mut snapshot = Self {
-            guilds: rows.all()?,
-            channels: rows.all()?,
-            roles: rows.all()?,
-            emojis: rows.all()?,
-            members: rows.all()?,
-            props: rows.all()?,
-            ..Self::default()
-        };
+        let mut snapshot = Self::without_messages(rows)?;
         let filter = RefCell::new(filter(&snapshot));
         let wanted =
             |scope: &Scope| channel_of(scope).is_some_and(|id| filter.borrow().channel(id));
-        for reactions in [F::REACTIONS_FIRST, !F::REACTIONS_FIRST] {
-            if reactions {
-                rows.each(wanted, |row| {
-                    if filter.borrow_mut().reaction(&row) {
-                        snapshot.reactions.push(row);
-                    }
-                })?;
-            } else {
-                rows.each(wanted, |row| {
-                    if filter.borrow_mut().message(&row) {
-                        snapshot.messages.push(row);
-                    }
-                })?;
+        rows.each(wanted, |row: &ReactionRow| {
+            if filter.borrow_mut().reaction(row) {
+                snapshot.reactions.push(row.clone());
             }
-        }
+        })?;
+        let mut kept = HashSet::new();
+        rows.each(wanted, |row: &MessageRow| {
+            if filter.borrow_mut().message(row) {
+                kept.insert(row.id);
+                snapshot.messages.push(row.clone());
+            }
+        })?;
+        snapshot
+            .reactions
+            .retain(|row| kept.contains(&row.message_id));
         snapshot.sort();
         Ok(snapshot)
     }
@@ -109,9 +85,27 @@ impl Snapshot {
     /// If the archive can't be read or isn't one of Discord.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
         let read = read_rows(archive, &SCHEMA, None, |rows| {
-            Self::of(rows, |_| Everything)
+            let mut snapshot = Self {
+                reactions: rows.all()?,
+                messages: rows.all()?,
+                ..Self::without_messages(rows)?
+            };
+            snapshot.sort();
+            Ok::<_, ReadError>(snapshot)
         });
         Ok(read.await?.0)
+    }
+
+    fn without_messages(rows: &dyn RowSource) -> Result<Self, ReadError> {
+        Ok(Self {
+            guilds: rows.all()?,
+            channels: rows.all()?,
+            roles: rows.all()?,
+            emojis: rows.all()?,
+            members: rows.all()?,
+            props: rows.all()?,
+            ..Self::default()
+        })
     }
 
     /// Rows come in any order.

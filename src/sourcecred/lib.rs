@@ -29,7 +29,7 @@ pub use documents::{Document, Documents};
 pub use flow::{Minted, Weigher};
 pub use identity::{Alias, IdentityProposal, IdentityType, NAME_LENGTH, legal_name};
 pub use object::object;
-pub use plugin::{DrawError, Drawing, GraphPlugin, draw};
+pub use plugin::{DrawError, Drawing, GraphPlugin, draw, draw_all};
 pub use side_files::SourceCredFiles;
 pub use stored::{NotStored, Types};
 pub use unmatched::unmatched;

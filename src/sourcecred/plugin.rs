@@ -1,8 +1,8 @@
 //! What a graph plugin is: it draws a graph for SourceCred from one provider's rows.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
-use propsbot_archive::{ReadError, RowSource, Schema};
+use propsbot_archive::{ReadError, RowSource, Schema, read_together};
 
 use super::Documents;
 
@@ -12,6 +12,10 @@ use super::Documents;
 /// `propsbot graph` and the files beside an archive agree. A plugin asks for the tables that it needs,
 /// in the order that suits it, and keeps of their rows what it needs. No more than a few files are in
 /// memory besides.
+///
+/// Several plugins that are drawn together ([`draw_all`]) share what they read: each file is read once if
+/// they ask for the tables of spaces in the order of the schema, then for those of parts from its last to its
+/// first. That puts rows before those that they refer to, such as reactions before messages.
 ///
 /// What [`draw`](Self::draw) returns must depend on nothing but the rows and the plugin's settings: no
 /// clock, no network. The same rows in another order give the same documents.
@@ -86,7 +90,7 @@ use super::Documents;
 /// }
 ///
 /// impl GraphPlugin for Loans {
-///     fn name(&self) -> &'static str {
+///     fn name(&self) -> &str {
 ///         "loans"
 ///     }
 ///
@@ -96,7 +100,7 @@ use super::Documents;
 ///
 ///     fn draw(&self, rows: &dyn RowSource) -> Result<Drawing, DrawError> {
 ///         let mut graph = WeightedGraph::default();
-///         rows.each(|_| true, |loan: Loan| {
+///         rows.each(|_| true, |loan: &Loan| {
 ///             let node = loans().with(&[&loan.library, &loan.book, &loan.at.0]);
 ///             let text = format!("Lent: {}", description::text(&loan.book, 40));
 ///             graph.add_node(node.clone(), text, Some(loan.at));
@@ -197,7 +201,7 @@ use super::Documents;
 /// ```
 pub trait GraphPlugin: Send + Sync {
     /// The plugin's name, as it is chosen on the command line.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// The provider whose rows it reads. Archives of another one are refused before it is asked.
     fn provider(&self) -> &'static Schema;
@@ -223,6 +227,19 @@ pub fn draw(plugin: &dyn GraphPlugin, rows: &dyn RowSource) -> Result<Drawing, D
     Err(ReadError::OtherProvider { found, wanted }.into())
 }
 
+/// Draws the graphs of several plugins from rows of their provider. What they ask for is read together.
+///
+/// # Errors
+/// Those of [`draw`].
+pub fn draw_all(
+    plugins: &[Arc<dyn GraphPlugin>],
+    rows: &dyn RowSource,
+) -> Result<Vec<Drawing>, DrawError> {
+    let readers = plugins.iter();
+    let readers = readers.map(|plugin| |rows: &dyn RowSource| draw(plugin.as_ref(), rows));
+    read_together(rows, readers.collect())
+}
+
 /// What a plugin has drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawing {
@@ -246,7 +263,7 @@ pub enum DrawError {
 
 #[cfg(test)]
 mod tests {
-    use propsbot_archive::{Scope, TableQuery, TableRows};
+    use propsbot_archive::{EachBatch, Level, Scope, TableQuery};
 
     use super::*;
 
@@ -277,11 +294,15 @@ mod tests {
             self.0
         }
 
+        fn scopes(&self, _: Level) -> Vec<Scope> {
+            Vec::new()
+        }
+
         fn scan(
             &self,
             _: &TableQuery,
             _: &dyn Fn(&Scope) -> bool,
-            _: &mut dyn FnMut(TableRows),
+            _: &mut EachBatch<'_>,
         ) -> Result<(), ReadError> {
             Ok(())
         }
@@ -290,7 +311,7 @@ mod tests {
     struct Shelves;
 
     impl GraphPlugin for Shelves {
-        fn name(&self) -> &'static str {
+        fn name(&self) -> &str {
             "shelves"
         }
 

@@ -28,7 +28,7 @@ pub(super) const ATTRIBUTIONS: &str = "config/personalAttributions.json";
 
 /// A graph that was drawn from an archive.
 pub(super) struct Drawn {
-    pub(super) plugin: &'static str,
+    pub(super) plugin: String,
     pub(super) documents: Documents,
 }
 

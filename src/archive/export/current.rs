@@ -75,6 +75,7 @@ impl<'a> Current<'a> {
             };
             check_known(request, &path, hash, &manifest)?;
             let files = SpaceFiles {
+                kept: None,
                 archive,
                 manifest,
                 hash,

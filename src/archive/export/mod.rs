@@ -23,10 +23,10 @@ use self::{
 };
 use super::{
     error::ReadError,
+    exported_rows::ExportedRows,
     manifest::{Manifest, ROOT, Root, manifest_path},
     plan::plan,
     request::{Changed, Plan, PlanError, Previous, Request, Source},
-    row_source::ExportedRows,
 };
 use crate::{
     ArchiveWrite, Bases, DataArchive, Documents, ExportProgressBoard, Hash, Id, Object, Publish,

@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// An archive that notes what is read of it.
-struct Noting {
+pub(super) struct Noting {
     archive: MemoryArchive,
     read: Mutex<Vec<String>>,
 }
 
 impl Noting {
-    fn of(files: &Stored) -> Self {
+    pub(super) fn of(files: &Stored) -> Self {
         Self {
             archive: files.clone().into(),
             read: Mutex::default(),
@@ -33,7 +33,7 @@ impl Noting {
     }
 
     /// What was read since the last time, sorted.
-    fn take(&self) -> Vec<String> {
+    pub(super) fn take(&self) -> Vec<String> {
         let mut read = std::mem::take(&mut *self.read.lock().unwrap());
         read.sort();
         read

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     forums::{Forums, forums},
+    query::Noting,
     *,
 };
 use crate::{
-    ArchiveReader, EncodedRow, ExportedRows, RowKey, RowSource, Schema, export,
+    ArchiveReader, EncodedRow, ExportedRows, RowKey, RowSource, Schema, TableQuery, export,
     manifest::{Counts, add},
-    read_rows,
+    read_rows, read_together,
 };
 
 static OTHER: Schema = Schema {
@@ -37,7 +38,7 @@ fn everything(rows: &dyn RowSource) -> Result<Read, ReadError> {
         posts: Vec::new(),
     };
     let wanted = |scope: &Scope| *scope == Scope::part(7, 70);
-    rows.each(wanted, |post| read.posts.push(post))?;
+    rows.each(wanted, |post: &Post| read.posts.push(post.clone()))?;
     read.forums.sort_by_key(|forum| forum.id);
     read.topics.sort_by_key(|topic| topic.id);
     read.posts.sort_by_key(|post| post.id);
@@ -64,6 +65,99 @@ async fn an_archive_and_its_export_have_the_same_rows() {
     let request = forums.request();
     let source = ExportedRows::new(&forums, &request);
     assert_eq!(everything(&source).unwrap(), read);
+}
+
+/// What a reader gets of the posts: their ids.
+fn post_ids(rows: &dyn RowSource) -> Result<Vec<Number>, ReadError> {
+    let mut ids = Vec::new();
+    rows.each(|_| true, |post: &Post| ids.push(post.id))?;
+    ids.sort();
+    Ok(ids)
+}
+
+#[tokio::test]
+async fn several_readers_share_what_they_read() {
+    let forums = forums();
+    let archive = Noting::of(&exported(&forums).await.files().await);
+    // Each asks for the tables in the order in which they are shared, or for some of them.
+    let all = |rows: &dyn RowSource| {
+        rows.all::<Forum>()?;
+        rows.all::<Topic>()?;
+        rows.all::<Like>()?;
+        post_ids(rows)
+    };
+    let read = read_rows(&archive, &SCHEMA, None, move |rows| {
+        let readers = [all as fn(&dyn RowSource) -> _, post_ids, all, post_ids];
+        read_together::<_, ReadError, _>(rows, readers.to_vec())
+    });
+    let (read, _) = read.await.unwrap();
+    assert_eq!(read[0].len(), 901 + 11);
+    assert!(read.iter().all(|ids| *ids == read[0]));
+    let mut files = archive.take();
+    files.retain(|path| !path.ends_with(".json"));
+    let count = files.len();
+    files.dedup();
+    assert!(count > 4 && files.len() == count, "{files:?}");
+}
+
+#[tokio::test]
+async fn readers_that_ask_in_another_order_get_the_same_rows() {
+    let forums = forums();
+    let archive = exported(&forums).await;
+    let (first, second) = (Millis(1_700_000_000_000), Millis(1_700_100_000_000));
+    let some = move |rows: &dyn RowSource| {
+        let mut query = TableQuery::of(rows.schema().table(Post::TABLE).unwrap());
+        query.times = first..=second;
+        let mut count = 0;
+        rows.scan(
+            &query,
+            &|scope| *scope == Scope::part(7, 70),
+            &mut |batch| {
+                count += batch.rows::<Post>()?.count();
+                assert_eq!(batch.json().count(), batch.rows::<Post>()?.count());
+                Ok(())
+            },
+        )?;
+        rows.all::<Forum>()?;
+        Ok(count)
+    };
+    let backwards = |rows: &dyn RowSource| {
+        let ids = post_ids(rows)?.len();
+        rows.all::<Topic>()?;
+        Ok(ids)
+    };
+    let read = read_rows(&archive, &SCHEMA, None, move |rows| {
+        let readers: Vec<Box<dyn FnOnce(&dyn RowSource) -> Result<usize, ReadError> + Send>> = vec![
+            Box::new(some),
+            Box::new(backwards),
+            Box::new(|rows: &dyn RowSource| Ok(rows.all::<Forum>()?.len())),
+            Box::new(|_: &dyn RowSource| Ok(0)),
+        ];
+        read_together(rows, readers)
+    });
+    assert_eq!(read.await.unwrap().0, [28, 912, 2, 0]);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_for_one_reader_goes_wrong_for_all() {
+    type Reader = fn(&dyn RowSource) -> Result<Vec<Number>, ReadError>;
+    let refuse: Reader = |rows| {
+        rows.each(|_| true, |_: &Post| ())?;
+        Err(ReadError::Empty)
+    };
+    let whole = exported(&forums()).await;
+    let read = read_rows(&whole, &SCHEMA, None, move |rows| {
+        read_together(rows, vec![post_ids as Reader, refuse, post_ids])
+    });
+    assert!(matches!(read.await, Err(ReadError::Empty)));
+    let mut files = whole.files().await;
+    let rows = files.keys().find(|path| path.starts_with("rows/")).cloned();
+    files.remove(&rows.unwrap());
+    let damaged = MemoryArchive::from(files);
+    let read = read_rows(&damaged, &SCHEMA, None, |rows| {
+        read_together(rows, vec![post_ids as Reader, post_ids])
+    });
+    assert!(matches!(read.await, Err(ReadError::Missing(_))));
 }
 
 #[tokio::test]
@@ -123,14 +217,14 @@ async fn a_reader_may_stop_in_the_middle() {
     });
     assert!(matches!(read.await, Err(ReadError::Empty)));
     let panicked = read_rows(&archive, &SCHEMA, None, |rows| {
-        rows.each(|_| true, |_: Post| panic!("a mistake in a plugin"))
+        rows.each(|_| true, |_: &Post| panic!("a mistake in a plugin"))
     });
     assert!(matches!(panicked.await, Err(ReadError::Archive(_))));
 }
 
 #[test]
 fn a_table_of_another_provider_is_refused() {
-    #[derive(Serialize, Deserialize)]
+    #[derive(Clone, Serialize, Deserialize)]
     struct Film;
     impl Row for Film {
         const TABLE: &'static str = "films";

@@ -28,8 +28,6 @@ impl DiscordRowFilter {
 }
 
 impl RowFilter for DiscordRowFilter {
-    const REACTIONS_FIRST: bool = true;
-
     fn channel(&self, id: ChannelId) -> bool {
         self.channels.contains(&id)
     }
