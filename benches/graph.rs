@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use propsbot::{
-    app::{self, GraphOrder, PluginName, PluginOrder},
+    app::{self, CredOrder, GraphOrder, PluginChoice, PluginName, PluginOrder},
     config::{Config, Needs},
 };
 use propsbot_archive::{
@@ -43,6 +43,9 @@ const DRAW: &str = "--draw";
 
 /// The discord plugin's config, next to the archive.
 const CONFIG: &str = "config.json";
+
+/// The same for one of the channels.
+const OF_ONE: &str = "of-one.json";
 
 /// A community that is computed on the fly. All channels are props channels; one message in ten
 /// thanks someone and has reactions with two emoji by three members each.
@@ -253,7 +256,7 @@ async fn main() -> anyhow::Result<()> {
     if kept.is_some() && sizes.len() > 1 {
         bail!("--keep takes one number of messages");
     }
-    say("plugin   messages  reactions  wall s  CPU s  peak MiB  graph.json MiB");
+    say("plugin          messages  reactions  wall s  CPU s  peak MiB  graph.json MiB");
     for messages in sizes {
         let folder = tempfile::tempdir()?;
         measure(kept.as_deref().unwrap_or(folder.path()), messages).await?;
@@ -273,7 +276,32 @@ async fn measure(folder: &Path, messages: u64) -> anyhow::Result<()> {
         "reactionWeightConfig": {"weights": {}, "defaultWeight": 1, "applyAveraging": false},
     }]);
     fs::write(folder.join(CONFIG), config.to_string())?;
-    for plugin in ["props", "discord"] {
+    let mut of_one = config;
+    of_one[0]["channelWeightConfig"] = serde_json::json!({"defaultWeight": 0, "weights": {"2": 1}});
+    fs::write(folder.join(OF_ONE), of_one.to_string())?;
+    // Another instance, whose cred is read.
+    let order = CredOrder {
+        from: Some(format!("dir:{}", folder.join("archive").display()).parse()?),
+        out: Some(folder.join("other/output")),
+        ..CredOrder::default()
+    };
+    let nothing = Config::read(&BTreeMap::new(), Needs::Local)?;
+    if let Err(error) = app::cred(&nothing, order).await {
+        bail!("{error}");
+    }
+    let instance = serde_json::json!({"name": "other", "folder": "other", "rate": 1});
+    fs::write(folder.join("instance.json"), instance.to_string())?;
+    let did = serde_json::json!({"didathing_channels": ["1"]});
+    fs::write(folder.join("did.json"), did.to_string())?;
+    let mut spent = BTreeMap::new();
+    for plugin in [
+        "props",
+        "discord",
+        "didathing",
+        "discord-of-one",
+        "instance",
+        "all four",
+    ] {
         let begun = Instant::now();
         let ended = Command::new(env::current_exe()?)
             .args([DRAW, plugin])
@@ -285,11 +313,26 @@ async fn measure(folder: &Path, messages: u64) -> anyhow::Result<()> {
         }
         let told = String::from_utf8(ended.stdout)?;
         let (cpu, peak) = told.trim().split_once(' ').context("the child's figures")?;
-        let size = fs::metadata(folder.join("graph/graph.json"))?.len() / (1 << 20);
+        let name = if plugin == "all four" {
+            "graph/props/graph.json"
+        } else {
+            "graph/graph.json"
+        };
+        let size = fs::metadata(folder.join(name))?.len() / (1 << 20);
+        spent.insert(plugin, (wall, cpu.parse::<f64>()?));
         say(&format!(
-            "{plugin:<7}  {messages:>8}  {reactions:>9}  {wall:>6.2}  {cpu:>5}  {peak:>8}  {size:>14}"
+            "{plugin:<14}  {messages:>8}  {reactions:>9}  {wall:>6.2}  {cpu:>5}  {peak:>8}  {size:>14}"
         ));
     }
+    // What reading for all of them at once is worth.
+    let alone = ["props", "didathing", "discord-of-one", "instance"].map(|plugin| spent[plugin]);
+    let dearest = |of: fn(&(f64, f64)) -> f64| alone.iter().map(of).fold(0.0, f64::max);
+    let all = spent["all four"];
+    say(&format!(
+        "all four, compared with the dearest of them alone: {:.2} times the wall time, {:.2} times the CPU time",
+        all.0 / dearest(|spent| spent.0),
+        all.1 / dearest(|spent| spent.1)
+    ));
     Ok(())
 }
 
@@ -297,13 +340,28 @@ async fn measure(folder: &Path, messages: u64) -> anyhow::Result<()> {
 async fn draw(plugin: &str, folder: &Path) -> anyhow::Result<()> {
     let config = Config::read(&BTreeMap::new(), Needs::Local)?;
     let spec = format!("dir:{}", folder.join("archive").display()).parse()?;
-    let plugin = match plugin {
-        "discord" => PluginOrder {
-            name: PluginName::Discord,
-            config: Some(folder.join(CONFIG)),
-            ..PluginOrder::default()
-        },
-        _ => PluginOrder::default(),
+    let choice = |name, file: &str| PluginChoice {
+        name,
+        file: Some(folder.join(file)),
+    };
+    let props = PluginChoice {
+        name: PluginName::Props,
+        file: None,
+    };
+    let did = choice(PluginName::Didathing, "did.json");
+    let one = choice(PluginName::Discord, OF_ONE);
+    let instance = choice(PluginName::Instance, "instance.json");
+    let plugins = match plugin {
+        "discord" => vec![choice(PluginName::Discord, CONFIG)],
+        "didathing" => vec![did],
+        "discord-of-one" => vec![one],
+        "instance" => vec![instance],
+        "all four" => vec![props, did, one, instance],
+        _ => vec![props],
+    };
+    let plugin = PluginOrder {
+        plugins,
+        ..PluginOrder::default()
     };
     let order = GraphOrder {
         space: None,

@@ -85,6 +85,14 @@ The file (CAR version 1) has two roots: manifest.json, and a folder in which eve
 is at its path. Everything is checked first, as by `restore`; a damaged archive gives no file.
 `ipfs dag import FILE` adds it to IPFS. What others have copied from there can't be taken back.";
 
+/// Help for `openrank`.
+const OPENRANK: &str = "\
+Write the thanks that count as CSV, for EigenTrust tools such as OpenRank.
+
+The columns are from,to,value,time: the giver's user id, the receiver's, how often the message thanks them, and
+the time of what they are thanked for (RFC 3339). It has the thanks of the props graph, but no one who isn't
+shown by name.";
+
 /// Help for `tables`.
 const TABLES: &str = "\
 Write an archive's rows as Parquet files, for DuckDB, Spark and pandas.
@@ -165,7 +173,8 @@ enum Command {
         /// The archive, for example dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
-        /// Folder for graph.json, declaration.json and identityProposals.json
+        /// Folder for graph.json, declaration.json and identityProposals.json; with several plugins, for a folder of
+        /// each
         #[arg(long, value_name = "DIR", required_unless_present = "diff")]
         out: Option<PathBuf>,
         #[command(flatten)]
@@ -180,6 +189,22 @@ enum Command {
         /// Write the comparison as JSON, for programs
         #[arg(long, requires = "diff")]
         json: bool,
+    },
+    /// List the graph plugins
+    Plugins {
+        /// Write JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the thanks that count as CSV, for EigenTrust tools such as OpenRank
+    #[command(long_about = OPENRANK)]
+    Openrank {
+        /// The archive, for example dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+        /// Only this guild, if the archive holds several
+        #[arg(long, value_name = "ID")]
+        guild: Option<Id>,
     },
     /// Compute everyone's cred as SourceCred does, and say why
     Cred(Box<CredOrder>),
@@ -427,6 +452,10 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
                 json,
             };
             app::graph(&configured(Needs::Local)?, &from, order).await
+        }
+        Command::Plugins { json } => app::plugins(json),
+        Command::Openrank { from, guild } => {
+            app::openrank(&configured(Needs::Local)?, &from, guild.as_ref()).await
         }
         Command::Cred(order) => app::cred(&configured(Needs::Local)?, *order).await,
         Command::Query { from, order } => {

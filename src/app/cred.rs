@@ -8,7 +8,6 @@ use std::{
     fs,
     io::{self, BufWriter},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -17,21 +16,17 @@ use flate2::{Compression, write::ZlibEncoder};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::instance::{Drawn, Instance, read_json};
-use super::{
-    Error, PluginOrder,
-    archive::{as_of, incomplete},
-    error::Tried as _,
-    output::notify,
-};
+use self::instance::Instance;
+pub(super) use self::instance::read_json;
+use super::{Error, PluginOrder, drawn::draw_from, output::notify};
 use crate::config::Config;
-use propsbot_archive::{Id, Millis, printable_json, read_rows};
+use propsbot_archive::{Id, Millis, printable_json};
 use propsbot_backends::ArchiveSpec;
 use propsbot_jobs::clock::Clock;
 use propsbot_model::counted;
 use propsbot_sourcecred::{
+    Drawing,
     cred::{Cred, CredChange, CredError, CredGrainView, Earlier, Inputs, Report},
-    draw,
 };
 
 /// How many contributions programs are told of each participant.
@@ -50,10 +45,10 @@ Nothing is written.";
 
 /// Help for `--from`.
 const FROM: &str = "\
-The archive to draw the graph from, for example dir:./archive.
+The archive to draw graphs from, for example dir:./archive.
 
-Without --instance, that graph is all there is, and everyone in it gets an account; --ledger gives the accounts
-that there are. With --instance, it takes the place of the instance's own graph of that plugin.";
+Without --instance, the graphs of the plugins are all there is, and everyone in it gets an account; --ledger gives the accounts
+that there are. With --instance, each takes the place of the instance's own graph of that plugin.";
 
 /// Help for `--out`.
 const OUT: &str = "\
@@ -133,12 +128,15 @@ pub async fn cred(config: &Config, order: CredOrder) -> Result<Vec<String>, Erro
     let now = Clock::now();
     let (drawn, notes) = match &order.from {
         Some(from) => {
-            let (drawn, notes) = draw_from(config, &order, from, now).await?;
-            (Some(drawn), notes)
+            let guild = order.guild.as_ref();
+            let drawn = draw_from(config, from, &order.plugin, guild, now).await?;
+            let notes = [drawn.as_of.clone(), drawn.warnings(), drawn.incomplete];
+            (drawn.graphs, notes.concat())
         }
-        None if order.plugin.is_default() => (None, Vec::new()),
+        None if order.plugin.is_default() => (Vec::new(), Vec::new()),
         None => {
-            let why = "--plugin, --weights, --config and --improved say how to draw a graph: they need --from";
+            let why = "--plugin, --plugin-exec, --weights, --config and --improved say how to draw a graph: they \
+                       need --from";
             return Err(Error::Wrong(anyhow::Error::msg(why)));
         }
     };
@@ -146,42 +144,9 @@ pub async fn cred(config: &Config, order: CredOrder) -> Result<Vec<String>, Erro
     computing.await.context("could not compute cred")?
 }
 
-async fn draw_from(
-    config: &Config,
-    order: &CredOrder,
-    from: &ArchiveSpec,
-    now: Millis,
-) -> Result<(Drawn, Vec<String>), Error> {
-    let plugin = order.plugin.open()?;
-    let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
-    let reading = Arc::clone(&plugin);
-    let tried = || format!("could not draw the {} graph from {from}", plugin.name());
-    let (drawing, manifests) = read_rows(
-        archive.as_ref(),
-        plugin.provider(),
-        order.guild.as_ref(),
-        move |rows| draw(reading.as_ref(), rows),
-    )
-    .await
-    .tried(tried)?;
-    let mut notes = as_of(&manifests, now).tried(tried)?;
-    notes.extend(
-        drawing
-            .warnings
-            .iter()
-            .map(|warning| format!("warning: {warning}")),
-    );
-    notes.extend(incomplete(&manifests, plugin.provider()));
-    let drawn = Drawn {
-        plugin: plugin.name().to_owned(),
-        documents: drawing.documents,
-    };
-    Ok((drawn, notes))
-}
-
 fn compute(
     order: &CredOrder,
-    drawn: Option<Drawn>,
+    drawn: Vec<(String, Drawing)>,
     mut notes: Vec<String>,
     now: Millis,
 ) -> Result<Vec<String>, Error> {

@@ -4,7 +4,6 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -13,21 +12,20 @@ use serde::Serialize;
 
 use super::{
     Error, PluginOrder,
-    archive::{as_of, incomplete},
-    error::Tried as _,
+    drawn::{Drawn, draw_from},
 };
 use crate::config::Config;
-use propsbot_archive::{Id, printable_json, read_rows};
+use propsbot_archive::{Id, printable_json};
 use propsbot_backends::ArchiveSpec;
 use propsbot_jobs::clock::Clock;
 use propsbot_sourcecred::{
-    BeforeAndNow, Changes, Comparison, Document, Documents, Drawing, Types, WeightedGraph, draw,
+    BeforeAndNow, Changes, Comparison, Document, Documents, Drawing, Types, WeightedGraph,
 };
 
 #[derive(Debug)]
 pub struct GraphOrder<'a> {
     pub plugin: &'a PluginOrder,
-    /// The folder for `SourceCred`'s three files.
+    /// The folder for `SourceCred`'s three files; with several plugins, for a folder of each.
     pub out: Option<&'a Path>,
     /// The only space to include; `None` for all.
     pub space: Option<Id>,
@@ -36,58 +34,26 @@ pub struct GraphOrder<'a> {
     pub json: bool,
 }
 
-/// Builds the graph, writes `SourceCred`'s three files, and compares it with an earlier one.
+/// Builds the graphs, writes `SourceCred`'s three files of each, and compares one with an earlier one.
 pub async fn graph(
     config: &Config,
     spec: &ArchiveSpec,
     order: GraphOrder<'_>,
 ) -> Result<Vec<String>, Error> {
-    let plugin = order.plugin.open()?;
     // Read it before writing: the output may overwrite it.
     let earlier = match order.diff {
         Some(path) => Some(read_earlier(path).map_err(Error::Wrong)?),
         None => None,
     };
-    let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
-    let reading = Arc::clone(&plugin);
-    let tried = || format!("could not draw the {} graph from {spec}", plugin.name());
-    let (drawing, manifests) = read_rows(
-        archive.as_ref(),
-        plugin.provider(),
-        order.space.as_ref(),
-        move |rows| draw(reading.as_ref(), rows),
-    )
-    .await
-    .tried(tried)?;
+    let now = Clock::now();
+    let drawn = draw_from(config, spec, order.plugin, order.space.as_ref(), now).await?;
+    if earlier.is_some() && drawn.graphs.len() > 1 {
+        let why = "--diff compares the graph of one plugin: name one --plugin";
+        return Err(Error::Wrong(anyhow::Error::msg(why)));
+    }
     let out = order.out.map(Path::to_owned);
-    let as_of = as_of(&manifests, Clock::now()).tried(tried)?;
-    let building = tokio::task::spawn_blocking(move || {
-        let Drawing {
-            documents,
-            mut warnings,
-        } = drawing;
-        let mut notes = as_of;
-        if let Some(out) = &out {
-            for (document, path) in Document::ALL.into_iter().zip(write(&documents, out)?) {
-                notes.push(format!("wrote {}", path.display()));
-                let bytes = path.metadata().map_or(0, |file| file.len());
-                warnings.extend(document.too_long(bytes));
-            }
-        }
-        notes.extend(
-            documents
-                .unusable()
-                .map(|unusable| format!("warning: {unusable}")),
-        );
-        notes.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
-        let compared = earlier.map(|(graph, types)| {
-            let now = Types::from(&documents.declaration);
-            Comparison::new((&graph, &types), (&documents.graph, &now))
-        });
-        Ok::<_, Error>((notes, compared))
-    });
+    let building = tokio::task::spawn_blocking(move || build(&drawn, out.as_deref(), earlier));
     let (mut notes, compared) = building.await.context("could not build the graph")??;
-    notes.extend(incomplete(&manifests, plugin.provider()));
     Ok(match compared {
         None => notes,
         Some(compared) if order.json => vec![json(&compared, &notes)?],
@@ -96,6 +62,38 @@ pub async fn graph(
             notes
         }
     })
+}
+
+/// Writes the files of each graph, and compares the only one with an earlier one.
+fn build(
+    drawn: &Drawn,
+    out: Option<&Path>,
+    earlier: Option<(WeightedGraph, Types)>,
+) -> anyhow::Result<(Vec<String>, Option<Comparison>)> {
+    let mut notes = drawn.as_of.clone();
+    let mut warnings = drawn.warnings();
+    for (name, Drawing { documents, .. }) in &drawn.graphs {
+        let Some(out) = out else { continue };
+        // One graph has the folder to itself.
+        let folder = match &*drawn.graphs {
+            [_] => out.to_owned(),
+            _ => out.join(name),
+        };
+        for (document, path) in Document::ALL.into_iter().zip(write(documents, &folder)?) {
+            notes.push(format!("wrote {}", path.display()));
+            let bytes = path.metadata().map_or(0, |file| file.len());
+            let too_long = document.too_long(bytes);
+            warnings.extend(too_long.map(|too_long| format!("warning: {too_long}")));
+        }
+    }
+    notes.extend(warnings);
+    notes.extend(drawn.incomplete.iter().cloned());
+    let compared = earlier.zip(drawn.graphs.first());
+    let compared = compared.map(|((graph, types), (_, Drawing { documents, .. }))| {
+        let now = Types::from(&documents.declaration);
+        Comparison::new((&graph, &types), (&documents.graph, &now))
+    });
+    Ok((notes, compared))
 }
 
 /// Reads an earlier graph and its types; `path` is the folder, or the graph's file in it.

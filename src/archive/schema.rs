@@ -194,6 +194,17 @@ impl Schema {
         self.tables.iter().find(|table| table.name == name)
     }
 
+    /// When a table is read by [several readers](super::read_together): the tables of spaces in their order,
+    /// then those of parts from the last one to the first. That puts rows before those that they refer to.
+    pub fn turn(&self, table: &str) -> (Option<Level>, usize) {
+        let level = self.table(table).map(|table| table.level);
+        let position = self.order(table);
+        match level {
+            Some(Level::Part) => (level, self.tables.len() - position),
+            _ => (level, position),
+        }
+    }
+
     /// A table's position in the schema; unknown tables come last.
     pub(super) fn order(&self, name: &str) -> usize {
         let mut tables = self.tables.iter();

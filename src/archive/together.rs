@@ -97,7 +97,7 @@ fn answer(
             }
         }
         let tables = waiting.values().map(|asked: &Asked| asked.query.table);
-        let Some(table) = tables.min_by_key(|table| turn(rows.schema(), table)) else {
+        let Some(table) = tables.min_by_key(|table| rows.schema().turn(table)) else {
             return Ok(());
         };
         let (asked, others): (BTreeMap<_, _>, _) = waiting
@@ -105,17 +105,6 @@ fn answer(
             .partition(|(_, asked)| asked.query.table == table);
         waiting = others;
         scan(rows, &asked.into_values().collect::<Vec<_>>())?;
-    }
-}
-
-/// When a table is read.
-fn turn(schema: &Schema, table: &str) -> (Option<Level>, usize) {
-    let found = schema.tables.iter().position(|known| known.name == table);
-    let level = schema.table(table).map(|table| table.level);
-    let position = found.unwrap_or_default();
-    match level {
-        Some(Level::Part) => (level, schema.tables.len() - position),
-        _ => (level, position),
     }
 }
 

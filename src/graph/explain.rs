@@ -1,6 +1,6 @@
 //! Explains how one message counts: its part of the graph, and what doesn't count and why.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{NoProps, NoReaction, NotReceived, Rules, Weights, declaration, prefix, props_graph};
 use propsbot_model::{Emoji, EmojiKey, Quota, UserId};
@@ -42,7 +42,7 @@ pub struct PartNode {
 pub struct PartEdge {
     pub from: Part,
     /// The name of its type, as SourceCred shows it.
-    pub says: &'static str,
+    pub says: Cow<'static, str>,
     pub to: Part,
     /// How much cred flows along it and against it.
     pub weight: EdgeWeight,
@@ -96,7 +96,9 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> E
 
     let graph = props_graph(snapshot, weights);
     let types = declaration(weights);
-    let node = prefix::props().with(&[&message.channel_id, &message.id]);
+    let node = prefix::PROPS
+        .messages()
+        .with(&[&message.channel_id, &message.id]);
     let mut parts = BTreeMap::<NodeAddress, Part>::from([(node, Part::Props)]);
     let mut people = |user: UserId| {
         if let Some(member) = rules.members.get(user) {
@@ -115,7 +117,9 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> E
             (None, text) => EmojiKey::Unicode(text.clone().unwrap_or_default()),
         };
         let address =
-            prefix::reactions().with(&[&message.channel_id, &key, &row.user_id, &message.id]);
+            prefix::PROPS
+                .reactions()
+                .with(&[&message.channel_id, &key, &row.user_id, &message.id]);
         let part = Part::Reaction(emoji(key), rules.name(row.user_id));
         if graph.nodes.contains_key(&address) && judged.is_ok() {
             parts.insert(address, part);
@@ -144,7 +148,7 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> E
             let of_type_weight = of_type.default_weight;
             explanation.edges.push(PartEdge {
                 from,
-                says: of_type.forward_name,
+                says: of_type.forward_name.clone(),
                 to,
                 weight: own.map_or(of_type_weight, |own| of_type_weight.and(*own)),
             });

@@ -6,16 +6,20 @@
 
 mod channels;
 mod declaration;
+mod didathing;
 pub mod discord;
 mod explain;
 mod identities;
 mod leaderboard;
 mod members;
 mod minting;
+mod openrank;
+mod people;
 mod plugin;
 mod prefix;
 mod props;
 mod quota;
+mod references;
 mod row_filter;
 pub mod tables;
 mod weights;
@@ -24,9 +28,12 @@ mod weights;
 mod tests;
 
 pub use declaration::declaration;
+pub use didathing::{DidathingConfig, DidathingConfigError, DidathingPlugin};
 pub use explain::{Explanation, Part, PartEdge, PartNode, explain};
 pub use identities::identity_proposals;
 pub use leaderboard::{LeaderboardEntry, Thanks, standings};
+pub use openrank::{Trust, trust};
+pub use people::People;
 pub use plugin::props_graph;
 pub use props::{NoProps, NoReaction, NotReceived, Props, Rules, Verdict};
 pub use quota::{QuotaEntry, Quotas};
@@ -35,7 +42,7 @@ pub use weights::{EdgeWeights, RolesAsOf, Weights, WeightsError};
 
 use propsbot_archive::{RowSource, Schema};
 use propsbot_rows::{SCHEMA, Snapshot};
-use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin};
+use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin, NodeAddress, Standing};
 
 /// The props plugin: who thanked whom, and who agreed.
 #[derive(Clone, Debug, Default)]
@@ -58,11 +65,21 @@ impl GraphPlugin for PropsPlugin {
         &SCHEMA
     }
 
+    fn standing(&self) -> Standing {
+        Standing::First
+    }
+
+    fn node_of(&self, contribution: &str) -> Option<NodeAddress> {
+        prefix::PROPS.message(contribution)
+    }
+
     fn draw(&self, rows: &dyn RowSource) -> Result<Drawing, DrawError> {
         let snapshot = Snapshot::of(rows, PropsRowFilter::new)?;
+        let documents = props_documents(&snapshot, &self.weights);
         Ok(Drawing {
             warnings: self.weights.unmatched(&snapshot),
-            documents: props_documents(&snapshot, &self.weights),
+            references: references::references(&snapshot, prefix::PROPS, &documents.graph),
+            documents,
         })
     }
 }

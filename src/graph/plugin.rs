@@ -1,4 +1,4 @@
-//! The props plugin: the graph of who thanked whom, and who agreed.
+//! The graph of messages, whom they name, and who agreed: of who thanked whom, and of what people did.
 //!
 //! A member gives props (`AUTHORS`), props go to members (`PROPS`), a member adds a reaction
 //! (`ADDS_REACTION`), and a reaction reacts to props (`REACTS_TO`), as in SourceCred's Discord plugin
@@ -16,7 +16,7 @@ use super::{
     channels::Channels,
     members::{Member, Members},
     minting::Minting,
-    prefix,
+    prefix::{self, Prefix},
     props::{Props, Rules, props},
 };
 use propsbot_model::{EmojiId, EmojiKey, MessageId, UserId, jump_url};
@@ -29,14 +29,52 @@ const NAME_UNITS: usize = 20;
 
 pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
     let rules = Rules::new(snapshot);
+    draw(snapshot, weights, &rules, PROPS, props(snapshot, &rules))
+}
+
+/// What the nodes of a plugin's messages are called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub(super) prefix: Prefix,
+    /// Begins the description of a message.
+    title: &'static str,
+    /// What a reaction reacts to.
+    noun: &'static str,
+    /// Stands for the text of a message that has none.
+    without_text: &'static str,
+}
+
+pub(super) const PROPS: Style = Style {
+    prefix: prefix::PROPS,
+    title: "Props",
+    noun: "props",
+    without_text: "for no stated reason",
+};
+
+pub(super) const DIDATHING: Style = Style {
+    prefix: prefix::DIDATHING,
+    title: "Done",
+    noun: "message",
+    without_text: "without words",
+};
+
+/// Draws these messages.
+pub(super) fn draw<'a>(
+    snapshot: &Snapshot,
+    weights: &Weights,
+    rules: &Rules<'_>,
+    style: Style,
+    messages: impl IntoIterator<Item = (MessageId, Props<'a>)>,
+) -> WeightedGraph {
     let mut drawing = Drawing {
+        style,
         members: &rules.members,
         channels: &rules.channels,
         emojis: emoji_names(snapshot),
         minting: Minting::new(snapshot, weights, &rules.channels),
         graph: WeightedGraph::default(),
     };
-    for (message, props) in props(snapshot, &rules) {
+    for (message, props) in messages {
         drawing.add(message, &props);
     }
     drawing.graph
@@ -44,6 +82,7 @@ pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
 
 /// The graph while it is drawn, and what is looked up for it.
 struct Drawing<'a> {
+    style: Style,
     members: &'a Members<'a>,
     channels: &'a Channels<'a>,
     emojis: BTreeMap<EmojiId, &'a str>,
@@ -58,14 +97,18 @@ impl Drawing<'_> {
         };
         let at = props.at;
         let channel = props.channel;
-        let node = prefix::props().with(&[&channel, &id]);
+        let node = self.style.prefix.messages().with(&[&channel, &id]);
         let description = self.describe(id, props);
         self.graph.add_node(node.clone(), description, Some(at));
         self.weigh(&node, self.minting.of_props(props, &factors));
 
         // An unknown giver gets no node, but the props still count.
         if let Some(giver) = self.members.get(props.giver) {
-            let edge = prefix::authors().with(&[&giver.kind(), &giver.id(), &channel, &id]);
+            let edge =
+                self.style
+                    .prefix
+                    .authors()
+                    .with(&[&giver.kind(), &giver.id(), &channel, &id]);
             let giver = self.add_member(giver);
             self.graph.add_edge(edge, giver, node.clone(), at);
         }
@@ -80,7 +123,7 @@ impl Drawing<'_> {
                 &receiver.kind(),
                 &receiver.id(),
             ];
-            let edge = prefix::gives_props().with(&to);
+            let edge = self.style.prefix.names().with(&to);
             let receiver = self.add_member(receiver);
             self.graph
                 .add_edge(edge.clone(), node.clone(), receiver, at);
@@ -114,19 +157,32 @@ impl Drawing<'_> {
         };
         let at = props.at;
         let channel = props.channel;
-        let node = prefix::reactions().with(&[&channel, emoji, &user, &id]);
+        let node = self
+            .style
+            .prefix
+            .reactions()
+            .with(&[&channel, emoji, &user, &id]);
         let description = format!(
-            "Reacted {} to [props {id}]({})",
+            "Reacted {} to [{} {id}]({})",
             self.emoji(emoji),
+            self.style.noun,
             url(id, props)
         );
         self.graph.add_node(node.clone(), description, Some(at));
         self.weigh(&node, weight);
-        let edge = prefix::reacts_to().with(&[emoji, &user, &channel, &id]);
+        let edge = self
+            .style
+            .prefix
+            .reacts_to()
+            .with(&[emoji, &user, &channel, &id]);
         self.graph
             .add_edge(edge, node.clone(), props_node.clone(), at);
 
-        let edge = prefix::adds_reaction().with(&[&member.kind(), &user, emoji, &channel, &id]);
+        let edge =
+            self.style
+                .prefix
+                .adds_reaction()
+                .with(&[&member.kind(), &user, emoji, &channel, &id]);
         let member = self.add_member(member);
         self.graph.add_edge(edge, member, node, at);
     }
@@ -155,11 +211,15 @@ impl Drawing<'_> {
         };
         let reason = description::text(&self.members.named_in(props.reason), REASON_UNITS);
         let said = if reason.is_empty() {
-            "for no stated reason".to_owned()
+            self.style.without_text.to_owned()
         } else {
             format!("\"{reason}\"")
         };
-        format!("Props by {giver}{place}: [{said}]({})", url(id, props))
+        format!(
+            "{} by {giver}{place}: [{said}]({})",
+            self.style.title,
+            url(id, props)
+        )
     }
 
     fn emoji(&self, emoji: &EmojiKey) -> String {

@@ -4,15 +4,28 @@
 
 use propsbot_sourcecred::{EdgeAddress, NodeAddress};
 
-/// The plugin's own nodes.
-pub(super) fn nodes() -> NodeAddress {
-    NodeAddress::new(&[&"external", &"props"])
+/// The prefixes of a plugin that draws messages, whom they name, and the reactions to them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prefix {
+    /// The plugin's name.
+    plugin: &'static str,
+    /// The type of its messages.
+    message: &'static str,
+    /// The type of the edges from a message to whom it names.
+    names: &'static str,
 }
 
-/// The plugin's edges.
-pub(super) fn edges() -> EdgeAddress {
-    EdgeAddress::new(&[&"external", &"props"])
-}
+pub(super) const PROPS: Prefix = Prefix {
+    plugin: "props",
+    message: "PROPS",
+    names: "PROPS",
+};
+
+pub(super) const DIDATHING: Prefix = Prefix {
+    plugin: "didathing",
+    message: "MESSAGE",
+    names: "MENTIONS",
+};
 
 /// Members, with the addresses of SourceCred's Discord plugin, so that a ledger recognizes them.
 pub(super) fn members(bots: bool) -> NodeAddress {
@@ -20,33 +33,51 @@ pub(super) fn members(bots: bool) -> NodeAddress {
     NodeAddress::new(&[&"sourcecred", &"discord", &"MEMBER", &kind])
 }
 
-/// Props messages; then channel, message.
-pub(super) fn props() -> NodeAddress {
-    nodes().with(&[&"PROPS"])
-}
+impl Prefix {
+    /// The plugin's own nodes.
+    pub(super) fn nodes(self) -> NodeAddress {
+        NodeAddress::new(&[&"external", &self.plugin])
+    }
 
-/// Reactions; then channel, emoji, member, message. As in SourceCred's Discord plugin, this order lets an
-/// operator weigh a channel, or an emoji in it.
-pub(super) fn reactions() -> NodeAddress {
-    nodes().with(&[&"REACTION"])
-}
+    /// The plugin's edges.
+    pub(super) fn edges(self) -> EdgeAddress {
+        EdgeAddress::new(&[&"external", &self.plugin])
+    }
 
-/// From a giver to props; then the giver, channel, message.
-pub(super) fn authors() -> EdgeAddress {
-    edges().with(&[&"AUTHORS"])
-}
+    /// Messages; then channel, message.
+    pub(super) fn messages(self) -> NodeAddress {
+        self.nodes().with(&[&self.message])
+    }
 
-/// From a member to a reaction; then the member, emoji, channel, message.
-pub(super) fn adds_reaction() -> EdgeAddress {
-    edges().with(&[&"ADDS_REACTION"])
-}
+    /// The node of a message, written as in a [`Reference`](propsbot_sourcecred::Reference).
+    pub(super) fn message(self, contribution: &str) -> Option<NodeAddress> {
+        let (channel, message) = contribution.split_once('/')?;
+        Some(self.messages().with(&[&channel, &message]))
+    }
 
-/// From a reaction to props; then emoji, member, channel, message.
-pub(super) fn reacts_to() -> EdgeAddress {
-    edges().with(&[&"REACTS_TO"])
-}
+    /// Reactions; then channel, emoji, member, message. As in SourceCred's Discord plugin, this order lets
+    /// an operator weigh a channel, or an emoji in it.
+    pub(super) fn reactions(self) -> NodeAddress {
+        self.nodes().with(&[&"REACTION"])
+    }
 
-/// From props to a receiver; then channel, giver, message, the receiver.
-pub(super) fn gives_props() -> EdgeAddress {
-    edges().with(&[&"PROPS"])
+    /// From an author to a message; then the author, channel, message.
+    pub(super) fn authors(self) -> EdgeAddress {
+        self.edges().with(&[&"AUTHORS"])
+    }
+
+    /// From a member to a reaction; then the member, emoji, channel, message.
+    pub(super) fn adds_reaction(self) -> EdgeAddress {
+        self.edges().with(&[&"ADDS_REACTION"])
+    }
+
+    /// From a reaction to a message; then emoji, member, channel, message.
+    pub(super) fn reacts_to(self) -> EdgeAddress {
+        self.edges().with(&[&"REACTS_TO"])
+    }
+
+    /// From a message to a member whom it names; then channel, author, message, the member.
+    pub(super) fn names(self) -> EdgeAddress {
+        self.edges().with(&[&self.names])
+    }
 }

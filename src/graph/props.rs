@@ -195,6 +195,15 @@ impl<'a> Rules<'a> {
         })
     }
 
+    /// What a member says that they did, and whom they mention, in a message of any channel.
+    pub(super) fn done_in<'r>(&self, message: &'r MessageRow) -> Option<Props<'r>> {
+        if message.deleted_at.is_some() || self.channels.is_deleted(message.channel_id) {
+            return None;
+        }
+        let author = giver_of(message, &self.bots).ok()?;
+        Some(self.written_in(message, author).props)
+    }
+
     /// The emoji and the member of a reaction to props, or why it doesn't count.
     pub fn judge_reaction(&self, row: &ReactionRow) -> Result<(EmojiKey, UserId), NoReaction> {
         let member = self.members.get(row.user_id);

@@ -2,7 +2,10 @@
 //!
 //! Source: SourceCred 0.11.2, `analysis/pluginDeclaration.js`.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use serde::Serialize;
 
@@ -33,15 +36,15 @@ pub struct Declaration {
 #[serde(rename_all = "camelCase")]
 pub struct NodeType {
     /// The singular name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The plural name.
-    pub plural_name: &'static str,
+    pub plural_name: Cow<'static, str>,
     /// The prefix of these nodes' addresses.
     pub prefix: NodeAddress,
     /// How much cred each of them mints.
     pub default_weight: Weight,
     /// A sentence that explains them.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
 }
 
 /// A type of edges.
@@ -49,15 +52,15 @@ pub struct NodeType {
 #[serde(rename_all = "camelCase")]
 pub struct EdgeType {
     /// What the source does to the destination, such as "reacts to".
-    pub forward_name: &'static str,
+    pub forward_name: Cow<'static, str>,
     /// The same from the destination's side, such as "is reacted to by".
-    pub backward_name: &'static str,
+    pub backward_name: Cow<'static, str>,
     /// The prefix of these edges' addresses.
     pub prefix: EdgeAddress,
     /// How cred flows along each of them.
     pub default_weight: EdgeWeight,
     /// A sentence that explains them.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
 }
 
 /// The names of operators, weights and shares, for SourceCred's contribution scoring.

@@ -2,9 +2,9 @@
 
 use std::{error::Error, sync::Arc};
 
-use propsbot_archive::{ReadError, RowSource, Schema, read_together};
+use propsbot_archive::{Millis, ReadError, RowSource, Schema, read_together};
 
-use super::Documents;
+use super::{Documents, NodeAddress, join};
 
 /// Draws SourceCred's graph from the rows of one provider.
 ///
@@ -112,25 +112,25 @@ use super::Documents;
 ///             }
 ///         })?;
 ///         let reader = NodeType {
-///             name: "Reader",
-///             plural_name: "Readers",
+///             name: "Reader".into(),
+///             plural_name: "Readers".into(),
 ///             prefix: readers(),
 ///             default_weight: Weight::ZERO,
-///             description: "Somebody who lends or borrows books",
+///             description: "Somebody who lends or borrows books".into(),
 ///         };
 ///         let loan = NodeType {
-///             name: "Loan",
-///             plural_name: "Loans",
+///             name: "Loan".into(),
+///             plural_name: "Loans".into(),
 ///             prefix: loans(),
 ///             default_weight: Weight::ONE,
-///             description: "A book that was lent",
+///             description: "A book that was lent".into(),
 ///         };
-///         let edge = |forward_name, backward_name, r#type: &str, forwards| EdgeType {
-///             forward_name,
-///             backward_name,
+///         let edge = |forward: &'static str, backward: &'static str, r#type: &str, forwards| EdgeType {
+///             forward_name: forward.into(),
+///             backward_name: backward.into(),
 ///             prefix: edges().with(&[&r#type]),
 ///             default_weight: EdgeWeight::new(forwards, 0.0),
-///             description: "Connects a loan to a reader",
+///             description: "Connects a loan to a reader".into(),
 ///         };
 ///         // The ledger should know everyone in the graph.
 ///         let people = graph.nodes.iter().filter(|(node, _)| node.has_prefix(&readers()));
@@ -156,7 +156,7 @@ use super::Documents;
 ///             proposals: proposals.collect(),
 ///             graph,
 ///         };
-///         Ok(Drawing { documents, warnings: Vec::new() })
+///         Ok(Drawing::from(documents))
 ///     }
 /// }
 ///
@@ -206,6 +206,17 @@ pub trait GraphPlugin: Send + Sync {
     /// The provider whose rows it reads. Archives of another one are refused before it is asked.
     fn provider(&self) -> &'static Schema;
 
+    /// Its place among plugins that are drawn together.
+    fn standing(&self) -> Standing {
+        Standing::Other
+    }
+
+    /// The address of the node that it draws for a contribution, if the contribution is in its graph. How
+    /// contributions are written is a convention of the provider's plugins; see [`Reference`].
+    fn node_of(&self, _contribution: &str) -> Option<NodeAddress> {
+        None
+    }
+
     /// Draws the graph. It may block, and may be called several times: the archive can change while it
     /// is read. Call it through [`draw`].
     ///
@@ -227,7 +238,20 @@ pub fn draw(plugin: &dyn GraphPlugin, rows: &dyn RowSource) -> Result<Drawing, D
     Err(ReadError::OtherProvider { found, wanted }.into())
 }
 
-/// Draws the graphs of several plugins from rows of their provider. What they ask for is read together.
+/// A plugin's place among those that are drawn together: of people whom several of them know, the first one
+/// decides how they are declared, described and proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Its documents are prescribed. The others follow, and no edge is added to them.
+    Prescribed,
+    /// It is usually there.
+    First,
+    /// It follows the others. Of these, the first by name decides.
+    Other,
+}
+
+/// Draws the graphs of several plugins from rows of their provider, and makes them fit together in one
+/// instance. What they ask for is read together. The order of the plugins changes only that of the drawings.
 ///
 /// # Errors
 /// Those of [`draw`].
@@ -237,7 +261,14 @@ pub fn draw_all(
 ) -> Result<Vec<Drawing>, DrawError> {
     let readers = plugins.iter();
     let readers = readers.map(|plugin| |rows: &dyn RowSource| draw(plugin.as_ref(), rows));
-    read_together(rows, readers.collect())
+    let mut drawings: Vec<Drawing> = read_together(rows, readers.collect())?;
+    for drawing in &mut drawings {
+        let unusable = drawing.documents.unusable();
+        let unusable = unusable.map(|unusable| unusable.to_string());
+        drawing.warnings.extend(unusable);
+    }
+    join(plugins, &mut drawings);
+    Ok(drawings)
 }
 
 /// What a plugin has drawn.
@@ -248,6 +279,34 @@ pub struct Drawing {
     /// What in the plugin's settings is probably a mistake, such as a weight that matches nothing: a
     /// sentence each.
     pub warnings: Vec<String>,
+    /// Which contributions refer to others. They become edges if another plugin that is drawn at the same
+    /// time has the other one.
+    pub references: Vec<Reference>,
+}
+
+impl From<Documents> for Drawing {
+    fn from(documents: Documents) -> Self {
+        Self {
+            documents,
+            warnings: Vec::new(),
+            references: Vec::new(),
+        }
+    }
+}
+
+/// A contribution refers to another one.
+///
+/// Contributions are written as the provider's plugins agreed. In Discord: `CHANNEL/MESSAGE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The contribution that refers to another one.
+    pub from: String,
+    /// Its node.
+    pub node: NodeAddress,
+    /// The contribution that it refers to.
+    pub to: String,
+    /// When it does.
+    pub at: Millis,
 }
 
 /// Why a plugin drew nothing.

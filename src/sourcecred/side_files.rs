@@ -54,6 +54,7 @@ impl SideFiles for SourceCredFiles {
         let Drawing {
             documents,
             mut warnings,
+            ..
         } = draw(self.plugin.as_ref(), rows)?;
         warnings.extend(documents.unusable().map(|unusable| unusable.to_string()));
         let files = Document::ALL.map(|document| documents.bytes(document));

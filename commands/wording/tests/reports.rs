@@ -136,9 +136,9 @@ fn counting(many: usize) -> Explanation {
     };
     let wow = Part::Reaction(custom, "Cho".to_owned());
     let weights = EdgeWeights::default();
-    let edge = |from: &Part, says, to: &Part, weight| PartEdge {
+    let edge = |from: &Part, says: &'static str, to: &Part, weight| PartEdge {
         from: from.clone(),
-        says,
+        says: says.into(),
         to: to.clone(),
         weight,
     };

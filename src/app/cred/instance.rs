@@ -12,7 +12,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use propsbot_archive::Millis;
 use propsbot_sourcecred::{
-    Document, Documents, IdentityProposal, NodeAddress, Types, WeightedGraph,
+    Document, Drawing, IdentityProposal, NodeAddress, Types, WeightedGraph,
     cred::{Budget, BudgetConfig, Inputs, Ledger},
 };
 
@@ -25,12 +25,6 @@ const EXPANDED: u64 = 16;
 pub(super) const LEDGER: &str = "data/ledger.json";
 pub(super) const DEPENDENCIES: &str = "config/dependencies.json";
 pub(super) const ATTRIBUTIONS: &str = "config/personalAttributions.json";
-
-/// A graph that was drawn from an archive.
-pub(super) struct Drawn {
-    pub(super) plugin: String,
-    pub(super) documents: Documents,
-}
 
 /// Where an instance's files are; without a folder there are none.
 pub(super) struct Instance<'a> {
@@ -58,7 +52,11 @@ impl<'a> Instance<'a> {
     }
 
     /// Everything that cred is computed from.
-    pub(super) fn inputs(&self, drawn: Option<Drawn>, now: Millis) -> anyhow::Result<Inputs> {
+    pub(super) fn inputs(
+        &self,
+        drawn: Vec<(String, Drawing)>,
+        now: Millis,
+    ) -> anyhow::Result<Inputs> {
         let Graphs { graphs, proposals } = self.graphs(drawn)?;
         let ledger = match self.text(LEDGER)? {
             None => Ledger::default(),
@@ -111,7 +109,7 @@ impl<'a> Instance<'a> {
         self.path(file).map_or(Ok(None), |path| read_json(&path))
     }
 
-    fn graphs(&self, mut drawn: Option<Drawn>) -> anyhow::Result<Graphs> {
+    fn graphs(&self, mut drawn: Vec<(String, Drawing)>) -> anyhow::Result<Graphs> {
         let mut graphs = Graphs::default();
         if let Some(folder) = self.folder {
             let config: Option<Config> = self.json("sourcecred.json")?;
@@ -124,15 +122,14 @@ impl<'a> Instance<'a> {
             for plugin in config.bundled_plugins {
                 let (owner, name) = plugin_id(&plugin)?;
                 // The discord plugin draws the graph of SourceCred's own, too.
-                let is_drawn = |drawn: &mut Drawn| name == drawn.plugin;
-                match drawn.take_if(is_drawn) {
-                    Some(drawn) => graphs.add(drawn)?,
+                match drawn.iter().position(|(drawn, _)| name == *drawn) {
+                    Some(index) => graphs.add(drawn.remove(index).1)?,
                     None => self.add_stored(&mut graphs, &owner, &name)?,
                 }
             }
         }
-        if let Some(drawn) = drawn {
-            graphs.add(drawn)?;
+        for (_, drawing) in drawn {
+            graphs.add(drawing)?;
         }
         Ok(graphs)
     }
@@ -223,7 +220,7 @@ impl<'a> Instance<'a> {
 }
 
 impl Graphs {
-    fn add(&mut self, Drawn { documents, .. }: Drawn) -> anyhow::Result<()> {
+    fn add(&mut self, Drawing { documents, .. }: Drawing) -> anyhow::Result<()> {
         let types = Types::from(&documents.declaration);
         self.graphs.push(documents.graph.with_types(&types)?);
         self.proposals.extend(documents.proposals);
@@ -248,7 +245,7 @@ fn plugin_id(id: &str) -> anyhow::Result<(String, String)> {
 }
 
 /// Reads a JSON file, which is compressed if it has no suffix; `None` if it doesn't exist.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+pub(in crate::app) fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
     let Some(bytes) = bytes(path)? else {
         return Ok(None);
     };

@@ -60,11 +60,11 @@ pub(super) mod prefix {
 
 pub fn discord_declaration() -> Declaration {
     let member = NodeType {
-        name: "Member",
-        plural_name: "Members",
+        name: "Member".into(),
+        plural_name: "Members".into(),
         prefix: prefix::members(),
         default_weight: Weight::ZERO,
-        description: "A member of the Discord server",
+        description: "A member of the Discord server".into(),
     };
     Declaration {
         name: "Discord".to_owned(),
@@ -73,18 +73,18 @@ pub fn discord_declaration() -> Declaration {
         node_types: vec![
             member.clone(),
             NodeType {
-                name: "Message",
-                plural_name: "Messages",
+                name: "Message".into(),
+                plural_name: "Messages".into(),
                 prefix: prefix::messages(),
                 default_weight: Weight::ZERO,
-                description: "A Discord message, posted in a particular channel",
+                description: "A Discord message, posted in a particular channel".into(),
             },
             NodeType {
-                name: "Reaction",
-                plural_name: "Reactions",
+                name: "Reaction".into(),
+                plural_name: "Reactions".into(),
                 prefix: prefix::reactions(),
                 default_weight: Weight::ONE,
-                description: "A reaction by some user, directed at some message",
+                description: "A reaction by some user, directed at some message".into(),
             },
         ],
         edge_types: edge_types(),
@@ -103,39 +103,39 @@ pub fn discord_declaration() -> Declaration {
 fn edge_types() -> Vec<EdgeType> {
     vec![
         EdgeType {
-            forward_name: "authors message",
-            backward_name: "message is authored by",
+            forward_name: "authors message".into(),
+            backward_name: "message is authored by".into(),
             prefix: prefix::authors(),
             default_weight: EdgeWeight::new(0.25, 1.0),
-            description: "Connects an author to a message they've created.",
+            description: "Connects an author to a message they've created.".into(),
         },
         EdgeType {
-            forward_name: "adds reaction",
-            backward_name: "reaction added by",
+            forward_name: "adds reaction".into(),
+            backward_name: "reaction added by".into(),
             prefix: prefix::adds_reaction(),
             default_weight: EdgeWeight::new(1.0, 0.0625),
-            description: "Connects a member to a reaction that they added.",
+            description: "Connects a member to a reaction that they added.".into(),
         },
         EdgeType {
-            forward_name: "reacts to",
-            backward_name: "is reacted to by",
+            forward_name: "reacts to".into(),
+            backward_name: "is reacted to by".into(),
             prefix: prefix::reacts_to(),
             default_weight: EdgeWeight::new(1.0, 0.0625),
-            description: "Connects a reaction to a message that it reacts to.",
+            description: "Connects a reaction to a message that it reacts to.".into(),
         },
         EdgeType {
-            forward_name: "mentions",
-            backward_name: "is mentioned by",
+            forward_name: "mentions".into(),
+            backward_name: "is mentioned by".into(),
             prefix: prefix::mentions(),
             default_weight: EdgeWeight::new(1.0, 0.0625),
-            description: "Connects a message to the member being mentioned.",
+            description: "Connects a message to the member being mentioned.".into(),
         },
         EdgeType {
-            forward_name: "gives props to",
-            backward_name: "recieves props from",
+            forward_name: "gives props to".into(),
+            backward_name: "recieves props from".into(),
             prefix: prefix::props(),
             default_weight: EdgeWeight::new(19.0, 0.0625),
-            description: "Connects a props message to the person getting props",
+            description: "Connects a props message to the person getting props".into(),
         },
     ]
 }

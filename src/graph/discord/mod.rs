@@ -24,7 +24,7 @@ pub use row_filter::DiscordRowFilter;
 use propsbot_archive::{RowSource, Schema};
 use propsbot_model::GuildId;
 use propsbot_rows::{ReactionRow, SCHEMA, Snapshot};
-use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin};
+use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin, NodeAddress, Standing};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
@@ -79,6 +79,15 @@ impl GraphPlugin for DiscordPlugin {
         &SCHEMA
     }
 
+    fn standing(&self) -> Standing {
+        Standing::Prescribed
+    }
+
+    fn node_of(&self, contribution: &str) -> Option<NodeAddress> {
+        let (channel, message) = contribution.split_once('/')?;
+        Some(declaration::prefix::messages().with(&[&channel, &message]))
+    }
+
     fn draw(&self, rows: &dyn RowSource) -> Result<Drawing, DrawError> {
         let Self { config, rules } = self;
         let snapshot = Snapshot::of(rows, |all| DiscordRowFilter::new(all, config, *rules))?;
@@ -86,7 +95,7 @@ impl GraphPlugin for DiscordPlugin {
             .map_err(|error| DrawError::Settings(error.into()))?;
         Ok(Drawing {
             warnings: config.unmatched(&snapshot),
-            documents,
+            ..Drawing::from(documents)
         })
     }
 }

@@ -10,6 +10,7 @@ mod minting;
 mod page;
 mod rules;
 mod tables;
+mod together;
 
 use super::*;
 use propsbot_sourcecred::{Document, Unusable};

@@ -306,7 +306,7 @@ fn reactions_have_their_emojis_weight_unless_it_is_0() {
     let reactions: Vec<_> = graph
         .nodes
         .keys()
-        .filter(|address| address.has_prefix(&prefix::reactions()))
+        .filter(|address| address.has_prefix(&prefix::PROPS.reactions()))
         .map(|address| graph.node_weights.get(address).map(|weight| weight.get()))
         .collect();
     // Cy's party, then Cy's thumb; Ben's party was for props to himself.

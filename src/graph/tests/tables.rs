@@ -21,7 +21,7 @@ use propsbot_model::{ChannelId, InteractionId, MessageId, Millis, Tier, UserId};
 use propsbot_rows::MemberRow;
 
 /// Computes a table from the rows of the guild.
-fn computed<T>(
+pub(super) fn computed<T>(
     snapshot: &Snapshot,
     table: impl FnOnce(&dyn RowSource) -> Result<T, ReadError>,
 ) -> T {
