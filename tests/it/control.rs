@@ -171,6 +171,8 @@ async fn every_command_gives_the_same_with_and_without_a_running_bot() {
         &["car", "--from", "dir:archive", "--out", "car", "--replace"],
         &["tables", "--from", "dir:archive", "--out", "tables"],
         &["cred", "--from", "dir:archive"],
+        &["plugins"],
+        &["openrank", "--from", "dir:archive"],
         &["site", "--from", "dir:archive", "--out", "site"],
         &["completions", "bash"],
         &["man"],

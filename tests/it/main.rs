@@ -34,6 +34,7 @@ mod mirror;
 mod network;
 mod ownership;
 mod pages;
+mod plugins;
 mod provider;
 mod query;
 mod recheck;

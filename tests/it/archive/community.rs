@@ -6,7 +6,7 @@ use propsbot_rows::{Snapshot, *};
 
 const GUILD: GuildId = GuildId(480_200_000_000_000_001);
 pub(super) const GENERAL: ChannelId = ChannelId(480_200_000_000_000_002);
-pub(super) const PROPS: ChannelId = ChannelId(480_200_000_000_000_003);
+pub(crate) const PROPS: ChannelId = ChannelId(480_200_000_000_000_003);
 pub(super) const THREAD: ChannelId = ChannelId(1_310_000_000_000_000_001);
 const CATEGORY: ChannelId = ChannelId(480_200_000_000_000_004);
 const ADA: UserId = UserId(80_351_110_224_678_912);
@@ -14,7 +14,7 @@ const GRACE: UserId = UserId(480_300_000_000_000_001);
 const WEBHOOK: UserId = UserId(1_442_070_400_000_000_001);
 
 /// The `n`th message of a day, counted from 2025-11-23.
-pub(super) fn message_id(day: i64, n: u64) -> MessageId {
+pub(crate) fn message_id(day: i64, n: u64) -> MessageId {
     let time = Millis(1_763_856_000_000 + day * 86_400_000);
     MessageId(MessageId::at(time).0 + (n << 22))
 }
@@ -86,7 +86,7 @@ fn member(user_id: UserId, username: &str) -> MemberRow {
     }
 }
 
-pub(super) fn message(channel_id: ChannelId, id: MessageId, content: &str) -> MessageRow {
+pub(crate) fn message(channel_id: ChannelId, id: MessageId, content: &str) -> MessageRow {
     MessageRow {
         guild_id: GUILD,
         channel_id,
