@@ -12,11 +12,13 @@ use resvg::{
     tiny_skia::{Pixmap, Transform},
     usvg::{self, Options, Tree, fontdb},
 };
+use tokio::sync::Semaphore;
+
 use skrifa::{FontRef, MetadataProvider as _, charmap::Charmap};
 
 /// The width of the card, and its padding.
-const WIDTH: f32 = 560.0;
-const EDGE: f32 = 24.0;
+pub(super) const WIDTH: f32 = 560.0;
+pub(super) const EDGE: f32 = 24.0;
 
 /// The height of the title area, and of each row: a name above its bar.
 const HEAD: f32 = 62.0;
@@ -26,8 +28,11 @@ const ROW: f32 = 50.0;
 const NAME_AT: f32 = 66.0;
 const NAME_WIDTH: f32 = 380.0;
 
-const TITLE_SIZE: f32 = 20.0;
+pub(super) const TITLE_SIZE: f32 = 20.0;
 const NAME_SIZE: f32 = 17.0;
+
+/// How many charts are drawn at once. Each takes a core, and other commands need one too.
+static DRAWING: Semaphore = Semaphore::const_new(2);
 
 /// Pixels per unit, for sharp text on high-resolution screens.
 const SCALE: f32 = 2.0;
@@ -72,11 +77,34 @@ pub(super) enum ChartError {
 
 /// Draws the bars as a PNG. It's slow; don't call it on async threads.
 pub(super) fn draw(title: &str, bars: &[Bar]) -> Result<Vec<u8>, ChartError> {
-    let tree = Tree::from_str(&svg(title, bars)?, &OPTIONS)?;
+    png(&svg(title, bars)?, bars.len())
+}
+
+/// Draws on another thread, when it's its turn; `None` if that fails, which is logged.
+pub(super) async fn drawn(
+    draw: impl FnOnce() -> Result<Vec<u8>, ChartError> + Send + 'static,
+) -> Option<Vec<u8>> {
+    let _turn = DRAWING.acquire().await;
+    match tokio::task::spawn_blocking(draw).await {
+        Ok(Ok(picture)) => Some(picture),
+        Ok(Err(error)) => {
+            tracing::error!("{error}");
+            None
+        }
+        Err(_) => {
+            tracing::error!("drawing the chart panicked");
+            None
+        }
+    }
+}
+
+/// A card's SVG of so many bars as a PNG.
+pub(super) fn png(svg: &str, bars: usize) -> Result<Vec<u8>, ChartError> {
+    let tree = Tree::from_str(svg, &OPTIONS)?;
     let size = tree.size().to_int_size().scale_by(SCALE);
     let mut picture = size
         .and_then(|size| Pixmap::new(size.width(), size.height()))
-        .ok_or(ChartError::Size(bars.len()))?;
+        .ok_or(ChartError::Size(bars))?;
     let scale = Transform::from_scale(SCALE, SCALE);
     resvg::render(&tree, scale, &mut picture.as_mut());
     picture
@@ -84,17 +112,25 @@ pub(super) fn draw(title: &str, bars: &[Bar]) -> Result<Vec<u8>, ChartError> {
         .map_err(|error| ChartError::Png(error.to_string()))
 }
 
+/// The beginning of a card's SVG.
+pub(super) fn card(height: f32) -> String {
+    format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="{}">
+<rect width="{WIDTH}" height="{height}" rx="12" fill="#24262c"/>
+"##,
+        FAMILIES[0],
+    )
+}
+
 fn svg(title: &str, bars: &[Bar]) -> Result<String, ChartError> {
     let rows: f32 = bars.iter().map(|_| ROW).sum();
     let height = HEAD + rows + EDGE / 2.0;
     let end = WIDTH - EDGE;
     let room = end - NAME_AT;
-    let mut svg = format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="{}">
-<rect width="{WIDTH}" height="{height}" rx="12" fill="#24262c"/>
-<text x="{EDGE}" y="38" font-size="{TITLE_SIZE}" fill="#ffffff">{}</text>
-"##,
-        FAMILIES[0],
+    let mut svg = card(height);
+    let _ = writeln!(
+        svg,
+        r##"<text x="{EDGE}" y="38" font-size="{TITLE_SIZE}" fill="#ffffff">{}</text>"##,
         text(title)
     );
     let mut top = HEAD;
@@ -169,7 +205,7 @@ fn joins(letter: char) -> bool {
     matches!(letter, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-fn text(plain: &str) -> String {
+pub(super) fn text(plain: &str) -> String {
     plain
         .replace('&', "&amp;")
         .replace('<', "&lt;")

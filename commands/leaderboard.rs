@@ -8,8 +8,6 @@ use serenity::{
     model::application::ComponentInteraction,
 };
 
-use tokio::sync::Semaphore;
-
 use super::{
     Context, Error,
     answer::{Used, Visibility, answer, in_time, plain},
@@ -25,9 +23,6 @@ use propsbot_service::{Leaderboard, LeaderboardQuery, Period, Service, Side, Und
 /// The prefix of the buttons' ids, followed by the period, the side, the page and the owner, who can turn
 /// the pages.
 pub(super) const TURN: &str = "leaderboard";
-
-/// How many charts are drawn at once. Each takes a core, and other commands need one too.
-static DRAWING: Semaphore = Semaphore::const_new(2);
 
 /// The period of a leaderboard.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
@@ -122,21 +117,9 @@ async fn shown(
     });
     let title = wording::chart_title(&query);
     let bars = bars(&board);
-    let turn = DRAWING.acquire().await;
-    let drawing = tokio::task::spawn_blocking(move || chart::draw(&title, &bars));
-    let drawn = drawing.await;
-    drop(turn);
-    let picture = match drawn {
-        Ok(Ok(picture)) => picture,
-        // The list shows the same.
-        Ok(Err(error)) => {
-            tracing::error!("{error}");
-            return Ok(page);
-        }
-        Err(_) => {
-            tracing::error!("drawing the chart panicked");
-            return Ok(page);
-        }
+    // Without a picture, the list shows the same.
+    let Some(picture) = chart::drawn(move || chart::draw(&title, &bars)).await else {
+        return Ok(page);
     };
     let picture = CreateAttachment::bytes(picture, "leaderboard.png");
     Ok(page.attachment(picture.description(wording::chart_alt_text(&query, &board))))

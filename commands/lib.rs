@@ -8,6 +8,7 @@ mod answer;
 mod audit;
 mod channels;
 mod chart;
+mod cred;
 mod event;
 mod exports;
 mod help;
@@ -20,6 +21,7 @@ mod runner;
 mod settings;
 mod setup;
 mod sync_status;
+mod trend;
 mod undo;
 mod why;
 pub mod wording;
@@ -70,6 +72,7 @@ fn all() -> Vec<Command<Service, Error>> {
         undo::undo(),
         leaderboard::leaderboard(),
         history::history(),
+        cred::cred(),
         why::why(),
         why::why_this_cred(),
         privacy::privacy(),

@@ -17,14 +17,15 @@ use propsbot_model::UserId;
 use propsbot_network::{Network, exposed_host};
 
 use values::{
-    cache, ids, interval, log_format, origin, secret, selection, server, socket_address, yes,
+    cache, ids, interval, log_format, mebibytes, origin, secret, selection, server, socket_address,
+    yes,
 };
 
 pub use environment::Environment;
 
 /// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
 /// parses `RUST_LOG`.)
-const VARIABLES: [&str; 24] = [
+const VARIABLES: [&str; 26] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "DISCORD_GUILDS",
@@ -44,12 +45,17 @@ const VARIABLES: [&str; 24] = [
     "SOURCECRED_WEIGHTS",
     "EXPORT_TABLES",
     "SITE",
+    "SOURCECRED_INSTANCE",
+    "CRED_MEMORY",
     "HEALTH_ADDRESS",
     "METRICS_GUILDS",
     "RUST_LOG",
     "LOG_FORMAT",
     "NO_COLOR",
 ];
+
+/// How much memory computing cred may take if `CRED_MEMORY` is unset.
+const CRED_MEMORY_MIB: u64 = 2_048;
 
 fn all_variables() -> impl Iterator<Item = &'static str> {
     VARIABLES
@@ -85,6 +91,8 @@ pub struct Config {
     pub tables: Option<TablesSpec>,
     /// `SITE`: where the site of what was exported goes; `None` for nowhere.
     pub site: Option<SiteSpec>,
+    /// `SOURCECRED_INSTANCE`, `CRED_MEMORY`: how a running bot computes cred.
+    pub cred: CredConfig,
     /// `HEALTH_ADDRESS`, `METRICS_GUILDS`: how health and metrics are told.
     pub health: HealthConfig,
     /// How and what to log.
@@ -126,6 +134,15 @@ pub struct SourceCredConfig {
     pub weights: Option<PathBuf>,
 }
 
+/// How a running bot computes cred.
+#[derive(Clone, Debug)]
+pub struct CredConfig {
+    /// `SOURCECRED_INSTANCE`: the instance with ledger, weights and other graphs; `None` for the archive alone.
+    pub instance: Option<PathBuf>,
+    /// `CRED_MEMORY`: how many MiB it may take; 0 if it isn't to be computed.
+    pub memory: u64,
+}
+
 /// How to reach Discord.
 #[derive(Clone, Debug)]
 pub struct DiscordConfig {
@@ -158,6 +175,11 @@ impl fmt::Display for Mistakes {
 }
 
 impl Config {
+    /// `SOURCECRED_WEIGHTS`: the file with the weights of the graph.
+    pub fn weights(&self) -> Option<&PathBuf> {
+        self.sourcecred.as_ref()?.weights.as_ref()
+    }
+
     /// The variables whose servers receive a secret over an unencrypted connection, with their hosts.
     pub fn exposed_secrets(&self) -> Vec<(&'static str, String)> {
         let discord = self.discord.as_ref();
@@ -261,6 +283,11 @@ impl Config {
             mistakes.push(("SOURCECRED_WEIGHTS", help.to_owned()));
         }
 
+        let cred = CredConfig {
+            instance: value("SOURCECRED_INSTANCE").map(PathBuf::from),
+            memory: noted(&value, &mut mistakes, "CRED_MEMORY", mebibytes)
+                .unwrap_or(CRED_MEMORY_MIB),
+        };
         let health = health(&value, &mut mistakes);
 
         match (archive, export_interval) {
@@ -282,6 +309,7 @@ impl Config {
                     .then_some(SourceCredConfig { weights }),
                 tables,
                 site,
+                cred,
                 health,
                 log: LogConfig {
                     filter: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),

@@ -12,8 +12,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
     app::{
-        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, PluginOrder, QueryOrder,
-        SiteOrder, StoreCommand,
+        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, KeepOrder, PluginOrder,
+        QueryOrder, SiteOrder, StoreCommand,
     },
     config::{Config, Environment, Needs},
 };
@@ -208,6 +208,9 @@ enum Command {
     },
     /// Compute everyone's cred as SourceCred does, and say why
     Cred(Box<CredOrder>),
+    /// Compute the cred that a running bot answers from; the bot runs this itself
+    #[command(hide = true)]
+    KeepCred(KeepOrder),
     /// Write rows of an archive as JSON lines or CSV, for other programs
     Query {
         /// The archive, for example dir:./archive
@@ -458,6 +461,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             app::openrank(&configured(Needs::Local)?, &from, guild.as_ref()).await
         }
         Command::Cred(order) => app::cred(&configured(Needs::Local)?, *order).await,
+        Command::KeepCred(order) => app::keep_cred(&configured(Needs::Local)?, order).await,
         Command::Query { from, order } => {
             app::query(&configured(Needs::Local)?, &from, &order).await
         }

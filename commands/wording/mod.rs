@@ -1,5 +1,6 @@
 //! Every text that members and admins read, made from plain values.
 
+mod cred;
 mod exports;
 mod guilds;
 mod privacy;
@@ -14,6 +15,7 @@ use propsbot_jobs::status::{
 };
 use propsbot_model::{ChannelId, Millis, counted, escape, jump_url, one_line};
 
+pub(super) use cred::*;
 pub(super) use exports::*;
 pub(super) use guilds::*;
 pub(super) use privacy::*;
@@ -348,6 +350,15 @@ pub(super) fn help(commands: &[(String, String)], admin: bool) -> String {
         text.push_str("Start with `/setup`; `/sync-status` shows how complete the mirror is.\n");
     }
     text.chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// As much of the text as fits a message.
+fn first_chars(text: String) -> String {
+    if text.chars().count() <= LONGEST_MESSAGE {
+        return text;
+    }
+    let kept = text.chars().take(LONGEST_MESSAGE - 1);
+    kept.chain(['…']).collect()
 }
 
 /// A name, or text from a server, escaped and on one line.

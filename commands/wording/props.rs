@@ -151,6 +151,7 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
         } => unconfirmed(*channel, name, *category),
         Refusal::NotAnOperator => super::not_an_operator(),
         Refusal::NotUpToAdmins => super::not_up_to_admins(),
+        Refusal::NoCred => super::cred::no_cred(),
         Refusal::NoArchive => "I run without an archive, so nothing is exported.".to_owned(),
     };
     match typed {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{LONGEST_MESSAGE, code, first_of, shortened};
+use super::{LONGEST_MESSAGE, code, cred, first_of, shortened};
 use propsbot_graph::{Explanation, NoProps, NoReaction, NotReceived, Part};
 use propsbot_model::{Emoji, EmojiKey, GuildId, Quota, counted, escape, jump_url, one_line};
 use propsbot_service::{
@@ -17,17 +17,17 @@ const NAME: usize = 32;
 const RECEIVERS: usize = 2;
 
 /// How many characters of a reason a history shows: the first of these that fits a message.
-const REASONS: [usize; 4] = [160, 80, 30, 0];
+pub(super) const REASONS: [usize; 4] = [160, 80, 30, 0];
 
 /// Discord's longest alt text of an attachment. Source:
 /// <https://discord.com/developers/docs/resources/message#attachment-object>.
-const ALT_TEXT: usize = 1_024;
+pub(super) const ALT_TEXT: usize = 1_024;
 
 /// Discord's longest label of a choice.
 const CHOICE: usize = 100;
 
 /// A name in bold, escaped, and isolated from the text around it, whatever its direction.
-fn name(name: &str) -> String {
+pub(super) fn name(name: &str) -> String {
     format!("**\u{2068}{}\u{2069}**", escape(&line(name, NAME)))
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn chart_name(name: &str) -> String {
 }
 
 /// At most so many characters on one line, without marks that reverse the text after it.
-fn line(text: &str, most: usize) -> String {
+pub(super) fn line(text: &str, most: usize) -> String {
     shortened(&one_line(text), most)
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn history(guild: GuildId, side: Option<Side>, history: &HistoryRepor
     text
 }
 
-fn thanked(guild: GuildId, thanks: &Thanked, most: usize) -> String {
+pub(super) fn thanked(guild: GuildId, thanks: &Thanked, most: usize) -> String {
     let (channel, message) = thanks.message;
     let named = thanks.receivers.iter().take(RECEIVERS);
     let mut to: Vec<String> = named.map(|receiver| name(receiver)).collect();
@@ -216,11 +216,14 @@ pub(crate) fn why(guild: GuildId, why: &Why) -> String {
             text.push_str("- and more\n");
         }
     }
-    if text.chars().count() > LONGEST_MESSAGE {
-        let kept = text.chars().take(LONGEST_MESSAGE - 1);
-        text = kept.chain(['…']).collect();
+    // It comes last, but isn't what is cut off.
+    let cred = why.cred.as_ref().map(cred::of_message).unwrap_or_default();
+    let room = LONGEST_MESSAGE - cred.chars().count();
+    if text.chars().count() > room {
+        let kept = text.chars().take(room - 2);
+        text = kept.chain(['…', '\n']).collect();
     }
-    text
+    text + &cred
 }
 
 /// What these props mint, with the nodes and edges of the graph.

@@ -239,10 +239,12 @@ impl Session {
 }
 
 /// Everything that follows the archive, one after the other.
-struct Followers(Vec<Arc<dyn Follower>>);
+pub(super) struct Followers(Vec<Arc<dyn Follower>>);
 
 impl Followers {
-    fn of(all: impl IntoIterator<Item = Option<Arc<dyn Follower>>>) -> Option<Arc<dyn Follower>> {
+    pub(super) fn of(
+        all: impl IntoIterator<Item = Option<Arc<dyn Follower>>>,
+    ) -> Option<Arc<dyn Follower>> {
         let all: Vec<_> = all.into_iter().flatten().collect();
         (!all.is_empty()).then(|| Arc::new(Self(all)) as Arc<dyn Follower>)
     }

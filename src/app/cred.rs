@@ -1,6 +1,8 @@
 //! `cred`: what everyone earned, as SourceCred's `credrank` computes it, and why.
 
 mod instance;
+mod keep;
+mod keeper;
 mod patch;
 mod tables;
 
@@ -25,9 +27,12 @@ use propsbot_backends::ArchiveSpec;
 use propsbot_jobs::clock::Clock;
 use propsbot_model::counted;
 use propsbot_sourcecred::{
-    Drawing,
-    cred::{Cred, CredChange, CredError, CredGrainView, Earlier, Inputs, Report},
+    Drawing, NodeAddress, Parts,
+    cred::{Cred, CredChange, CredError, CredGrainView, Earlier, Inputs, Reasons, Report},
 };
+
+pub use keep::{KeepOrder, keep_cred};
+pub(super) use keeper::CredKeeper;
 
 /// How many contributions programs are told of each participant.
 const TOP: usize = 3;
@@ -106,6 +111,9 @@ pub struct CredOrder {
     /// Write the result as JSON, for programs
     #[arg(long)]
     pub json: bool,
+    /// With --json: add every contribution, with the cred that it brought to all together
+    #[arg(long, requires = "json", conflicts_with_all = ["why", "diff"])]
+    pub contributions: bool,
     /// Write everyone's cred by week as CSV
     #[arg(long, conflicts_with_all = ["why", "diff"])]
     pub csv: bool,
@@ -246,7 +254,14 @@ fn show(
             Some(changes) if order.diff.is_some() => json(&ChangesJson { changes }, &notes)?,
             changes => {
                 let report = cred.report(TOP).map_err(wrong)?;
-                json(&ReportJson { report, changes }, &notes)?
+                let reasons = order.contributions.then(|| cred.reasons());
+                let all = reasons.as_ref().map(Reasons::brought_to_all);
+                let result = ReportJson {
+                    report,
+                    contributions: all.map(|all| all.map(ContributionJson::from).collect()),
+                    changes,
+                };
+                json(&result, &notes)?
             }
         }]);
     }
@@ -262,7 +277,24 @@ struct ReportJson<'a> {
     #[serde(flatten)]
     report: Report<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    contributions: Option<Vec<ContributionJson<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<&'a [CredChange]>,
+}
+
+#[derive(Serialize)]
+struct ContributionJson<'a> {
+    address: Parts<'a>,
+    cred: f64,
+}
+
+impl<'a> From<(&'a NodeAddress, f64)> for ContributionJson<'a> {
+    fn from((address, cred): (&'a NodeAddress, f64)) -> Self {
+        Self {
+            address: address.parts(),
+            cred,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -39,7 +39,7 @@ pub use car::car;
 pub use check::{CheckOrder, check};
 pub use compact::compact;
 pub use control::{Destination, StoreCommand, ask_running, carry_out};
-pub use cred::{CredOrder, cred};
+pub use cred::{CredOrder, KeepOrder, cred, keep_cred};
 pub use error::Error;
 pub use graph::{GraphOrder, graph};
 pub use log::{log, warn_of_exposed_secrets};

@@ -10,9 +10,10 @@ use tracing::warn;
 
 use super::{
     Error,
-    archive::target,
+    archive::{Followers, target},
     bars::log_regularly,
     control::{Destination, Running, Session, serve},
+    cred::CredKeeper,
     health::HealthServer,
     plugins::beside,
     service_manager,
@@ -20,7 +21,7 @@ use super::{
 use crate::config::Config;
 use propsbot_commands::Runner;
 use propsbot_discord::{DiscordApi, InteractionHandler, MessageSender};
-use propsbot_jobs::{clock::Clock, provider::Connected};
+use propsbot_jobs::{clock::Clock, cred::CredBoard, provider::Connected};
 use propsbot_mirror::{
     DataProvider as _, ExportControl, ExportTurn, Failing, LETTING_GO, ask, export_and_log,
     export_control, export_regularly, give_up_after,
@@ -49,16 +50,20 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     service_manager::ready();
     let exports = provider.exports().await?;
     let to = Destination::new(config.archive.clone());
-    let target = target(config, &to, &exports, beside).await?;
+    let mut target = target(config, &to, &exports, beside).await?;
+    let keeper = CredKeeper::new(config);
+    let wakes = keeper.as_ref().map(CredKeeper::follower);
+    target.follower = Followers::of([target.follower, wakes]);
+    let cred = keeper.as_ref().map(CredKeeper::board).unwrap_or_default();
     let (control, requests) =
         export_control(exports.schema(), target.clone(), config.export_interval);
     if let Some(health) = &mut health {
-        health.watch(control.clone());
+        health.watch(control.clone(), cred.clone());
     }
     let connected = CancellationToken::new();
     provider.answer_with({
         let connected = connected.clone();
-        Box::new(|connection| answer(connection, control, connected).boxed())
+        Box::new(|connection| answer(connection, (control, cred), connected).boxed())
     });
     // If one of them ends, the others have to.
     let stop = stop.child_token();
@@ -91,6 +96,10 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
             }
         })
     };
+    let keeping = {
+        let stop = stop.clone();
+        keeper.map(|keeper| tokio::spawn(keeper.run(stop)))
+    };
     let logging = log_regularly(provider.clone(), stop.clone());
     let exporting = async {
         let exported = exporting.await;
@@ -107,6 +116,9 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         tokio::join!(listening, exporting, stopping, logging, controlling, living);
     listened?;
     exported?;
+    if let Some(keeping) = keeping {
+        keeping.await?;
+    }
     let give_up = CancellationToken::new();
     let last = async {
         let _turn = turn.lock().await;
@@ -130,7 +142,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
 
 async fn answer(
     connection: Connected,
-    exports: ExportControl,
+    (exports, cred): (ExportControl, CredBoard),
     connected: CancellationToken,
 ) -> Result<Box<dyn InteractionHandler>, Box<dyn StdError + Send + Sync>> {
     let service = Service::new(Deps {
@@ -145,6 +157,7 @@ async fn answer(
         discord: DiscordApi::new(connection.rest.clone()),
         bot: connection.bot.id,
         exports: Some(exports),
+        cred,
     });
     let runner = Runner::new(&connection.token, connection.rest, service).await;
     let runner = runner.context("could not start the commands")?;

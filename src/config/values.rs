@@ -119,3 +119,8 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
     }
     Ok(interval)
 }
+
+pub(super) fn mebibytes(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a number of MiB such as 2048, or 0 for none"))
+}

@@ -4,6 +4,7 @@
 //! follow from the same rules ([`tables`]). The graph of SourceCred's own Discord plugin is [`discord`]. Pure: the rows and the weights decide, not where
 //! the archive is, where the files go, or what time it is. The same rows in any order give the same bytes.
 
+mod about;
 mod channels;
 mod declaration;
 mod didathing;
@@ -27,6 +28,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
+pub use about::{About, member_of};
 pub use declaration::declaration;
 pub use didathing::{DidathingConfig, DidathingConfigError, DidathingPlugin};
 pub use explain::{Explanation, Part, PartEdge, PartNode, explain};

@@ -8,6 +8,7 @@ pub mod backfill;
 pub mod census;
 pub mod check;
 pub mod clock;
+pub mod cred;
 pub mod daily;
 mod deletion;
 pub mod estimate;

@@ -104,6 +104,22 @@ impl Language {
         text
     }
 
+    /// A number from 0 on with one decimal place, or with two below ten.
+    pub fn decimal(self, number: f64) -> String {
+        let places = if number < 9.995 { 2 } else { 1 };
+        let text = format!("{:.places$}", number.max(0.0));
+        let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+        let point = match self {
+            Self::International | Self::American | Self::British => '.',
+            Self::German | Self::Spanish | Self::French => ',',
+        };
+        // What has no place in 64 bits is as good as infinite.
+        let whole = whole
+            .parse()
+            .map_or_else(|_| whole.to_owned(), |whole| self.number(whole));
+        format!("{whole}{point}{part}")
+    }
+
     /// A count with its noun: `1,234 files`. Takes the same noun as [`counted`](super::counted()).
     pub fn counted(self, count: u64, noun: &str) -> String {
         format!("{} {noun}{}", self.number(count), ending(count == 1))

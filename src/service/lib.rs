@@ -23,6 +23,7 @@ use propsbot_discord::{DiscordApi, MessageSender, RestError, Shards};
 use propsbot_jobs::{
     backfill::Requests,
     clock::Clock,
+    cred::CredBoard,
     estimate,
     guilds::PerGuild,
     mirrored::MirroredGuilds,
@@ -42,9 +43,11 @@ pub use admission::Admission;
 pub use one_at_a_time::UnderWay;
 pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
 pub use props::{GiveProps, Given, Place};
+pub use propsbot_jobs::cred::{CredFailure, CredStanding};
 pub use reports::{
-    HistoryPage, HistoryQuery, HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked,
-    Reader, Side, Thanked, Why,
+    Contribution, ContributionWhat, CredQuery, CredReport, FoundCred, HistoryPage, HistoryQuery,
+    HistoryReport, Leaderboard, LeaderboardQuery, MemberCred, MessageCred, Period, Ranked, Reader,
+    Side, Thanked, Why,
 };
 pub use undo::{Undone, Which};
 
@@ -189,6 +192,9 @@ pub enum Refusal {
     NotAnOperator,
     #[error("the bot runs without an archive")]
     NoArchive,
+    /// The operator switched cred off.
+    #[error("the bot computes no cred")]
+    NoCred,
     /// The operator decides which guilds are mirrored.
     #[error("the operator decides which guilds are mirrored")]
     NotUpToAdmins,
@@ -219,6 +225,8 @@ pub struct Deps {
     pub bot: UserId,
     /// Controls the exports; `None` if there are none.
     pub exports: Option<ExportControl>,
+    /// The kept cred.
+    pub cred: CredBoard,
 }
 
 /// The facade that commands call. Cheap to clone.

@@ -52,7 +52,7 @@ macro_rules! addresses {
             }
 
             /// The parts.
-            pub(super) fn split(&self) -> impl Iterator<Item = &str> {
+            pub fn split(&self) -> impl Iterator<Item = &str> {
                 split(&self.0)
             }
 

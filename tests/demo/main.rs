@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, anyhow, ensure};
+use clap::Parser;
 use propsbot::{
-    app::{self, CredOrder, GraphOrder, PluginOrder, SiteOrder},
+    app::{self, CredOrder, GraphOrder, KeepOrder, PluginOrder, SiteOrder},
     config::{Config, LogConfig, LogFormat, Needs},
 };
 use propsbot_archive::Depth;
@@ -30,9 +31,21 @@ const THANKS: [(usize, &[usize], &str); 4] = [
 /// How long any step may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What the bot asks this program for in a process of its own: to compute cred.
+#[derive(Parser)]
+enum Request {
+    KeepCred(KeepOrder),
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = Path::new(FOLDER);
+    if std::env::args().any(|argument| argument == "keep-cred") {
+        let Request::KeepCred(order) = Request::parse();
+        let config = Config::read(&places(folder), Needs::Local)?;
+        app::keep_cred(&config, order).await.map_err(failed)?;
+        return Ok(());
+    }
     if folder.exists() {
         fs::remove_dir_all(folder).context("could not clear ./demo of the last time")?;
     }
@@ -177,16 +190,23 @@ fn quick_limits() -> Limits {
 }
 
 fn configure(folder: &Path, discord: &Discord) -> anyhow::Result<Config> {
+    let mut variables = places(folder);
+    variables.extend([
+        ("DISCORD_TOKEN".to_owned(), discord.token()),
+        ("DISCORD_API_URL".to_owned(), discord.url()),
+    ]);
+    Ok(Config::read(&variables, Needs::Discord)?)
+}
+
+/// Where store and archive are.
+fn places(folder: &Path) -> BTreeMap<String, String> {
     let path = |name: &str| folder.join(name).display().to_string();
-    let variables: BTreeMap<String, String> = [
-        ("DISCORD_TOKEN", discord.token()),
-        ("DISCORD_API_URL", discord.url()),
+    [
         ("STORE_PATH", path("data")),
         ("ARCHIVE", format!("dir:{}", path("archive"))),
     ]
     .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    Ok(Config::read(&variables, Needs::Discord)?)
+    .into()
 }
 
 /// Members give props with the command; prints the bot's answers.

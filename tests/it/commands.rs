@@ -7,7 +7,9 @@ mod admins;
 mod analytics;
 mod answers;
 mod bots;
+mod cred;
 mod crowd;
+
 mod deletion;
 mod exclusion;
 mod giving;

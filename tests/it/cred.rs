@@ -125,6 +125,21 @@ async fn tells_who_has_cred_and_why() {
         ]
     );
 
+    assert!(report.get("contributions").is_none());
+    let report = read(home, &["--json", "--contributions", "--converge"]).await;
+    let sum = |rows: &Value| {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| row["cred"].as_f64().unwrap()).sum::<f64>()
+    };
+    let brought = &report["contributions"];
+    let address = json!(["external", "props", "PROPS", "1"]);
+    assert_eq!(
+        (brought.as_array().unwrap().len(), &brought[0]["address"]),
+        (2, &address)
+    );
+    let difference = sum(brought) - sum(&report["participants"]);
+    assert!(difference.abs() < 1e-9, "{report}");
+
     // By name, by id, by alias.
     let why = cred(home, &["--why", "ana"]).await.ok().stdout;
     assert!(

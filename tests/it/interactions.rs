@@ -89,6 +89,7 @@ async fn answers_malformed_interactions() {
         discord: DiscordApi::new(rest.clone()),
         bot: token.bot().unwrap(),
         exports: None,
+        cred: propsbot_jobs::cred::CredBoard::default(),
     });
     let runner = Runner::new(&token, rest.clone(), service).await.unwrap();
     let gateway = connect(GatewayOptions {

@@ -19,6 +19,7 @@ use propsbot_model::{
 };
 use propsbot_service::{Destination, Kept, Refusal, Setup, Undone};
 
+mod cred;
 mod exports;
 mod reports;
 mod status;
@@ -123,6 +124,7 @@ fn refusals_say_what_to_do_next() {
             category: true,
         },
         Refusal::NoArchive,
+        Refusal::NoCred,
     ];
     let texts = all.map(|refusal| refused(&refusal, None));
     assert_snapshot!(visible(&texts));

@@ -10,7 +10,8 @@ use propsbot_model::{
     ChannelId, Emoji, EmojiId, EmojiKey, GuildId, Language, MessageId, Millis, Quota, QuotaPeriod,
 };
 use propsbot_service::{
-    HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why,
+    CredStanding, HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, MessageCred, Period,
+    Ranked, Side, Thanked, Why,
 };
 use propsbot_sourcecred::Weight;
 
@@ -197,6 +198,11 @@ fn why_lists_nodes_edges_and_weights() {
         explanation,
         exported,
         thanked_in,
+        cred: exported.then(|| MessageCred {
+            brought: Some(1.2345),
+            standing: CredStanding::default(),
+            language: Language::International,
+        }),
     };
     let why = |report: &Why| super::super::why(GUILD, report);
     let place = (ChannelId(5), MessageId(6));
@@ -225,6 +231,10 @@ fn why_lists_nodes_edges_and_weights() {
     let texts =
         reasons.map(|reason| why(&of(Some(explained(Some(reason))), true, (vec![], false))));
     assert_snapshot!(shown(&texts));
-    let long = why(&of(Some(counting(500)), false, (vec![place; 5], true)));
+    let long = why(&of(Some(counting(500)), true, (vec![place; 5], true)));
     assert!(long.chars().count() <= LONGEST_MESSAGE, "{long}");
+    assert!(
+        long.ends_with("\n**Cred**: it has brought **1.23** in all.\n"),
+        "{long}"
+    );
 }

@@ -31,6 +31,8 @@ pub(super) struct Observed {
     pub(super) heard_at: Option<Millis>,
     pub(super) export_interval: Duration,
     pub(super) exports: ExportBoard,
+    /// When that was exported which the oldest kept cred of a guild is of.
+    pub(super) cred_as_of: Option<Millis>,
     pub(super) gauges: Gauges,
     /// Whether to label what is about one guild with its id.
     pub(super) by_guild: bool,
@@ -247,6 +249,11 @@ impl Metrics {
             "The archive's files, if it is a folder",
         );
         self.whole(Gauge, archive, observed.gauges.archive_bytes);
+        let cred = (
+            "propsbot_cred_export_timestamp_seconds",
+            "When that was exported which the oldest cred of a guild is of",
+        );
+        self.time(cred, observed.cred_as_of);
     }
 
     fn add_mirror(&mut self, census: &Census, by_guild: bool) {

@@ -8,7 +8,7 @@ mod server;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use propsbot_jobs::provider::DiscordProvider;
+use propsbot_jobs::{cred::CredBoard, provider::DiscordProvider};
 use propsbot_mirror::ExportControl;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -52,9 +52,9 @@ impl HealthServer {
         }))
     }
 
-    /// Tells about the store, which is open now, and about these exports.
-    pub(super) fn watch(&mut self, exports: ExportControl) {
-        self.monitor.watch(exports);
+    /// Tells about the store, which is open now, and about these exports and this cred.
+    pub(super) fn watch(&mut self, exports: ExportControl, cred: CredBoard) {
+        self.monitor.watch(exports, cred);
         let (monitor, stop) = (Arc::clone(&self.monitor), self.stop.clone());
         self.tasks.spawn(async move { monitor.measure(stop).await });
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use propsbot_backends::ArchiveSpec;
-use propsbot_jobs::{clock::Clock, provider::DiscordProvider};
+use propsbot_jobs::{clock::Clock, cred::CredBoard, provider::DiscordProvider};
 use propsbot_mirror::{ExportControl, ProviderError, footprint};
 use propsbot_model::Millis;
 use tokio::{
@@ -43,6 +43,7 @@ pub(super) struct Monitor {
     archive: Option<PathBuf>,
     by_guild: bool,
     exports: Mutex<Option<ExportControl>>,
+    cred: Mutex<CredBoard>,
     gauges: Mutex<Gauges>,
 }
 
@@ -59,12 +60,14 @@ impl Monitor {
             },
             by_guild: config.health.by_guild,
             exports: Mutex::default(),
+            cred: Mutex::default(),
             gauges: Mutex::default(),
         }
     }
 
-    /// Watches these exports from now on.
-    pub(super) fn watch(&self, exports: ExportControl) {
+    /// Watches these exports and this cred from now on.
+    pub(super) fn watch(&self, exports: ExportControl, cred: CredBoard) {
+        *lock(&self.cred) = cred;
         *lock(&self.exports) = Some(exports);
     }
 
@@ -97,6 +100,7 @@ impl Monitor {
                 .as_ref()
                 .map(ExportControl::look)
                 .unwrap_or_default(),
+            cred_as_of: lock(&self.cred).oldest(),
             gauges: lock(&self.gauges).clone(),
             by_guild: self.by_guild,
             resident_bytes: resident_bytes(),

@@ -6,7 +6,7 @@ use super::{
     quota::OverQuota,
 };
 use crate::{Service, ServiceError};
-use propsbot_graph::Rules;
+use propsbot_graph::{Props, Rules};
 use propsbot_model::{ChannelId, InteractionId, MessageId, Millis, UserId};
 use propsbot_store::{Store, StoreError};
 
@@ -207,6 +207,27 @@ fn thanked(
             return Ok(None);
         }
     }
+    shown(rules, over, entry, props)
+}
+
+/// The entry as shown, if it counts.
+pub(super) fn counted_thanks(
+    rules: &Rules<'_>,
+    over: &mut OverQuota<'_>,
+    entry: &Entry,
+) -> Result<Option<Thanked>, StoreError> {
+    match rules.judge(&entry.message, entry.given.as_ref()).props {
+        Ok(props) => shown(rules, over, entry, props),
+        Err(_) => Ok(None),
+    }
+}
+
+fn shown(
+    rules: &Rules<'_>,
+    over: &mut OverQuota<'_>,
+    entry: &Entry,
+    props: Props<'_>,
+) -> Result<Option<Thanked>, StoreError> {
     if over.of(entry.message.id)?.is_some() {
         return Ok(None);
     }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use propsbot_graph::Rules;
-use propsbot_model::{ChannelId, GuildId, Language, Props, UserId};
+use propsbot_jobs::quota::BEGUN_BEFORE_MS;
+use propsbot_model::{
+    ChannelId, GuildId, InteractionId, Language, MessageId, Millis, Props, UserId,
+};
 use propsbot_rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, Redactor, Snapshot,
 };
@@ -142,6 +145,40 @@ pub(super) fn entries<'a>(
         }
     }
     Ok(merged)
+}
+
+/// What may be props in this message; `None` if it is unknown, or may not be props.
+pub(super) fn entry_of(
+    store: &Store,
+    redactor: &Redactor,
+    (channel, id): (ChannelId, MessageId),
+    is_props_channel: bool,
+) -> Result<Option<Entry>, StoreError> {
+    if let Some(props) = command_of(store, (channel, id))? {
+        return by_command(store, redactor, &props);
+    }
+    let state = store.message(channel, id)?.filter(|_| is_props_channel);
+    let message = state.and_then(|state| redactor.message(&state, true));
+    Ok(message.map(|message| Entry {
+        id: message.id.0,
+        message,
+        given: None,
+    }))
+}
+
+/// The props given with a command whose message this is.
+pub(super) fn command_of(
+    store: &Store,
+    (channel, id): (ChannelId, MessageId),
+) -> Result<Option<Props>, StoreError> {
+    let begun = Millis(id.created_at().0 - BEGUN_BEFORE_MS);
+    for props in store.props(channel, InteractionId::at(begun).0..=id.0) {
+        let props = props?;
+        if props.message_id == Some(id) {
+            return Ok(Some(props));
+        }
+    }
+    Ok(None)
 }
 
 /// Props given with a command, with their message; `None` if the message is unknown.

@@ -3,6 +3,7 @@
 //! Decides what each reader sees: only channels that they can read, and of members who opted out only
 //! what the archive has, never with a name. The graph plugin decides what counts as props.
 
+mod cred;
 mod history;
 mod leaderboard;
 mod ledger;
@@ -14,6 +15,9 @@ use tokio::sync::Semaphore;
 use propsbot_model::{Channel, ChannelId, GuildId, RoleId, UserId, permissions::Permissions};
 use propsbot_store::{Store, StoreError};
 
+pub use cred::{
+    Contribution, ContributionWhat, CredQuery, CredReport, FoundCred, MemberCred, MessageCred,
+};
 pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
 pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
 pub use why::Why;

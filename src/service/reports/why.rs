@@ -2,13 +2,13 @@
 
 use super::{
     REPORTS, Reader, channels,
-    ledger::{Community, by_command},
+    cred::{self, MessageCred},
+    ledger::{Community, by_command, command_of},
     quota::OverQuota,
 };
 use crate::{Refusal, Service, ServiceError};
 use propsbot_graph::{Explanation, Rules, Weights, explain};
-use propsbot_jobs::quota::BEGUN_BEFORE_MS;
-use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, Millis};
+use propsbot_model::{ChannelId, GuildId, MessageId};
 use propsbot_rows::MessageRow;
 use propsbot_store::{Store, StoreError};
 
@@ -23,6 +23,8 @@ pub struct Why {
     pub exported: bool,
     /// The oldest messages that give props for this one, and whether there are more.
     pub thanked_in: (Vec<(ChannelId, MessageId)>, bool),
+    /// The cred that it brought, if any is computed, and if it's exported and can bring any.
+    pub cred: Option<MessageCred>,
 }
 
 impl Service {
@@ -36,6 +38,7 @@ impl Service {
         channel: ChannelId,
         message: MessageId,
     ) -> Result<Why, ServiceError> {
+        let board = self.parts.cred.clone();
         self.ask_in_turn(&REPORTS, move |store| {
             let readable = reader.channels(store)?;
             if !readable.contains(&channel) {
@@ -53,9 +56,20 @@ impl Service {
             let props_channel = store.is_props_channel(guild, channel)?;
             let row = community.redactor.message(&state, props_channel);
             let explanation = row.map(|row| of_message(store, &mut community, guild, row));
+            let exported = !exported.is_empty();
+            let language = community.language;
+            let cred = exported.then(|| cred::of_message(&board, guild, message, language));
+            let explanation = explanation.transpose()?;
+            let brings = explanation
+                .as_ref()
+                .map(|explained| explained.no_props.is_none());
             Ok(Why {
-                explanation: explanation.transpose()?,
-                exported: !exported.is_empty(),
+                // What is no props brings none, unless it was props when it was exported.
+                cred: cred
+                    .flatten()
+                    .filter(|cred| brings.is_some_and(|brings| brings || cred.brought.is_some())),
+                explanation,
+                exported,
                 thanked_in: thanked_in(store, &readable, (channel, message))?,
             })
         })
@@ -70,14 +84,9 @@ fn of_message(
     row: MessageRow,
 ) -> Result<Explanation, StoreError> {
     let (channel, id) = (row.channel_id, row.id);
-    let begun = Millis(id.created_at().0 - BEGUN_BEFORE_MS);
-    for props in store.props(channel, InteractionId::at(begun).0..=id.0) {
-        let props = props?;
-        if props.message_id == Some(id) {
-            let entry = by_command(store, &community.redactor, &props)?;
-            community.rows.props = entry.and_then(|entry| entry.given).into_iter().collect();
-            break;
-        }
+    if let Some(props) = command_of(store, (channel, id))? {
+        let entry = by_command(store, &community.redactor, &props)?;
+        community.rows.props = entry.and_then(|entry| entry.given).into_iter().collect();
     }
     for reaction in store.reactions(channel, id.0..=id.0) {
         let shown = community.redactor.reaction(&reaction?);

@@ -73,39 +73,64 @@ impl Cred {
     }
 }
 
+/// What flowed into a participant's parts of weeks.
+#[derive(Default)]
+struct Flowed {
+    by_source: HashMap<Source, f64>,
+    /// By attributions.
+    passed: HashMap<usize, f64>,
+    /// All of it together.
+    all: f64,
+    /// What of what is in the parts came from elsewhere than the weeks beside them.
+    gained: f64,
+    paid: f64,
+    /// The cred that there were without attributions to others.
+    kept: f64,
+}
+
+impl Flowed {
+    /// The cred for each flow.
+    fn per_flow(&self) -> f64 {
+        // What was gained shrinks with each step where nothing flows in: down to nothing, if there are very many.
+        if self.gained > 0.0 {
+            self.paid / self.gained
+        } else {
+            0.0
+        }
+    }
+}
+
 impl<'a> Reasons<'a> {
+    /// The contributions that brought any cred, by address, each with what it brought to all participants together.
+    pub fn brought_to_all(&self) -> impl Iterator<Item = (&'a NodeAddress, f64)> {
+        let mut brought = vec![0.0; self.nodes.len()];
+        for participant in 0..self.accounts.len() {
+            let flowed = self.flowed(participant);
+            let per_flow = flowed.per_flow();
+            for (source, flow) in flowed.by_source {
+                if let Source::Node(index) = source {
+                    brought[index] += flow * per_flow;
+                }
+            }
+        }
+        let nodes = self.nodes.iter().zip(brought);
+        nodes
+            .filter(|(_, cred)| *cred > 0.0)
+            .map(|((address, _), cred)| (*address, cred))
+    }
+
     /// Why a participant, who is counted in the ledger's order, has cred.
     pub fn of(&self, participant: usize) -> Why<'a> {
-        let Cred {
-            chain,
-            scores,
-            weeks,
-            ..
-        } = self.cred;
-        let mut flows: HashMap<Source, f64> = HashMap::new();
-        let mut passed: HashMap<usize, f64> = HashMap::new();
-        let (mut flowed, mut held, mut paid, mut kept) = (0.0, 0.0, 0.0, 0.0);
-        for week in 0..weeks.len() {
-            let part = chain.part(week, participant);
-            for (from, share) in chain.flows_into(part) {
-                let flow = scores[from] * share;
-                flowed += flow;
-                *flows.entry(self.source(from)).or_default() += flow;
-            }
-            for (from, share) in chain.passed_to(part) {
-                let flow = scores[from] * share;
-                flowed += flow;
-                *passed.entry(self.participant(from)).or_default() += flow;
-            }
-            held += scores[part];
-            paid += scores[part] * chain.payout(part);
-            kept += scores[part] * super::chain::BETA;
-        }
-        // From each part, as much flows to the weeks beside it as they get from their neighbors: of what is
-        // in the parts, this is what came from elsewhere.
-        let gained = held * (1.0 - GAMMA - GAMMA);
-        // It shrinks with each step where nothing flows in: down to nothing, if there are very many.
-        let per_flow = if gained > 0.0 { paid / gained } else { 0.0 };
+        let flowed = self.flowed(participant);
+        let per_flow = flowed.per_flow();
+        let Flowed {
+            by_source: flows,
+            passed,
+            all,
+            gained,
+            paid,
+            kept,
+        } = flowed;
         let brought = flows
             .into_iter()
             .map(|(source, flow)| self.brought(source, flow * per_flow));
@@ -124,9 +149,40 @@ impl<'a> Reasons<'a> {
             cred: paid,
             contributions,
             attributions,
-            rest: (gained - flowed) * per_flow,
+            rest: (gained - all) * per_flow,
             passed_on: kept - paid,
         }
+    }
+
+    fn flowed(&self, participant: usize) -> Flowed {
+        let Cred {
+            chain,
+            scores,
+            weeks,
+            ..
+        } = self.cred;
+        let mut flowed = Flowed::default();
+        let mut held = 0.0;
+        for week in 0..weeks.len() {
+            let part = chain.part(week, participant);
+            for (from, share) in chain.flows_into(part) {
+                let flow = scores[from] * share;
+                flowed.all += flow;
+                *flowed.by_source.entry(self.source(from)).or_default() += flow;
+            }
+            for (from, share) in chain.passed_to(part) {
+                let flow = scores[from] * share;
+                flowed.all += flow;
+                *flowed.passed.entry(self.participant(from)).or_default() += flow;
+            }
+            held += scores[part];
+            flowed.paid += scores[part] * chain.payout(part);
+            flowed.kept += scores[part] * super::chain::BETA;
+        }
+        // From each part, as much flows to the weeks beside it as they get from their neighbors: of what is
+        // in the parts, this is what came from elsewhere.
+        flowed.gained = held * (1.0 - GAMMA - GAMMA);
+        flowed
     }
 
     /// The participant whose part of a week this is.

@@ -66,6 +66,7 @@ async fn options(
         discord: DiscordApi::new(rest.clone()),
         bot: token.bot().unwrap_or_default(),
         exports: None,
+        cred: propsbot_jobs::cred::CredBoard::default(),
     });
     let runner = Runner::new(&token, rest.clone(), service)
         .await

@@ -41,6 +41,7 @@ fn full() -> Observed {
             ..Vitals::default()
         },
         heard_at: Some(Millis(1_800_000_000_000)),
+        cred_as_of: Some(Millis(1_800_000_000_000)),
         gauges: Gauges {
             census: Some(Census {
                 guilds: vec![guild(1), guild(2)],

@@ -1,0 +1,208 @@
+//! `keep-cred`: a guild's cred, as a running bot keeps it. The bot runs this in a process of its own, so that what
+//! it takes is limited, and ends with it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{
+    super::{Error, PluginOrder, error::Tried as _},
+    instance::{Drawn, Instance},
+};
+use crate::config::Config;
+use propsbot_archive::{Id, Manifest, Millis, read_rows};
+use propsbot_graph::{About, member_of};
+use propsbot_jobs::{
+    clock::Clock,
+    cred::{
+        CredBasis, KeptContribution, KeptWhat, MemberDetails, NewCred, NewMember, WEEK_MS, WEEKS,
+    },
+};
+use propsbot_model::{MessageId, UserId};
+use propsbot_sourcecred::{
+    cred::{Brought, Cred, CredError, Inputs},
+    description, draw,
+};
+
+/// How many contributions are kept of each member. Of these, three are shown that the asking member may see.
+const TOP: usize = 20;
+/// The longest description and link that are kept, in characters.
+const LONGEST: usize = 400;
+
+/// Whose cred to compute, and where to keep it.
+#[derive(Args, Debug)]
+pub struct KeepOrder {
+    /// The guild, in ARCHIVE
+    #[arg(long, value_name = "ID")]
+    pub guild: Id,
+    /// The file to replace
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// How much memory it may take
+    #[arg(long, value_name = "MIB")]
+    pub memory: u64,
+    /// A hash of how cred is computed, to be kept with it
+    #[arg(long, value_name = "HASH")]
+    pub configured: u64,
+}
+
+/// Computes a guild's cred from `ARCHIVE`, and keeps it.
+pub async fn keep_cred(config: &Config, order: KeepOrder) -> Result<Vec<String>, Error> {
+    limit(order.memory).context("could not limit memory")?;
+    let plugin = PluginOrder {
+        weights: config.weights().cloned(),
+        ..PluginOrder::default()
+    };
+    let (plugin, from) = (plugin.open()?, &config.archive);
+    let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
+    let reading = Arc::clone(&plugin);
+    let (drawing, manifests) = read_rows(
+        archive.as_ref(),
+        plugin.provider(),
+        Some(&order.guild),
+        move |rows| draw(reading.as_ref(), rows),
+    )
+    .await
+    .tried(|| format!("could not draw the {} graph from {from}", plugin.name()))?;
+    let drawn = Drawn {
+        plugin: plugin.name(),
+        documents: drawing.documents,
+    };
+    let instance = config.cred.instance.clone();
+    let now = Clock::now();
+    let computing = tokio::task::spawn_blocking(move || {
+        let instance = Instance::new(instance.as_deref(), None);
+        let inputs = instance.inputs(Some(drawn), now).map_err(Error::Wrong)?;
+        drop(drawing.warnings);
+        let manifest = manifests
+            .first()
+            .context("the guild isn't in the archive")?;
+        let kept = compute(inputs, basis(manifest, order.configured))?;
+        let written = kept.write(&order.out);
+        written.tried(|| format!("could not write {}", order.out.display()))
+    });
+    computing.await.context("could not compute cred")??;
+    Ok(Vec::new())
+}
+
+/// What cred of this generation is computed from.
+pub(super) fn basis(manifest: &Manifest, configured: u64) -> CredBasis {
+    let version = env!("CARGO_PKG_VERSION");
+    CredBasis::new(
+        version,
+        manifest.generation,
+        manifest.created_at,
+        configured,
+    )
+}
+
+fn compute(inputs: Inputs, basis: CredBasis) -> Result<NewCred, Error> {
+    let nothing = |basis| NewCred {
+        basis,
+        first_week: Millis(0),
+        members: Vec::new(),
+        messages: Vec::new(),
+    };
+    let cred = match Cred::compute(inputs) {
+        Ok(cred) => cred,
+        // Thanks are still to come.
+        Err(CredError::NoWeeks | CredError::MintsNothing) => return Ok(nothing(basis)),
+        Err(error) => return Err(super::wrong(error)),
+    };
+    let view = cred.view().map_err(super::wrong)?;
+    let weeks = view.weeks();
+    let first = weeks.len().saturating_sub(WEEKS);
+    let reasons = cred.reasons();
+    let participants = view.participants().iter().enumerate();
+    let members = participants.filter_map(|(index, participant)| {
+        let identity = &participant.account.identity;
+        let users = identity.aliases.iter();
+        let users: Vec<UserId> = users
+            .filter_map(|alias| member_of(&alias.address))
+            .collect();
+        if users.is_empty() {
+            return None;
+        }
+        let top = reasons.of(index).contributions;
+        let top = top.iter().filter(|brought| brought.cred > 0.0).take(TOP);
+        Some(NewMember {
+            users,
+            cred: participant.cred,
+            details: MemberDetails {
+                by_week: participant.by_week[first..]
+                    .iter()
+                    .map(|cred| single(*cred))
+                    .collect(),
+                top: top.map(contribution).collect(),
+            },
+        })
+    });
+    let messages =
+        reasons
+            .brought_to_all()
+            .filter_map(|(address, cred)| match About::of(address)? {
+                About::Message(_, message) => Some((message, cred)),
+                About::Reaction(..) => None,
+            });
+    Ok(NewCred {
+        basis,
+        first_week: Millis(
+            weeks.end().0 - WEEK_MS * i64::try_from(weeks.len() - first).unwrap_or(0),
+        ),
+        members: members.collect(),
+        messages: messages.collect::<Vec<(MessageId, f64)>>(),
+    })
+}
+
+fn contribution(brought: &Brought<'_>) -> KeptContribution {
+    let what = match About::of(brought.address) {
+        Some(About::Message(channel, message)) => KeptWhat::Message(channel, message),
+        Some(About::Reaction(channel, message)) => KeptWhat::Reaction(channel, message),
+        None => {
+            let (description, link) = description::linked(brought.description);
+            let link = link.filter(|link| link.chars().count() <= LONGEST);
+            KeptWhat::Other(
+                description.chars().take(LONGEST).collect(),
+                link.map(ToOwned::to_owned),
+            )
+        }
+    };
+    KeptContribution {
+        cred: single(brought.cred),
+        what,
+    }
+}
+
+/// As it's kept where it's only shown.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seven digits are enough to look at"
+)]
+fn single(cred: f64) -> f32 {
+    cred as f32
+}
+
+/// Lets this process take only so much memory, and end with the process that started it. Other platforms than Linux
+/// count memory in other ways.
+#[cfg(target_os = "linux")]
+fn limit(mib: u64) -> std::io::Result<()> {
+    use rustix::process::{
+        Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+    };
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let bytes = mib.saturating_mul(1 << 20);
+    let allowed = getrlimit(Resource::As).maximum;
+    let bytes = Some(allowed.map_or(bytes, |allowed| allowed.min(bytes)));
+    let limit = Rlimit {
+        current: bytes,
+        maximum: bytes,
+    };
+    Ok(setrlimit(Resource::As, limit)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
+fn limit(_mib: u64) -> std::io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Which message or member of Discord a node is, in the graphs drawn here and in that of SourceCred's own plugin.
+
+use std::str::FromStr;
+
+use propsbot_model::{ChannelId, MessageId, UserId};
+use propsbot_sourcecred::NodeAddress;
+
+/// What a contribution on Discord is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A message: props, or any.
+    Message(ChannelId, MessageId),
+    /// A reaction to this message.
+    Reaction(ChannelId, MessageId),
+}
+
+impl About {
+    /// The contribution with this address; `None` if it isn't on Discord.
+    pub fn of(address: &NodeAddress) -> Option<Self> {
+        let parts: Vec<&str> = address.split().take(8).collect();
+        match *parts {
+            ["external", "props", "PROPS", channel, message]
+            | ["sourcecred", "discord", "MESSAGE", channel, message] => {
+                Some(Self::Message(id(channel)?, id(message)?))
+            }
+            ["external", "props", "REACTION", channel, .., message]
+            | ["sourcecred", "discord", "REACTION", channel, .., message] => {
+                Some(Self::Reaction(id(channel)?, id(message)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The member with this address; `None` for one without a name, and for addresses of anything else.
+pub fn member_of(address: &NodeAddress) -> Option<UserId> {
+    let parts: Vec<&str> = address.split().take(6).collect();
+    let ["sourcecred", "discord", "MEMBER", _, user] = *parts else {
+        return None;
+    };
+    id(user).filter(|user: &UserId| !user.is_anonymous())
+}
+
+fn id<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prefix;
+
+    #[test]
+    fn finds_what_the_addresses_of_its_own_graph_are_about() {
+        let (channel, message) = (ChannelId(7), MessageId(9));
+        let props = prefix::props().with(&[&channel, &message]);
+        assert_eq!(About::of(&props), Some(About::Message(channel, message)));
+        let reaction = prefix::reactions().with(&[&channel, &"🎉", &(1_u64 << 40), &message]);
+        let about = About::Reaction(channel, message);
+        assert_eq!(About::of(&reaction), Some(about));
+        let member = prefix::members(true).with(&[&(1_u64 << 40)]);
+        assert_eq!(
+            (About::of(&member), member_of(&member)),
+            (None, Some(UserId(1 << 40)))
+        );
+        for other in [
+            prefix::props(),
+            props.with(&[&1]),
+            prefix::nodes().with(&[&"PROPS", &"x", &"y"]),
+        ] {
+            assert_eq!((About::of(&other), member_of(&other)), (None, None));
+        }
+    }
+}
