@@ -20,10 +20,18 @@ impl About {
         let parts: Vec<&str> = address.split().take(8).collect();
         match *parts {
             ["external", "props", "PROPS", channel, message]
+            | ["external", "didathing", "MESSAGE", channel, message]
             | ["sourcecred", "discord", "MESSAGE", channel, message] => {
                 Some(Self::Message(id(channel)?, id(message)?))
             }
-            ["external", "props", "REACTION", channel, .., message]
+            [
+                "external",
+                "props" | "didathing",
+                "REACTION",
+                channel,
+                ..,
+                message,
+            ]
             | ["sourcecred", "discord", "REACTION", channel, .., message] => {
                 Some(Self::Reaction(id(channel)?, id(message)?))
             }
@@ -53,20 +61,24 @@ mod tests {
     #[test]
     fn finds_what_the_addresses_of_its_own_graph_are_about() {
         let (channel, message) = (ChannelId(7), MessageId(9));
-        let props = prefix::props().with(&[&channel, &message]);
-        assert_eq!(About::of(&props), Some(About::Message(channel, message)));
-        let reaction = prefix::reactions().with(&[&channel, &"🎉", &(1_u64 << 40), &message]);
-        let about = About::Reaction(channel, message);
-        assert_eq!(About::of(&reaction), Some(about));
+        for prefix in [prefix::PROPS, prefix::DIDATHING] {
+            let node = prefix.messages().with(&[&channel, &message]);
+            assert_eq!(About::of(&node), Some(About::Message(channel, message)));
+            let reaction = prefix.reactions();
+            let reaction = reaction.with(&[&channel, &"🎉", &(1_u64 << 40), &message]);
+            let about = About::Reaction(channel, message);
+            assert_eq!(About::of(&reaction), Some(about));
+        }
         let member = prefix::members(true).with(&[&(1_u64 << 40)]);
         assert_eq!(
             (About::of(&member), member_of(&member)),
             (None, Some(UserId(1 << 40)))
         );
+        let props = prefix::PROPS.messages();
         for other in [
-            prefix::props(),
-            props.with(&[&1]),
-            prefix::nodes().with(&[&"PROPS", &"x", &"y"]),
+            props.clone(),
+            props.with(&[&channel, &message, &1]),
+            props.with(&[&"x", &"y"]),
         ] {
             assert_eq!((About::of(&other), member_of(&other)), (None, None));
         }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use super::{NoProps, NoReaction, NotReceived, Rules, Weights, declaration, prefix, props_graph};
 use propsbot_model::{Emoji, EmojiKey, Quota, UserId};
 use propsbot_rows::Snapshot;
-use propsbot_sourcecred::{EdgeWeight, NodeAddress, Weight};
+use propsbot_sourcecred::{Declaration, EdgeWeight, NodeAddress, Weight, WeightedGraph};
 
 /// What a message contributes to the graph, what it doesn't, and why.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,32 +127,44 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> E
             explanation.idle.push((part, judged.err()));
         }
     }
-    let part = |address: &NodeAddress| parts.get(address).cloned();
-    for address in graph.nodes.keys() {
-        let own = graph.node_weights.get(address).copied();
-        let mints = types.weight_of(address).and(own.unwrap_or(Weight::ONE));
-        explanation.mints += mints.get();
-        let part = part(address);
-        explanation
-            .nodes
-            .extend(part.map(|part| PartNode { part, mints }));
-    }
-    explanation.nodes.sort_by(|a, b| a.part.cmp(&b.part));
-    for (address, edge) in &graph.edges {
-        let of_type = types
-            .edge_types
-            .iter()
-            .find(|edge_type| address.has_prefix(&edge_type.prefix));
-        let own = graph.edge_weights.get(address);
-        if let (Some(from), Some(to), Some(of_type)) = (part(&edge.src), part(&edge.dst), of_type) {
-            let of_type_weight = of_type.default_weight;
-            explanation.edges.push(PartEdge {
-                from,
-                says: of_type.forward_name.clone(),
-                to,
-                weight: own.map_or(of_type_weight, |own| of_type_weight.and(*own)),
-            });
+    explanation.draw(&graph, &types, &parts);
+    explanation
+}
+
+impl Explanation {
+    /// Adds the nodes and edges of the graph that stand for these parts.
+    fn draw(
+        &mut self,
+        graph: &WeightedGraph,
+        types: &Declaration,
+        parts: &BTreeMap<NodeAddress, Part>,
+    ) {
+        let part = |address: &NodeAddress| parts.get(address).cloned();
+        for address in graph.nodes.keys() {
+            let own = graph.node_weights.get(address).copied();
+            let mints = types.weight_of(address).and(own.unwrap_or(Weight::ONE));
+            self.mints += mints.get();
+            let part = part(address);
+            self.nodes.extend(part.map(|part| PartNode { part, mints }));
+        }
+        self.nodes.sort_by(|a, b| a.part.cmp(&b.part));
+        for (address, edge) in &graph.edges {
+            let of_type = types
+                .edge_types
+                .iter()
+                .find(|edge_type| address.has_prefix(&edge_type.prefix));
+            let own = graph.edge_weights.get(address);
+            if let (Some(from), Some(to), Some(of_type)) =
+                (part(&edge.src), part(&edge.dst), of_type)
+            {
+                let of_type_weight = of_type.default_weight;
+                self.edges.push(PartEdge {
+                    from,
+                    says: of_type.forward_name.clone(),
+                    to,
+                    weight: own.map_or(of_type_weight, |own| of_type_weight.and(*own)),
+                });
+            }
         }
     }
-    explanation
 }

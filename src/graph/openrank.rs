@@ -1,4 +1,4 @@
-//! The thanks that count, as the local trust that EigenTrust starts from.
+//! The thanks that count, as the local trust that `EigenTrust` starts from.
 
 use propsbot_archive::{Millis, ReadError, RowSource};
 use propsbot_model::UserId;

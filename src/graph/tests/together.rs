@@ -144,7 +144,9 @@ fn each_person_is_one_participant() {
         for drawing in drawings.values() {
             let declaration = &drawing.documents.declaration;
             let types = declaration.node_types.iter().map(|of| of.prefix.clone());
-            let members = crate::discord::discord_declaration().user_types[0].prefix.clone();
+            let members = crate::discord::discord_declaration().user_types[0]
+                .prefix
+                .clone();
             declared.extend(types.filter(|prefix| prefix.has_prefix(&members)));
         }
         let expected = if names.contains(&"discord") { 1 } else { 2 };

@@ -207,7 +207,7 @@ fn thanked(
             return Ok(None);
         }
     }
-    shown(rules, over, entry, props)
+    shown(rules, over, entry, &props)
 }
 
 /// The entry as shown, if it counts.
@@ -217,7 +217,7 @@ pub(super) fn counted_thanks(
     entry: &Entry,
 ) -> Result<Option<Thanked>, StoreError> {
     match rules.judge(&entry.message, entry.given.as_ref()).props {
-        Ok(props) => shown(rules, over, entry, props),
+        Ok(props) => shown(rules, over, entry, &props),
         Err(_) => Ok(None),
     }
 }
@@ -226,7 +226,7 @@ fn shown(
     rules: &Rules<'_>,
     over: &mut OverQuota<'_>,
     entry: &Entry,
-    props: Props<'_>,
+    props: &Props<'_>,
 ) -> Result<Option<Thanked>, StoreError> {
     if over.of(entry.message.id)?.is_some() {
         return Ok(None);
