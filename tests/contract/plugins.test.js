@@ -84,8 +84,10 @@ describe("plugins that are drawn together", () => {
 
       const ours = new Map(propsbotCred.get(names).participants.map(({aliases: [alias], cred}) => [alias.join("/"), cred]));
       const theirs = new Map(participants.map(({aliases: [alias], cred}) => [NodeAddress.toParts(alias).join("/"), cred]));
-      assert.deepEqual(new Map([...ours].toSorted()), new Map([...theirs].toSorted()));
-      assert.ok([...ours.values()].some((cred) => cred > 0));
+      assert.deepEqual([...ours.keys()].toSorted(), [...theirs.keys()].toSorted());
+      // SourceCred draws the ids of accounts, so it adds numbers in another order: the last digits differ.
+      for (const [alias, cred] of ours) assert.ok(Math.abs(cred - theirs.get(alias)) <= 1e-9 * (1 + cred), alias);
+      assert.ok([...ours.values()].some((cred) => cred > 1));
     });
   }
 

@@ -9,7 +9,7 @@ use propsbot_model::Millis;
 use propsbot_rows::GuildRow;
 use propsbot_sourcecred::{
     Drawing, GraphPlugin, Types, WeightedGraph,
-    cred::{Cred, Inputs, Ledger},
+    cred::{Cred, Inputs, Ledger, Overrides},
     draw_all,
 };
 
@@ -102,7 +102,7 @@ fn participants(drawings: &BTreeMap<String, Drawing>) -> Vec<Vec<String>> {
         graphs: documents.clone().map(graph).collect(),
         proposals: documents.flat_map(|of| of.proposals.clone()).collect(),
         ledger: Ledger::default(),
-        overrides: Default::default(),
+        overrides: Overrides::default(),
         budgets: Vec::new(),
         dependencies: Vec::new(),
         attributions: Vec::new(),
