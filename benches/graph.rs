@@ -136,6 +136,7 @@ impl Source for Community {
                     name: "The Community".to_owned(),
                     owner_id: member(0),
                     age_restricted: None,
+                    reaction_thanks: Vec::new(),
                     props_channels: None,
                     left_at: None,
                     keep_deleted_props: None,

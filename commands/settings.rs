@@ -129,6 +129,9 @@ async fn set(
     #[description = "@bots whose posts in props channels count as props, or \"none\""]
     #[max_length = 1000]
     props_bots: Option<String>,
+    #[description = "The emoji with which a reaction thanks the message's author, from now on, or \"off\""]
+    #[max_length = 100]
+    thanks_emoji: Option<String>,
 ) -> Result<(), Error> {
     let mut changes = Vec::new();
     if let Some(text) = props_channels {
@@ -158,13 +161,7 @@ async fn set(
         changes.push(SettingsChange::GiverRoles(roles));
     }
     if let Some(text) = acknowledge {
-        let off = ["off", "none"].contains(&text.trim().to_lowercase().as_str());
-        let emoji = (!off).then(|| Emoji::read(&text));
-        if emoji == Some(None) {
-            return Err(Error::Mistake(wording::no_emoji(&text)));
-        }
-        let emoji = emoji.flatten().map(|emoji| emoji.to_string());
-        changes.push(SettingsChange::Acknowledge(emoji));
+        changes.push(SettingsChange::Acknowledge(read_emoji(&text)?));
     }
     changes.extend(keep_deleted_props.map(SettingsChange::KeepDeletedProps));
     changes.extend(undo_minutes.map(SettingsChange::UndoMinutes));
@@ -178,6 +175,9 @@ async fn set(
     changes.extend(edit_minutes.map(SettingsChange::EditMinutes));
     if let Some(text) = props_bots {
         changes.push(SettingsChange::PropsBots(read_props_bots(&text)?));
+    }
+    if let Some(text) = thanks_emoji {
+        changes.push(SettingsChange::ThanksEmoji(read_emoji(&text)?));
     }
     if changes.is_empty() {
         return Err(Error::Mistake(wording::nothing_to_change()));
@@ -277,6 +277,16 @@ fn read_props_channels(text: &str) -> Result<Option<Vec<propsbot_model::ChannelI
     channels.sort_unstable();
     channels.dedup();
     Ok(Some(channels))
+}
+
+/// The emoji as Discord writes it; `None` turns the setting off.
+fn read_emoji(text: &str) -> Result<Option<String>, Error> {
+    if ["off", "none"].contains(&text.trim().to_lowercase().as_str()) {
+        return Ok(None);
+    }
+    let emoji = Emoji::read(text);
+    let emoji = emoji.ok_or_else(|| Error::Mistake(wording::no_emoji(text)))?;
+    Ok(Some(emoji.to_string()))
 }
 
 fn read_props_bots(text: &str) -> Result<Vec<propsbot_model::UserId>, Error> {

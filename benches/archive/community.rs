@@ -145,6 +145,7 @@ impl Source for Community {
                     name: "The Community".to_owned(),
                     owner_id: UserId(2_000_000),
                     age_restricted: None,
+                    reaction_thanks: Vec::new(),
                     props_channels: None,
                     left_at: None,
                     keep_deleted_props: None,

@@ -199,7 +199,10 @@ pub(crate) fn why(guild: GuildId, why: &Why) -> String {
         None => "Its author opted out of everything, so SourceCred's graph has nothing of it.\n"
             .to_owned(),
         Some(explanation) => match explanation.no_props {
-            Some(reason) => format!("This counts **0** by itself: {}.\n", no_props(reason)),
+            Some(reason) if explanation.nodes.is_empty() => {
+                format!("This counts **0** by itself: {}.\n", no_props(reason))
+            }
+            Some(_) => thanked_by_reaction(explanation, why.exported),
             None => minted(explanation, why.exported),
         },
     };
@@ -228,11 +231,26 @@ pub(crate) fn why(guild: GuildId, why: &Why) -> String {
 
 /// What these props mint, with the nodes and edges of the graph.
 fn minted(explanation: &Explanation, exported: bool) -> String {
+    graph("These props", "these props count", explanation, exported)
+}
+
+/// The same for a message that isn't props, but whose author is thanked by reactions.
+fn thanked_by_reaction(explanation: &Explanation, exported: bool) -> String {
+    let what = "The reactions that thank its author";
+    graph(
+        what,
+        "the thanks in its reactions count",
+        explanation,
+        exported,
+    )
+}
+
+fn graph(what: &str, they_count: &str, explanation: &Explanation, exported: bool) -> String {
     let mut text = if exported {
-        format!("These props mint **{}** in SourceCred", explanation.mints)
+        format!("{what} mint **{}** in SourceCred", explanation.mints)
     } else {
         format!(
-            "This channel isn't exported, so these props count **0**. If it were, they would mint \
+            "This channel isn't exported, so {they_count} **0**. If it were, they would mint \
              **{}**",
             explanation.mints
         )
@@ -280,11 +298,26 @@ fn idle(text: &mut String, explanation: &Explanation) {
         format!("- {}: {why}\n", name(who))
     });
     let reactions = explanation.idle.iter().map(|(reaction, why)| {
-        let why = match why {
+        let why = match *why {
             Some(NoReaction::Removed) => "taken back",
             Some(NoReaction::ByBot) => "bots' reactions don't count",
             Some(NoReaction::ByUnknown) => "I know nothing about who reacted",
             Some(NoReaction::NoEmoji) => "I don't know which emoji it was",
+            Some(NoReaction::OtherEmoji) => "this emoji gave no thanks at the time",
+            Some(NoReaction::NoAuthor) => "reactions thank members only, not bots or integrations",
+            Some(NoReaction::Agrees) => "it agrees with these props",
+            Some(NoReaction::ToSelf) => "members can't thank themselves",
+            Some(NoReaction::MayNotGive) => "they had no role that can give thanks",
+            Some(NoReaction::TooSoon(minutes)) => {
+                let wait = counted(minutes, "minute");
+                return format!(
+                    "- {}: they thanked the same member less than {wait} before\n",
+                    part(reaction)
+                );
+            }
+            Some(NoReaction::OverQuota(quota)) => {
+                return format!("- {}: {}\n", part(reaction), over_quota(quota));
+            }
             None => "its weight is 0",
         };
         format!("- {}: {why}\n", part(reaction))
@@ -301,6 +334,7 @@ fn part(part: &Part) -> String {
         Part::Props => "the props".to_owned(),
         Part::Member(who) => name(who),
         Part::Reaction(emoji, who) => format!("{} by {}", shown(emoji), name(who)),
+        Part::Thanks(emoji, who) => format!("thanks {} by {}", shown(emoji), name(who)),
     }
 }
 
@@ -326,13 +360,17 @@ fn no_props(why: NoProps) -> String {
         NoProps::NotWritten => "Discord or a command posted it, not a member",
         NoProps::NobodyThanked => "it mentions no one who can receive props",
         NoProps::CommandsOnly => "an admin decided that only commands give props here",
-        NoProps::OverQuota(Quota { count, period }) => {
-            return format!(
-                "it's over the quota; each member can thank {} a {period} (UTC), and its giver had \
-                 already thanked too many",
-                counted(count, "member")
-            );
-        }
+        NoProps::MayNotGive => "who reacted had no role that can give thanks",
+        NoProps::TooSoon(_) => "who reacted had just thanked the same member",
+        NoProps::OverQuota(quota) => return over_quota(quota),
     };
     why.to_owned()
+}
+
+fn over_quota(Quota { count, period }: Quota) -> String {
+    format!(
+        "it's over the quota; each member can thank {} a {period} (UTC), and its giver had \
+         already thanked too many",
+        counted(count, "member")
+    )
 }

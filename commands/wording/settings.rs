@@ -10,7 +10,7 @@ use propsbot_model::{
     AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, UserId,
     counted, escape,
 };
-use propsbot_service::{Destination, Setup};
+use propsbot_service::{Destination, PREVIEW_DAYS, Setup};
 
 /// How many channels, roles or bots a list names.
 const NAMED: usize = 12;
@@ -95,8 +95,9 @@ fn label(setting: &str) -> &'static str {
         "commands_only" => "Plain messages",
         "edit_minutes" => "Mentions added by an edit",
         "props_bots" => "Bots whose posts count as props",
-        "giver_roles" => "Who can give props with commands",
+        "giver_roles" => "Who can give props with commands and reactions",
         "acknowledge" => "My reaction to plain props",
+        "thanks_emoji" => "Reactions that are thanks",
         "keep_deleted_props" => "If my props message is deleted",
         "undo_minutes" => "Taking props back",
         "look_back_days" => "Look-back after an outage",
@@ -118,6 +119,7 @@ fn value(setting: &str, of: &Settings) -> String {
         "props_bots" => bots(&of.props_bots),
         "giver_roles" => givers(&of.giver_roles),
         "acknowledge" => of.acknowledge.as_deref().unwrap_or("none").to_owned(),
+        "thanks_emoji" => thanks_emoji(of.thanks_emoji.as_deref()),
         "keep_deleted_props" => keep(of.keep_deleted_props),
         "undo_minutes" => undo(of.undo_minutes),
         "look_back_days" => look_back(of.look_back_days),
@@ -230,6 +232,7 @@ pub(crate) fn setup(setup: &Setup) -> String {
         "Props quota: {}. `/settings` has more, such as a cooldown or props by commands only.",
         quota(setup.settings.quota)
     );
+    text.push_str(&thanks_by_reaction(setup));
     match &setup.destination {
         Destination::Archive(destination) => {
             let _ = writeln!(
@@ -263,6 +266,37 @@ pub(crate) fn setup(setup: &Setup) -> String {
     text.push_str("**4. What's wrong?**");
     text.push_str(&wrong(&setup.findings));
     fitting(text)
+}
+
+/// Whether reactions are thanks, and what they would have given.
+fn thanks_by_reaction(setup: &Setup) -> String {
+    if let Some(emoji) = &setup.settings.thanks_emoji {
+        return format!("A reaction with {emoji} thanks the message's author.\n");
+    }
+    let would: Vec<String> = setup
+        .preview
+        .iter()
+        .map(|preview| {
+            format!(
+                "{} {} from {} to {}",
+                preview.emoji,
+                counted(preview.thanks, "time"),
+                counted(preview.givers, "member"),
+                counted(preview.receivers, "member")
+            )
+        })
+        .collect();
+    let Some(first) = setup.preview.first() else {
+        return "Reactions aren't thanks. `/settings set thanks_emoji` makes one emoji thank the \
+                message's author.\n"
+            .to_owned();
+    };
+    format!(
+        "Reactions aren't thanks. In the last {PREVIEW_DAYS} days, each of these would have thanked: {}. \
+         To switch one on, from then on: `/settings set thanks_emoji:{}`\n",
+        would.join("; "),
+        first.emoji
+    )
 }
 
 /// What a check found, with what to do: for channels once, for everything else each time.
@@ -405,6 +439,13 @@ fn givers(roles: &[RoleId]) -> String {
         .map(|id| format!("<@&{id}>"))
         .collect();
     roles.join(", ")
+}
+
+fn thanks_emoji(emoji: Option<&str>) -> String {
+    match emoji {
+        None => "none".to_owned(),
+        Some(emoji) => format!("{emoji} thanks the message's author"),
+    }
 }
 
 fn keep(keep: bool) -> String {

@@ -6,7 +6,7 @@ use super::{
     error::Tried as _,
 };
 use crate::config::Config;
-use propsbot_archive::{Id, Millis, read_rows};
+use propsbot_archive::{Id, Manifest, Millis, read_rows};
 use propsbot_backends::ArchiveSpec;
 use propsbot_sourcecred::{Drawing, draw_all};
 
@@ -14,6 +14,8 @@ use propsbot_sourcecred::{Drawing, draw_all};
 pub(super) struct Drawn {
     /// Each plugin's name, and its graph.
     pub(super) graphs: Vec<(String, Drawing)>,
+    /// What they are drawn from.
+    pub(super) manifests: Vec<Manifest>,
     /// How old the archive is.
     pub(super) as_of: Vec<String>,
     /// What the archive lacks.
@@ -54,6 +56,7 @@ pub(super) async fn draw_from(
         graphs: names.into_iter().zip(drawings).collect(),
         as_of,
         incomplete: incomplete(&manifests, schema),
+        manifests,
     })
 }
 

@@ -2,8 +2,13 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::{NoProps, NoReaction, NotReceived, Rules, Weights, declaration, prefix, props_graph};
-use propsbot_model::{Emoji, EmojiKey, Quota, UserId};
+use super::{
+    NoProps, NoReaction, NotReceived, Props, Rules, ThanksKey, Weights, declaration,
+    plugin::{PROPS, node_of},
+    prefix, props_graph,
+    reaction_thanks::emoji_of,
+};
+use propsbot_model::{Emoji, EmojiKey, UserId};
 use propsbot_rows::Snapshot;
 use propsbot_sourcecred::{Declaration, EdgeWeight, NodeAddress, Weight, WeightedGraph};
 
@@ -12,12 +17,13 @@ use propsbot_sourcecred::{Declaration, EdgeWeight, NodeAddress, Weight, Weighted
 pub struct Explanation {
     /// Why the message isn't props; `None` if it is.
     pub no_props: Option<NoProps>,
-    /// Its nodes: the props, then the reactions, then the members.
+    /// Its nodes: the props, then the reactions, then the thanks by reaction, then the members.
     pub nodes: Vec<PartNode>,
     pub edges: Vec<PartEdge>,
     /// Who is thanked but receives nothing, by name.
     pub left_out: Vec<(String, NotReceived)>,
-    /// The reactions that don't count. `None` as the reason means that their weight is 0.
+    /// The reactions that don't count, among those that could. `None` as the reason means that their
+    /// weight is 0.
     pub idle: Vec<(Part, Option<NoReaction>)>,
     pub mints: f64,
 }
@@ -28,6 +34,8 @@ pub enum Part {
     Props,
     /// A reaction: the emoji, and the member's name.
     Reaction(Emoji, String),
+    /// A reaction that thanks the author: the emoji, and the member's name.
+    Thanks(Emoji, String),
     Member(String),
 }
 
@@ -48,87 +56,117 @@ pub struct PartEdge {
     pub weight: EdgeWeight,
 }
 
-/// Explains the only message in a snapshot. `over` is the quota that it exceeds, which depends on what else
-/// the giver gave.
-pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> Explanation {
+/// Explains the only message in a snapshot. `exceeding` has what is over its giver's quota or too soon,
+/// which depends on what else they gave.
+pub fn explain(
+    snapshot: &Snapshot,
+    weights: &Weights,
+    exceeding: &BTreeMap<ThanksKey, NoProps>,
+) -> Explanation {
     let rules = Rules::new(snapshot);
-    let emojis = &snapshot.emojis;
-    let emoji = |key: EmojiKey| {
-        let known = emojis
-            .iter()
-            .find(|emoji| key == EmojiKey::Custom(emoji.id) && emoji.name.is_some());
+    let mut explanation = Explanation {
+        no_props: Some(NoProps::MessageDeleted),
+        nodes: Vec::new(),
+        edges: Vec::new(),
+        left_out: Vec::new(),
+        idle: Vec::new(),
+        mints: 0.0,
+    };
+    let Some(message) = snapshot.messages.first() else {
+        return explanation;
+    };
+    let verdict = rules.judge(message, snapshot.props.first());
+    let over = exceeding.get(&ThanksKey::of_message(message.id)).copied();
+    let props = verdict.props.and_then(|props| over.map_or(Ok(props), Err));
+    explanation.no_props = props.as_ref().err().copied();
+    let left_out = verdict.left_out.iter();
+    explanation.left_out = left_out
+        .map(|(user, why)| (rules.name(*user), *why))
+        .collect();
+
+    let graph = props_graph(snapshot, weights);
+    let mut parts = Parts {
+        snapshot,
+        rules: &rules,
+        parts: BTreeMap::new(),
+    };
+    if let Ok(props) = &props {
+        parts.add(node_of(PROPS, message.id, props), Part::Props);
+        parts.add_people(props);
+    }
+    let giving = rules.thanks_to(message, &snapshot.reactions);
+    for row in &snapshot.reactions {
+        let key = emoji_of(row).unwrap_or_else(|| EmojiKey::Unicode(String::new()));
+        let (emoji, name) = (parts.emoji(key.clone()), rules.name(row.user_id));
+        if props.is_ok() {
+            let judged = rules.judge_reaction(row);
+            let of_row: [&dyn std::fmt::Display; 4] =
+                [&message.channel_id, &key, &row.user_id, &message.id];
+            let address = prefix::PROPS.reactions().with(&of_row);
+            let part = Part::Reaction(emoji, name);
+            if graph.nodes.contains_key(&address) && judged.is_ok() {
+                parts.add(address, part);
+                parts.add_member(row.user_id);
+            } else {
+                explanation.idle.push((part, judged.err()));
+            }
+            continue;
+        }
+        let over = exceeding.get(&ThanksKey::of_reaction(row)).copied();
+        let over = over.and_then(NoReaction::exceeding);
+        let part = Part::Thanks(emoji, name);
+        match rules
+            .judge_thanks(message, row)
+            .and_then(|thanks| over.map_or(Ok(thanks), Err))
+        {
+            Ok(thanks) if giving.contains(&row) => {
+                parts.add(node_of(PROPS, message.id, &thanks), part);
+                parts.add_people(&thanks);
+            }
+            // Another one of the same member already does, or it isn't about thanks.
+            Ok(_) | Err(NoReaction::OtherEmoji | NoReaction::Agrees) => {}
+            Err(why) => explanation.idle.push((part, Some(why))),
+        }
+    }
+    explanation.draw(&graph, &declaration(weights), &parts.parts);
+    explanation
+}
+
+/// What the nodes of the graph stand for.
+struct Parts<'a> {
+    snapshot: &'a Snapshot,
+    rules: &'a Rules<'a>,
+    parts: BTreeMap<NodeAddress, Part>,
+}
+
+impl Parts<'_> {
+    fn add(&mut self, node: NodeAddress, part: Part) {
+        self.parts.insert(node, part);
+    }
+
+    fn add_member(&mut self, user: UserId) {
+        if let Some(member) = self.rules.members.get(user) {
+            self.add(member.address(), Part::Member(member.name()));
+        }
+    }
+
+    fn add_people(&mut self, props: &Props<'_>) {
+        self.add_member(props.giver);
+        for receiver in props.receivers.keys() {
+            self.add_member(*receiver);
+        }
+    }
+
+    /// The emoji as it is shown.
+    fn emoji(&self, key: EmojiKey) -> Emoji {
+        let mut emojis = self.snapshot.emojis.iter();
+        let known = emojis.find(|emoji| key == EmojiKey::Custom(emoji.id) && emoji.name.is_some());
         Emoji {
             name: known.and_then(|known| known.name.clone()),
             animated: known.is_some_and(|known| known.animated),
             key,
         }
-    };
-    let mut verdict = snapshot
-        .messages
-        .first()
-        .map(|message| rules.judge(message, snapshot.props.first()));
-    if let (Some(verdict), Some(quota)) = (&mut verdict, over)
-        && verdict.props.is_ok()
-    {
-        verdict.props = Err(NoProps::OverQuota(quota));
     }
-    let left_out = verdict.iter().flat_map(|verdict| &verdict.left_out);
-    let mut explanation = Explanation {
-        no_props: match &verdict {
-            Some(verdict) => verdict.props.as_ref().err().copied(),
-            None => Some(NoProps::MessageDeleted),
-        },
-        nodes: Vec::new(),
-        edges: Vec::new(),
-        left_out: left_out
-            .map(|(user, why)| (rules.name(*user), *why))
-            .collect(),
-        idle: Vec::new(),
-        mints: 0.0,
-    };
-    let Some((message, Ok(props))) = snapshot
-        .messages
-        .first()
-        .zip(verdict.map(|verdict| verdict.props))
-    else {
-        return explanation;
-    };
-
-    let graph = props_graph(snapshot, weights);
-    let types = declaration(weights);
-    let node = prefix::PROPS
-        .messages()
-        .with(&[&message.channel_id, &message.id]);
-    let mut parts = BTreeMap::<NodeAddress, Part>::from([(node, Part::Props)]);
-    let mut people = |user: UserId| {
-        if let Some(member) = rules.members.get(user) {
-            parts.insert(member.address(), Part::Member(member.name()));
-        }
-    };
-    people(props.giver);
-    props.receivers.keys().copied().for_each(&mut people);
-    for row in &snapshot.reactions {
-        people(row.user_id);
-    }
-    for row in &snapshot.reactions {
-        let judged = rules.judge_reaction(row);
-        let key = match (row.emoji_id, &row.emoji) {
-            (Some(id), _) => EmojiKey::Custom(id),
-            (None, text) => EmojiKey::Unicode(text.clone().unwrap_or_default()),
-        };
-        let address =
-            prefix::PROPS
-                .reactions()
-                .with(&[&message.channel_id, &key, &row.user_id, &message.id]);
-        let part = Part::Reaction(emoji(key), rules.name(row.user_id));
-        if graph.nodes.contains_key(&address) && judged.is_ok() {
-            parts.insert(address, part);
-        } else {
-            explanation.idle.push((part, judged.err()));
-        }
-    }
-    explanation.draw(&graph, &types, &parts);
-    explanation
 }
 
 impl Explanation {
@@ -141,11 +179,11 @@ impl Explanation {
     ) {
         let part = |address: &NodeAddress| parts.get(address).cloned();
         for address in graph.nodes.keys() {
+            let Some(part) = part(address) else { continue };
             let own = graph.node_weights.get(address).copied();
             let mints = types.weight_of(address).and(own.unwrap_or(Weight::ONE));
             self.mints += mints.get();
-            let part = part(address);
-            self.nodes.extend(part.map(|part| PartNode { part, mints }));
+            self.nodes.push(PartNode { part, mints });
         }
         self.nodes.sort_by(|a, b| a.part.cmp(&b.part));
         for (address, edge) in &graph.edges {

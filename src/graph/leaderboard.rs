@@ -42,7 +42,7 @@ pub fn standings(snapshot: &Snapshot) -> Vec<LeaderboardEntry> {
     let rules = Rules::new(snapshot);
     let members = &rules.members;
     let mut standings = BTreeMap::new();
-    for (message, props) in props(snapshot, &rules) {
+    for (key, props) in props(snapshot, &rules) {
         if members.get(props.giver).is_some() {
             of(&mut standings, props.giver, members).given += 1;
         }
@@ -50,7 +50,7 @@ pub fn standings(snapshot: &Snapshot) -> Vec<LeaderboardEntry> {
             let standing = of(&mut standings, *receiver, members);
             standing.received += 1;
             standing.reactions += props.reactions.len();
-            standing.thanks.push(thanks(message, &props, members));
+            standing.thanks.push(thanks(key.message, &props, members));
         }
     }
 

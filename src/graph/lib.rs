@@ -20,6 +20,7 @@ mod plugin;
 mod prefix;
 mod props;
 mod quota;
+mod reaction_thanks;
 mod references;
 mod row_filter;
 pub mod tables;
@@ -38,7 +39,8 @@ pub use openrank::{Trust, trust};
 pub use people::People;
 pub use plugin::props_graph;
 pub use props::{NoProps, NoReaction, NotReceived, Props, Rules, Verdict};
-pub use quota::{QuotaEntry, Quotas};
+pub use quota::{QuotaEntry, Quotas, Way};
+pub use reaction_thanks::ThanksKey;
 pub use row_filter::PropsRowFilter;
 pub use weights::{EdgeWeights, RolesAsOf, Weights, WeightsError};
 

@@ -60,7 +60,11 @@ impl<'a> Minting<'a> {
 
     /// How much the props mint, as a factor of their type's weight.
     pub(super) fn of_props(&self, props: &Props<'_>, factors: &Factors) -> Weight {
-        self.of_member(props.giver, props).and(factors.channel)
+        let given = self.of_member(props.giver, props).and(factors.channel);
+        match props.emoji {
+            None => given,
+            Some(_) => given.and(self.weights.reaction_thanks),
+        }
     }
 
     pub(super) fn of_reaction(

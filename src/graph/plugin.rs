@@ -5,6 +5,8 @@
 //! (`createGraph.js`). Props and the reactions to them mint cred, which flows to the members who were
 //! thanked. `minting` decides how much.
 //!
+//! Thanks by reaction are props of their own, and their edges are those of props.
+//!
 //! Everything has the time of its contribution: the message, or the message that it thanks for. That
 //! includes reactions. A mirror knows when a reaction was added only if it was listening, and reactions
 //! that it learned of late must not earn less.
@@ -29,7 +31,9 @@ const NAME_UNITS: usize = 20;
 
 pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
     let rules = Rules::new(snapshot);
-    draw(snapshot, weights, &rules, PROPS, props(snapshot, &rules))
+    let all = props(snapshot, &rules).into_iter();
+    let all = all.map(|(key, props)| (key.message, props));
+    draw(snapshot, weights, &rules, PROPS, all)
 }
 
 /// What the nodes of a plugin's messages are called.
@@ -97,7 +101,7 @@ impl Drawing<'_> {
         };
         let at = props.at;
         let channel = props.channel;
-        let node = self.style.prefix.messages().with(&[&channel, &id]);
+        let node = node_of(self.style, id, props);
         let description = self.describe(id, props);
         self.graph.add_node(node.clone(), description, Some(at));
         self.weigh(&node, self.minting.of_props(props, &factors));
@@ -209,6 +213,13 @@ impl Drawing<'_> {
             Some(name) => format!(" in #{}", description::text(name, NAME_UNITS)),
             None => String::new(),
         };
+        if let Some(emoji) = &props.emoji {
+            let emoji = self.emoji(emoji);
+            return format!(
+                "Thanks by {giver}{place}: [reacted {emoji}]({})",
+                url(id, props)
+            );
+        }
         let reason = description::text(&self.members.named_in(props.reason), REASON_UNITS);
         let said = if reason.is_empty() {
             self.style.without_text.to_owned()
@@ -230,6 +241,17 @@ impl Drawing<'_> {
                 None => format!("emoji {id}"),
             },
         }
+    }
+}
+
+/// The node of props that a message, or a reaction to it, gives.
+pub(super) fn node_of(style: Style, id: MessageId, props: &Props<'_>) -> NodeAddress {
+    match props.emoji {
+        None => style.prefix.messages().with(&[&props.channel, &id]),
+        Some(_) => style
+            .prefix
+            .thanks()
+            .with(&[&props.channel, &id, &props.giver]),
     }
 }
 

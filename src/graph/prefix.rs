@@ -49,6 +49,11 @@ impl Prefix {
         self.nodes().with(&[&self.message])
     }
 
+    /// Thanks by reaction, among messages; then channel, message, giver. A channel's id is a number.
+    pub(super) fn thanks(self) -> NodeAddress {
+        self.messages().with(&[&"reaction"])
+    }
+
     /// The node of a message, written as in a [`Reference`](propsbot_sourcecred::Reference).
     pub(super) fn message(self, contribution: &str) -> Option<NodeAddress> {
         let (channel, message) = contribution.split_once('/')?;

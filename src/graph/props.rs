@@ -1,6 +1,6 @@
 //! Decides which messages are props, and which reactions to them count.
 //!
-//! There are two ways to give props. Both need a message that still exists:
+//! There are three ways to give props. All need a message that still exists:
 //!
 //! * A command, in any channel. The message is the bot's answer. Props don't count before the answer was
 //!   seen, after it was deleted, or after the giver took them back. (A guild can choose to keep props whose
@@ -9,6 +9,7 @@
 //! * A plain message with a mention, in a props channel or a thread of one. As in SourceCred's Discord
 //!   plugin, a reply's ping counts as a mention. The ping of a bot doesn't: it answers what the bot posted,
 //!   such as other props.
+//! * A reaction with the emoji that an admin chose for it: see `reaction_thanks`.
 //!
 //! A message is props only if it thanks somebody who is known and isn't its author. Webhooks give none.
 //! Bots may receive props, but give them only if an admin chose them for it. Messages in deleted channels
@@ -27,12 +28,13 @@ use super::{
     channels::Channels,
     members::Members,
     quota::{QuotaEntry, Quotas},
+    reaction_thanks::{self, ThanksKey, emoji_of},
 };
 use propsbot_model::{
     AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Limits, MessageId, MessageKind,
-    Millis, Quota, UserId,
+    Millis, Quota, ReactionThanks, UserId,
 };
-use propsbot_rows::{MessageRow, PropsRow, ReactionRow, Snapshot};
+use propsbot_rows::{GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Snapshot};
 
 /// A message that thanks somebody.
 #[derive(Debug)]
@@ -41,7 +43,9 @@ pub struct Props<'a> {
     pub(super) channel: ChannelId,
     /// The command's run; `None` for a plain message.
     pub(super) command: Option<InteractionId>,
-    /// When they were given: the time of the message that gives them.
+    /// The emoji of the reaction that gives them; `None` if a message does.
+    pub(super) emoji: Option<EmojiKey>,
+    /// When they were given: the time of the message or reaction that gives them.
     pub(super) given: Millis,
     pub at: Millis,
     /// The message that they are for, if it is another one.
@@ -63,6 +67,10 @@ pub struct Rules<'a> {
     /// The limits on giving props, and since when they apply.
     limits: BTreeMap<GuildId, &'a [Limits]>,
     bots: BTreeSet<(GuildId, UserId)>,
+    /// How reactions give thanks, and since when.
+    pub(super) by_reaction: BTreeMap<GuildId, &'a [ReactionThanks]>,
+    /// The members of guilds where certain roles can give by reaction.
+    pub(super) rows: BTreeMap<(GuildId, UserId), &'a MemberRow>,
 }
 
 #[derive(Debug)]
@@ -101,6 +109,10 @@ pub enum NoProps {
     CommandsOnly,
     /// It exceeds its giver's quota.
     OverQuota(Quota),
+    /// The member who reacted has no role that can give.
+    MayNotGive,
+    /// The member who reacted thanked the same member less than this many minutes before.
+    TooSoon(u32),
 }
 
 /// Why somebody who is thanked receives nothing.
@@ -124,6 +136,28 @@ pub enum NoReaction {
     /// Somebody who isn't in the archive added it.
     ByUnknown,
     NoEmoji,
+    /// Its emoji didn't give thanks when it was added.
+    OtherEmoji,
+    /// There is no member to thank: a bot or an integration posted the message, its author is hidden, or
+    /// it was deleted.
+    NoAuthor,
+    /// The message is props, with which the reaction agrees.
+    Agrees,
+    ToSelf,
+    MayNotGive,
+    TooSoon(u32),
+    OverQuota(Quota),
+}
+
+impl NoReaction {
+    /// Why thanks by reaction that exceed what a member can give don't count.
+    pub fn exceeding(why: NoProps) -> Option<Self> {
+        match why {
+            NoProps::OverQuota(quota) => Some(Self::OverQuota(quota)),
+            NoProps::TooSoon(minutes) => Some(Self::TooSoon(minutes)),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Rules<'a> {
@@ -143,6 +177,12 @@ impl<'a> Rules<'a> {
                 .map(|guild| (guild.id, guild.limits.as_slice()))
                 .collect(),
             bots: props_bots(snapshot),
+            rows: givers(snapshot),
+            by_reaction: snapshot
+                .guilds
+                .iter()
+                .map(|guild| (guild.id, guild.reaction_thanks.as_slice()))
+                .collect(),
         }
     }
 
@@ -213,11 +253,7 @@ impl<'a> Rules<'a> {
         if member.ok_or(NoReaction::ByUnknown)?.is_bot() {
             return Err(NoReaction::ByBot);
         }
-        let emoji = match (row.emoji_id, &row.emoji) {
-            (Some(id), _) => EmojiKey::Custom(id),
-            (None, Some(text)) => EmojiKey::Unicode(text.clone()),
-            (None, None) => return Err(NoReaction::NoEmoji),
-        };
+        let emoji = emoji_of(row).ok_or(NoReaction::NoEmoji)?;
         Ok((emoji, row.user_id))
     }
 
@@ -269,6 +305,7 @@ impl<'a> Rules<'a> {
             guild: row.guild_id,
             channel: row.channel_id,
             command: Some(row.id),
+            emoji: None,
             given: answer.created_at(),
             at: about.map_or(answer, |(_, message)| message).created_at(),
             about,
@@ -292,6 +329,7 @@ impl<'a> Rules<'a> {
             guild: message.guild_id,
             channel: message.channel_id,
             command: None,
+            emoji: None,
             given: message.id.created_at(),
             at: message.id.created_at(),
             about: None,
@@ -354,10 +392,11 @@ struct Thanked {
     late: Option<u32>,
 }
 
+/// Everything in a snapshot that gives thanks and counts.
 pub(super) fn props<'a>(
     snapshot: &'a Snapshot,
     rules: &Rules<'_>,
-) -> BTreeMap<MessageId, Props<'a>> {
+) -> BTreeMap<ThanksKey, Props<'a>> {
     let all = judged(snapshot, rules).into_iter();
     let counted = all.filter(|(_, judged)| judged.why_not.is_none());
     counted
@@ -365,28 +404,27 @@ pub(super) fn props<'a>(
         .collect()
 }
 
-/// All messages in a snapshot that thank somebody, counted or not.
+/// Everything in a snapshot that gives thanks, counted or not.
 pub(super) fn judged<'a>(
     snapshot: &'a Snapshot,
     rules: &Rules<'_>,
-) -> BTreeMap<MessageId, Judged<'a>> {
+) -> BTreeMap<ThanksKey, Judged<'a>> {
     let answers = by_answer(snapshot);
-    let mut all = BTreeMap::new();
+    let mut all = reaction_thanks::judged(snapshot, rules);
     for message in &snapshot.messages {
         let given = answers.get(&message.id).copied();
         if let Ok(judged) = rules.thanks_in(message, given) {
-            all.insert(message.id, judged);
+            all.insert(ThanksKey::of_message(message.id), judged);
         }
     }
     let mut quotas = Quotas::new(rules);
     for judged in all.values_mut() {
         if judged.why_not.is_none() {
-            let over = quotas.take(&QuotaEntry::from(&judged.props));
-            judged.why_not = over.map(NoProps::OverQuota);
+            judged.why_not = quotas.take(&QuotaEntry::from(&judged.props));
         }
     }
     for reaction in &snapshot.reactions {
-        if let Some(on) = all.get_mut(&reaction.message_id)
+        if let Some(on) = all.get_mut(&ThanksKey::of_message(reaction.message_id))
             && on.why_not.is_none()
         {
             on.props.reactions.extend(rules.judge_reaction(reaction));
@@ -408,6 +446,20 @@ fn by_answer(snapshot: &Snapshot) -> BTreeMap<MessageId, &PropsRow> {
         }
     }
     answers
+}
+
+/// The members of guilds where certain roles can give by reaction, by guild.
+fn givers(snapshot: &Snapshot) -> BTreeMap<(GuildId, UserId), &MemberRow> {
+    let mut guilds = snapshot.guilds.iter();
+    let has_roles = |guild: &GuildRow| {
+        let mut states = guild.reaction_thanks.iter();
+        states.any(|state| !state.giver_roles.is_empty())
+    };
+    if !guilds.any(has_roles) {
+        return BTreeMap::new();
+    }
+    let rows = snapshot.members.iter();
+    rows.map(|row| ((row.guild_id, row.user_id), row)).collect()
 }
 
 pub(super) fn props_bots(snapshot: &Snapshot) -> BTreeSet<(GuildId, UserId)> {

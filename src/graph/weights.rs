@@ -6,7 +6,7 @@
 mod file;
 mod unmatched;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -23,6 +23,8 @@ pub use file::WeightsError;
 pub struct Weights {
     /// The cred that a props message mints.
     pub props: Weight,
+    /// A factor for thanks by reaction. The default 1 makes such a reaction worth as much as a message.
+    pub reaction_thanks: Weight,
     /// The cred that a reaction to props mints, unless its emoji has a weight of its own. Reactions with
     /// the weight 0 are left out of the graph.
     pub reaction: Weight,
@@ -66,6 +68,7 @@ impl Default for Weights {
     fn default() -> Self {
         Self {
             props: Weight::ONE,
+            reaction_thanks: Weight::ONE,
             reaction: Weight::ONE,
             emojis: BTreeMap::new(),
             receiver_reaction: Weight::ONE,
@@ -84,7 +87,7 @@ impl Default for Weights {
 
 impl Weights {
     pub fn of_emoji(&self, emoji: &EmojiKey) -> Weight {
-        let own = self.emojis.get(&*bare(emoji));
+        let own = self.emojis.get(&*emoji.bare());
         own.copied().unwrap_or(self.reaction)
     }
 
@@ -135,16 +138,5 @@ impl Default for EdgeWeights {
             reacts_to: EdgeWeight::new(1.0, 0.0625),
             gives_props: EdgeWeight::new(19.0, 0.0625),
         }
-    }
-}
-
-/// An emoji without the selectors for its colorful or plain form: `❤` and `❤️` are the same.
-fn bare(emoji: &EmojiKey) -> Cow<'_, EmojiKey> {
-    const SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
-    match emoji {
-        EmojiKey::Unicode(text) if text.contains(SELECTORS) => {
-            Cow::Owned(EmojiKey::Unicode(text.replace(SELECTORS, "")))
-        }
-        _ => Cow::Borrowed(emoji),
     }
 }

@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use propsbot_graph::{QuotaEntry, Quotas, Rules};
+use propsbot_graph::{QuotaEntry, Quotas, Rules, ThanksKey, Way};
 use propsbot_mirror::Record as _;
 use propsbot_model::{
-    ChannelId, GuildId, InteractionId, Limits, MessageId, MessageState, Millis, Props, Settings,
-    UserId,
+    ChannelId, GuildId, InteractionId, Limits, MessageId, MessageState, Millis, Props, Reaction,
+    Settings, UserId,
 };
-use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, Snapshot};
+use propsbot_rows::{
+    ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Redactor, Snapshot,
+};
 use propsbot_store::{Store, StoreError};
 
 /// Longest time between the start of props and their message, in milliseconds. A form is open for
@@ -129,7 +131,8 @@ pub fn used(
                     guild,
                     giver,
                     at: given_at(props),
-                    thanks: u32::try_from(props.receivers.len()).unwrap_or(u32::MAX),
+                    way: Way::Command,
+                    receivers: props.receivers.clone(),
                 },
             )),
         }
@@ -142,6 +145,7 @@ pub fn used(
         let member = store.member(guild, user)?;
         rows.members.extend(member.as_ref().map(MemberRow::from));
     }
+    let reacted = reacted(store, settings, (guild, giver), now, &mut rows)?;
     let by_message: BTreeMap<MessageId, PropsRow> = standing
         .iter()
         .filter_map(|props| Some((props.message_id?, PropsRow::from(*props))))
@@ -151,20 +155,100 @@ pub fn used(
         let props = rules.judge(row, by_message.get(&row.id)).props.ok()?;
         Some((row.id, QuotaEntry::from(&props)))
     });
-    let entries: BTreeMap<MessageId, QuotaEntry> = judged.chain(unseen).collect();
+    let of_messages = judged
+        .chain(unseen)
+        .map(|(id, entry)| (ThanksKey::of_message(id), entry));
+    let mut entries: BTreeMap<ThanksKey, QuotaEntry> = of_messages.collect();
+    for (message, reactions) in &reacted {
+        for row in rules.thanks_to(message, reactions) {
+            let props = rules.judge_thanks(message, row).ok();
+            let entry = props.map(|props| QuotaEntry::from(&props));
+            entries.extend(entry.map(|entry| (ThanksKey::of_reaction(row), entry)));
+        }
+    }
     let mut quotas = Quotas::new(&rules);
-    let is_over = |(id, entry): (&MessageId, &QuotaEntry)| quotas.take(entry).map(|_| *id);
-    let over = entries.iter().filter_map(is_over).collect();
+    let mut over = BTreeSet::new();
+    for (key, entry) in &entries {
+        if quotas.take(entry).is_some() && key.reacted.is_none() {
+            over.insert(key.message);
+        }
+    }
     let this = QuotaEntry {
         guild,
         giver,
         at: now,
-        thanks: 0,
+        way: Way::Command,
+        receivers: Vec::new(),
     };
     Ok(Used {
         thanks: quotas.used(&this, quota.period),
         over,
     })
+}
+
+/// The messages of others that a member reacted to with an emoji that may be thanks, with those reactions;
+/// adds their channels and authors, and the member, to the rows.
+///
+/// Reads the index of recent rows: it has the longest period of a quota, and as much of a longer cooldown.
+fn reacted(
+    store: &Store,
+    settings: &Settings,
+    (guild, giver): (GuildId, UserId),
+    now: Millis,
+    rows: &mut Snapshot,
+) -> Result<Vec<(MessageRow, Vec<ReactionRow>)>, StoreError> {
+    let states = settings.reaction_thanks.iter();
+    let Some(cooldown) = states.map(|state| state.cooldown_minutes).max() else {
+        return Ok(Vec::new());
+    };
+    let since = Millis(since(settings, now).0 - i64::from(cooldown) * 60_000);
+    let since = since.max(store.recent_from()?);
+    let mut messages = BTreeSet::new();
+    for row in store.recent(guild, since..=Millis(i64::MAX)) {
+        let row = row?;
+        if row.is_of(Reaction::TABLE) {
+            let reaction: Reaction = row.read()?;
+            if reaction.user_id == giver && reaction.is_present() {
+                messages.insert((reaction.channel_id, reaction.message_id));
+            }
+        }
+    }
+    let of_giver = Redactor::new([store.privacy_of(guild, giver)?]);
+    let mut found = Vec::new();
+    for (channel, id) in messages {
+        let state = store.message(channel, id)?;
+        let author = state
+            .as_ref()
+            .and_then(|state| Some(state.message()?.author.id));
+        let Some((state, author)) = state.zip(author) else {
+            continue;
+        };
+        let of_author = Redactor::new([store.privacy_of(guild, author)?]);
+        let is_props = store.is_props_channel(guild, channel)?;
+        let Some(message) = of_author.message(&state, is_props) else {
+            continue;
+        };
+        let mut reactions = Vec::new();
+        for reaction in store.reactions(channel, id.0..=id.0) {
+            let reaction = reaction?;
+            if reaction.user_id == giver {
+                reactions.extend(of_giver.reaction(&reaction));
+            }
+        }
+        if let Some(member) = store.member(guild, author)? {
+            rows.members.extend(of_author.member(&member));
+        }
+        found.push((message, reactions));
+    }
+    if let Some(member) = store.member(guild, giver)? {
+        rows.members.extend(of_giver.member(&member));
+    }
+    let messages: Vec<MessageRow> = found.iter().map(|(message, _)| message.clone()).collect();
+    let known: BTreeSet<ChannelId> = rows.channels.iter().map(|row| row.id).collect();
+    let channels = channels_of(store, guild, settings, &messages)?;
+    let new = channels.into_iter().filter(|row| !known.contains(&row.id));
+    rows.channels.extend(new);
+    Ok(found)
 }
 
 /// Whether a new plain message exceeds its giver's quota.

@@ -1,6 +1,6 @@
 //! Emoji and their identity.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,19 @@ pub enum EmojiKey {
     /// A Unicode emoji, exactly as Discord spells it (`#️⃣` keeps its variation selector).
     Unicode(String),
     Custom(EmojiId),
+}
+
+impl EmojiKey {
+    /// The emoji without the selectors for its colorful or plain form: `❤` and `❤️` are the same.
+    pub fn bare(&self) -> Cow<'_, Self> {
+        const SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
+        match self {
+            Self::Unicode(text) if text.contains(SELECTORS) => {
+                Cow::Owned(Self::Unicode(text.replace(SELECTORS, "")))
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
 }
 
 impl fmt::Display for EmojiKey {

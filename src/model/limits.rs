@@ -14,7 +14,7 @@ use super::Millis;
 /// Allowed values of [`Quota::count`].
 pub const QUOTA: RangeInclusive<u32> = 1..=1_000;
 
-/// How many limit changes are kept, which is more than an admin makes on purpose.
+/// How many changes of a setting are kept, which is more than an admin makes on purpose.
 const KEPT: usize = 500;
 
 const DAY_MS: i64 = 86_400_000;
@@ -92,31 +92,49 @@ pub struct Limits {
     pub edit_minutes: u32,
 }
 
+impl Begun for Limits {
+    fn since(&self) -> Millis {
+        self.since
+    }
+
+    fn begun(self, since: Millis) -> Self {
+        Self { since, ..self }
+    }
+}
+
+/// A state of a setting that holds from a time until the next entry of its history.
+pub(crate) trait Begun: Clone + PartialEq {
+    fn since(&self) -> Millis;
+
+    /// The same state with another beginning.
+    fn begun(self, since: Millis) -> Self;
+}
+
+/// The state at a time; `None` before the first entry.
+pub(crate) fn at_time<T: Begun>(all: &[T], time: Millis) -> Option<&T> {
+    let begun = all.partition_point(|entry| entry.since() <= time);
+    all[..begun].last()
+}
+
+/// Appends a state if it differs from the current one.
+pub(crate) fn note<T: Begun>(all: &mut Vec<T>, new: T) {
+    match all.last_mut() {
+        Some(last) if new == last.clone().begun(new.since()) => {}
+        Some(last) if last.since() >= new.since() => *last = new.begun(last.since()),
+        _ => all.push(new),
+    }
+    all.drain(..all.len().saturating_sub(KEPT));
+}
+
 impl Limits {
     /// The limits at a time; `None` (unlimited) before the first entry.
     pub fn at(all: &[Self], time: Millis) -> Option<&Self> {
-        let begun = all.partition_point(|limits| limits.since <= time);
-        all[..begun].last()
+        at_time(all, time)
     }
 
     /// Appends limits if they differ from the current ones.
     pub fn note(all: &mut Vec<Self>, new: Self) {
-        match all.last_mut() {
-            Some(last)
-                if new
-                    == (Self {
-                        since: new.since,
-                        ..*last
-                    }) => {}
-            Some(last) if last.since >= new.since => {
-                *last = Self {
-                    since: last.since,
-                    ..new
-                };
-            }
-            _ => all.push(new),
-        }
-        all.drain(..all.len().saturating_sub(KEPT));
+        note(all, new);
     }
 
     /// The time since when props are needed to decide which ones between `from` and `to` count.

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Channel, ChannelId, ChannelKind, GuildId, Limits, Millis, Quota, QuotaPeriod, RoleId, UserId,
-    counted::ending,
+    Channel, ChannelId, ChannelKind, GuildId, Limits, Millis, Quota, QuotaPeriod, ReactionThanks,
+    RoleId, UserId, counted::ending,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,10 @@ pub struct Settings {
     pub limits: Vec<Limits>,
     /// Whether age-restricted (NSFW) channels and their threads are exported.
     pub age_restricted: bool,
+    /// The emoji whose reactions are thanks, as Discord writes it; `None` (default) turns that off.
+    pub thanks_emoji: Option<String>,
+    /// All states of thanks by reaction, oldest first.
+    pub reaction_thanks: Vec<ReactionThanks>,
 }
 
 /// The format of numbers and dates. (Discord itself formats timestamps in messages for each
@@ -182,10 +186,13 @@ impl Settings {
             props_bots: Vec::new(),
             limits: Vec::new(),
             age_restricted: false,
+            thanks_emoji: None,
+            reaction_thanks: Vec::new(),
         }
     }
 
-    /// Appends the current limits to the history if they changed at `at`.
+    /// Appends the current limits, and how reactions give thanks, to their histories if they changed at
+    /// `at`.
     pub fn note_limits(&mut self, at: Millis) {
         let new = Limits {
             since: at,
@@ -194,6 +201,13 @@ impl Settings {
             edit_minutes: self.edit_minutes,
         };
         Limits::note(&mut self.limits, new);
+        let new = self.thanks_by(self.thanks_emoji.as_deref(), at);
+        ReactionThanks::note(&mut self.reaction_thanks, new);
+    }
+
+    /// How reactions with an emoji give thanks under these settings, from a time on.
+    pub fn thanks_by(&self, emoji: Option<&str>, since: Millis) -> ReactionThanks {
+        ReactionThanks::new(since, emoji, self.cooldown_minutes, &self.giver_roles)
     }
 
     /// Starts the guild's limits at `at`. The earliest of several calls counts, in any order.

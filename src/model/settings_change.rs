@@ -20,7 +20,7 @@ macro_rules! settings {
         }
 
         /// Settings that can be reset, by name.
-        pub const SETTINGS: [&str; 17] = [$(stringify!($name),)* EXCEPTIONS];
+        pub const SETTINGS: [&str; 18] = [$(stringify!($name),)* EXCEPTIONS];
 
         impl SettingsChange {
             /// The change that resets a setting; `None` for a name not in [`SETTINGS`].
@@ -105,6 +105,8 @@ settings! {
     ScrubShare(u16): scrub_share in 0..=1_000;
     /// The time between scrub rounds.
     ScrubRestHours(u16): scrub_rest_hours in 0..=720;
+    /// The emoji whose reactions are thanks.
+    ThanksEmoji(Option<String>): thanks_emoji;
     /// Format of numbers and dates.
     Language(Language): language;
 }
@@ -145,6 +147,7 @@ mod tests {
             edit_minutes: 1,
             props_bots: vec![UserId(5)],
             age_restricted: true,
+            thanks_emoji: Some("🙏".to_owned()),
             ..default.clone()
         };
         for name in SETTINGS {

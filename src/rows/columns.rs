@@ -6,8 +6,8 @@ use propsbot_archive::{
 };
 use propsbot_model::{
     AuthorKind, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, Evidence, GuildId,
-    InteractionId, Limits, Mention, MessageId, MessageKind, Millis, Overwrite, PropsOrigin, RoleId,
-    Tier, UserId,
+    InteractionId, Limits, Mention, MessageId, MessageKind, Millis, Overwrite, PropsOrigin,
+    ReactionThanks, RoleId, Tier, UserId,
 };
 
 use super::RoleSpanRow;
@@ -101,6 +101,13 @@ cells! {
         field::<bool>("commands_only"),
         field::<u32>("edit_minutes"),
     ]) => Limits;
+    Kind::Map(&[
+        field::<Millis>("since"),
+        field::<Option<EmojiId>>("emoji_id"),
+        field::<Option<String>>("emoji"),
+        field::<u32>("cooldown_minutes"),
+        field::<Vec<RoleId>>("giver_roles"),
+    ]) => ReactionThanks;
     Kind::Map(&[
         Column { kind: Kind::OneOf(&["role", "member"]), ..field::<String>("kind") },
         Column { kind: Kind::User, doc: "the member's, or the role's", ..field::<RoleId>("id") },

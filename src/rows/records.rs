@@ -10,9 +10,9 @@ use super::{
 };
 use propsbot_mirror::Record;
 use propsbot_model::{
-    Author, Channel, EmojiKey, Guild, GuildEmoji, GuildEntity, Life, Lww, Member, Message,
-    MessageState, Millis, Presence, Privacy, Props, Reaction, Role, RoleHistory, Seen, Settings,
-    Stamp, Thread, Tier, Tombstoned, Unread, User,
+    Author, Channel, Emoji, EmojiKey, Guild, GuildEmoji, GuildEntity, Life, Lww, Member, Message,
+    MessageState, Millis, Presence, Privacy, Props, Reaction, ReactionThanks, Role, RoleHistory,
+    Seen, Settings, Stamp, Thread, Tier, Tombstoned, Unread, User,
 };
 
 /// A row that a restore writes to the store.
@@ -41,6 +41,16 @@ impl GuildRow {
         // The archive has only the settings that its readers need; the others get their defaults.
         let default = Settings::default_for(self.id);
         let limits = self.limits.last();
+        let thanks = self.reaction_thanks.last();
+        let thanks = thanks.filter(|thanks| thanks.key().is_some());
+        let emoji = thanks.and_then(ReactionThanks::key).map(|key| {
+            let emoji = Emoji {
+                key,
+                name: None,
+                animated: false,
+            };
+            emoji.to_string()
+        });
         let settings = Settings {
             props_channels: self.props_channels.clone(),
             keep_deleted_props: self.keep_deleted_props.unwrap_or_default(),
@@ -52,6 +62,11 @@ impl GuildRow {
             limits: self.limits.clone(),
             props_bots: self.props_bots.clone(),
             age_restricted: self.age_restricted.unwrap_or_default(),
+            thanks_emoji: emoji,
+            reaction_thanks: self.reaction_thanks.clone(),
+            cooldown_minutes: thanks
+                .map_or(default.cooldown_minutes, |thanks| thanks.cooldown_minutes),
+            giver_roles: thanks.map_or_else(Vec::new, |thanks| thanks.giver_roles.clone()),
             ..default.clone()
         };
         (settings != default).then_some(settings)

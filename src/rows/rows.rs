@@ -11,7 +11,7 @@ use propsbot_model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, EmojiKey,
     Evidence, Guild, GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Limits, Member,
     Mention, Message, MessageId, MessageKind, MessageState, Millis, Overwrite, Props, PropsOrigin,
-    Reaction, Role, RoleId, Settings, Stamp, Tier, Tombstoned, UserId, wide,
+    Reaction, ReactionThanks, Role, RoleId, Settings, Stamp, Tier, Tombstoned, UserId, wide,
 };
 
 rows! {
@@ -41,6 +41,10 @@ rows! {
         /// age-restricted channels are in the archive; otherwise only those that are included
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub age_restricted: Option<bool>,
+        /// which reactions are thanks to the author of their message, by `since`; each applies until the
+        /// next; without an emoji, none are
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub reaction_thanks: Vec<ReactionThanks>,
     }
 
     pub struct ChannelRow {
@@ -247,6 +251,7 @@ impl GuildRow {
             limits: settings.limits.clone(),
             props_bots: settings.props_bots.clone(),
             age_restricted: settings.age_restricted.then_some(true),
+            reaction_thanks: settings.reaction_thanks.clone(),
         })
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Admin, Refusal, Service, ServiceError};
+use super::{
+    Admin, Refusal, Service, ServiceError,
+    reports::{REPORTS, ThanksPreview, previews},
+};
 use propsbot_archive::{ExportProgress, Verification};
 use propsbot_jobs::check::{BotMember, of_application, of_channels, of_clock};
 use propsbot_mirror::{ExportBoard, ExportOutcome, ExportReport, Finding, Outcome};
@@ -28,6 +31,8 @@ pub struct Setup {
     pub withheld: Vec<ChannelId>,
     /// Channels that aren't exported because they're age-restricted.
     pub age_restricted: Vec<ChannelId>,
+    /// What reactions would have given if they had been thanks; empty if they are.
+    pub preview: Vec<ThanksPreview>,
     /// What is wrong with the bot's application and permissions, as `propsbot check` says it.
     pub findings: Vec<Finding>,
 }
@@ -74,6 +79,8 @@ impl Service {
         findings.push(of_clock(self.parts.discord.rest().ahead()));
         let mut setup = self.setup_of(guild, destination).await?;
         setup.findings.splice(0..0, findings);
+        let previews = self.ask_in_turn(&REPORTS, move |store| Ok(previews(store, guild)?));
+        setup.preview = previews.await?;
         setup
             .findings
             .retain(|found| found.outcome.wants_attention());
@@ -121,6 +128,7 @@ impl Service {
                 exported: Vec::new(),
                 withheld: Vec::new(),
                 age_restricted: Vec::new(),
+                preview: Vec::new(),
                 findings,
                 settings,
             };

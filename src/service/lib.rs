@@ -46,8 +46,8 @@ pub use props::{GiveProps, Given, Place};
 pub use propsbot_jobs::cred::{CredFailure, CredStanding};
 pub use reports::{
     Contribution, ContributionWhat, CredQuery, CredReport, FoundCred, HistoryPage, HistoryQuery,
-    HistoryReport, Leaderboard, LeaderboardQuery, MemberCred, MessageCred, Period, Ranked, Reader,
-    Side, Thanked, Why,
+    HistoryReport, Leaderboard, LeaderboardQuery, MemberCred, MessageCred, PREVIEW_DAYS, Period,
+    Ranked, Reader, Side, Thanked, ThanksPreview, Why,
 };
 pub use undo::{Undone, Which};
 

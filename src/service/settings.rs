@@ -96,7 +96,9 @@ fn check(
         SettingsChange::PropsChannels(Some(channels)) => channels
             .iter()
             .try_for_each(|id| can_have_props(store, guild, *id)),
-        SettingsChange::Acknowledge(Some(emoji)) => can_react_with(store, guild, emoji),
+        SettingsChange::Acknowledge(Some(emoji)) | SettingsChange::ThanksEmoji(Some(emoji)) => {
+            can_react_with(store, guild, emoji)
+        }
         SettingsChange::Exclude(channel) => known(store, guild, *channel).map(drop),
         SettingsChange::GiverRoles(roles) => {
             roles.iter().try_for_each(|id| is_role(store, guild, *id))

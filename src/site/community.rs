@@ -201,7 +201,7 @@ fn members(rows: Vec<NamedMemberRow>) -> Vec<Member> {
 
 /// Those that count, a message each.
 fn counted(rows: &[ThanksRow], members: &[Member], names: &Snapshot) -> Vec<Thanks> {
-    type Given = (Millis, Option<MessageId>, Option<InteractionId>);
+    type Given = (Millis, Option<MessageId>, Option<InteractionId>, UserId);
     let rules = Rules::new(names);
     let channels: BTreeMap<ChannelId, &str> = names
         .channels
@@ -211,7 +211,7 @@ fn counted(rows: &[ThanksRow], members: &[Member], names: &Snapshot) -> Vec<Than
     let member = |id: UserId| members.binary_search_by_key(&id, |member| member.id).ok();
     let mut all: BTreeMap<Given, Thanks> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.counted) {
-        let given = (row.given_at, row.message_id, row.command_id);
+        let given = (row.given_at, row.message_id, row.command_id, row.giver_id);
         let thanks = all.entry(given).or_insert_with(|| Thanks {
             at: row.given_at,
             giver: member(row.giver_id),

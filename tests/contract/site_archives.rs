@@ -168,6 +168,7 @@ fn guild(id: GuildId, name: &str) -> Snapshot {
             limits: Vec::new(),
             props_bots: Vec::new(),
             age_restricted: None,
+            reaction_thanks: Vec::new(),
         }],
         channels: vec![
             channel(id, PROPS, "props"),

@@ -15,6 +15,7 @@ mod exclusion;
 mod giving;
 mod long_work;
 mod privacy;
+mod reaction_thanks;
 mod refused;
 mod reports;
 mod site;

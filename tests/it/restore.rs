@@ -14,8 +14,8 @@ use propsbot_archive::{
 };
 use propsbot_backends::FolderArchive;
 use propsbot_model::{
-    ChannelId, Coverage, Evidence, Fact, MessageId, Millis, Observation, Privacy, Settings, Stamp,
-    Tier, UserId,
+    ChannelId, Coverage, Evidence, Fact, MessageId, Millis, Observation, Privacy, ReactionThanks,
+    RoleId, Settings, Stamp, Tier, UserId,
 };
 use propsbot_store::Store;
 use serde_json::Value;
@@ -105,6 +105,13 @@ async fn restored_stores_continue_where_the_old_one_stopped() {
         excluded_channels: vec![ChannelId(category)],
         keep_deleted_props: true,
         age_restricted: true,
+        thanks_emoji: Some("🙏".to_owned()),
+        cooldown_minutes: 7,
+        giver_roles: vec![RoleId(5)],
+        reaction_thanks: vec![
+            ReactionThanks::new(Millis(1), Some("🎉"), 0, &[]),
+            ReactionThanks::new(Millis(2), Some("🙏"), 7, &[RoleId(5)]),
+        ],
         ..Settings::default_for(mirror.guild())
     };
     let chosen = Observation {

@@ -13,11 +13,11 @@ use propsbot_jobs::{
 };
 use propsbot_mirror::{Finding, Id};
 use propsbot_model::{
-    AdminAction, ChannelId, Class, Drift, GuildId, InteractionId, Language, MessageId, Millis,
-    Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings, SettingsChange,
-    Tier, UserId,
+    AdminAction, ChannelId, Class, Drift, Emoji, GuildId, InteractionId, Language, MessageId,
+    Millis, Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings,
+    SettingsChange, Tier, UserId,
 };
-use propsbot_service::{Destination, Kept, Refusal, Setup, Undone};
+use propsbot_service::{Destination, Kept, Refusal, Setup, ThanksPreview, Undone};
 
 mod cred;
 mod exports;
@@ -323,6 +323,7 @@ fn other_servers_learn_what_the_operator_can_do() {
         exported: vec![],
         withheld: vec![],
         age_restricted: vec![],
+        preview: vec![],
         findings: vec![],
     };
     let setup = setup(&guest);
@@ -351,6 +352,20 @@ fn setup_shows_what_is_set_and_missing() {
         exported: vec![ChannelId(7), ChannelId(8)],
         withheld: vec![ChannelId(9)],
         age_restricted: vec![ChannelId(10)],
+        preview: vec![
+            ThanksPreview {
+                emoji: Emoji::unicode("🙏"),
+                thanks: 12,
+                givers: 5,
+                receivers: 7,
+            },
+            ThanksPreview {
+                emoji: Emoji::unicode("🎉"),
+                thanks: 1,
+                givers: 1,
+                receivers: 1,
+            },
+        ],
         findings: [of_clock(Some(90_000))]
             .into_iter()
             .chain((0..needs).map(|id| {
@@ -365,6 +380,7 @@ fn setup_shows_what_is_set_and_missing() {
         exported: vec![],
         withheld: vec![],
         age_restricted: vec![],
+        preview: vec![],
         findings: vec![],
     };
     assert_snapshot!(visible(&[

@@ -167,6 +167,17 @@ fn counting(many: usize) -> Explanation {
         (by("a bot"), Some(NoReaction::ByBot)),
         (by("somebody"), Some(NoReaction::ByUnknown)),
         (by("Ana"), Some(NoReaction::NoEmoji)),
+        (by("Ana"), Some(NoReaction::ToSelf)),
+        (by("Ana"), Some(NoReaction::MayNotGive)),
+        (by("Ana"), Some(NoReaction::TooSoon(30))),
+        (
+            by("Ana"),
+            Some(NoReaction::OverQuota(Quota {
+                count: 50,
+                period: QuotaPeriod::Day,
+            })),
+        ),
+        (by("Ana"), Some(NoReaction::NoAuthor)),
     ];
     idle.extend(vec![(by(HOSTILE), None); many]);
     Explanation {
@@ -192,6 +203,21 @@ fn counting(many: usize) -> Explanation {
     }
 }
 
+/// The explanation of a message whose author is thanked by a reaction.
+fn thanked(like: &Explanation) -> Explanation {
+    let pray = Part::Thanks(Emoji::unicode("🙏"), "Ana".to_owned());
+    Explanation {
+        nodes: vec![PartNode {
+            part: pray,
+            mints: Weight::ONE,
+        }],
+        edges: vec![],
+        mints: 1.0,
+        no_props: Some(NoProps::NoPropsChannel),
+        ..like.clone()
+    }
+}
+
 #[test]
 fn why_lists_nodes_edges_and_weights() {
     let of = |explanation: Option<Explanation>, exported, thanked_in| Why {
@@ -210,6 +236,7 @@ fn why_lists_nodes_edges_and_weights() {
         why(&of(Some(counting(1)), true, (vec![], false))),
         why(&of(Some(counting(0)), false, (vec![], false))),
         why(&of(None, true, (vec![place], true))),
+        why(&of(Some(thanked(&counting(0))), true, (vec![], false))),
         no_link("```that one"),
         elsewhere(),
     ]));

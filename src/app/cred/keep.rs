@@ -1,17 +1,21 @@
 //! `keep-cred`: a guild's cred, as a running bot keeps it. The bot runs this in a process of its own, so that what
 //! it takes is limited, and ends with it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::{
-    super::{Error, PluginOrder, error::Tried as _},
-    instance::{Drawn, Instance},
+    super::{
+        Error, PluginOrder,
+        drawn::{Drawn, draw_from},
+        error::Tried as _,
+    },
+    instance::Instance,
 };
 use crate::config::Config;
-use propsbot_archive::{Id, Manifest, Millis, read_rows};
+use propsbot_archive::{Id, Manifest, Millis};
 use propsbot_graph::{About, member_of};
 use propsbot_jobs::{
     clock::Clock,
@@ -22,7 +26,7 @@ use propsbot_jobs::{
 use propsbot_model::{MessageId, UserId};
 use propsbot_sourcecred::{
     cred::{Brought, Cred, CredError, Inputs},
-    description, draw,
+    description,
 };
 
 /// How many contributions are kept of each member. Of these, three are shown that the asking member may see.
@@ -54,27 +58,16 @@ pub async fn keep_cred(config: &Config, order: KeepOrder) -> Result<Vec<String>,
         weights: config.weights().cloned(),
         ..PluginOrder::default()
     };
-    let (plugin, from) = (plugin.open()?, &config.archive);
-    let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
-    let reading = Arc::clone(&plugin);
-    let (drawing, manifests) = read_rows(
-        archive.as_ref(),
-        plugin.provider(),
-        Some(&order.guild),
-        move |rows| draw(reading.as_ref(), rows),
-    )
-    .await
-    .tried(|| format!("could not draw the {} graph from {from}", plugin.name()))?;
-    let drawn = Drawn {
-        plugin: plugin.name(),
-        documents: drawing.documents,
-    };
-    let instance = config.cred.instance.clone();
     let now = Clock::now();
+    let only = Some(&order.guild);
+    let drawn = draw_from(config, &config.archive, &plugin, only, now).await?;
+    let instance = config.cred.instance.clone();
     let computing = tokio::task::spawn_blocking(move || {
+        let Drawn {
+            graphs, manifests, ..
+        } = drawn;
         let instance = Instance::new(instance.as_deref(), None);
-        let inputs = instance.inputs(Some(drawn), now).map_err(Error::Wrong)?;
-        drop(drawing.warnings);
+        let inputs = instance.inputs(graphs, now).map_err(Error::Wrong)?;
         let manifest = manifests
             .first()
             .context("the guild isn't in the archive")?;

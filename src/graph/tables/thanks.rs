@@ -27,7 +27,7 @@ pub const THANKS: &[Column] = &[
         "message_id",
         Kind::Id,
         Nullable,
-        "the message that gives thanks; null if the archive has none for the command",
+        "the message that gives thanks, or has the reaction that does; null if the archive has none for the command",
     ),
     column(
         "command_id",
@@ -47,7 +47,7 @@ pub const THANKS: &[Column] = &[
         "given_at",
         Time,
         Required,
-        "when the message that gives thanks was posted, or the command run",
+        "when the message that gives thanks was posted, the command run, or the reaction added, as far as that is known (its row's time)",
     ),
     column(
         "about_channel_id",
@@ -64,9 +64,9 @@ pub const THANKS: &[Column] = &[
     column("reason", Text, Required, "what for, as Discord has it"),
     column(
         "origin",
-        OneOf(&["command", "message"]),
+        OneOf(&["command", "message", "reaction"]),
         Required,
-        "a command gave them, or a message in a props channel",
+        "a command gave them, a message in a props channel, or a reaction that is thanks",
     ),
     column(
         "times",
@@ -95,7 +95,7 @@ pub const THANKS: &[Column] = &[
 ];
 
 /// Somebody whom a command names, or whom a message mentions that a member, or one of the guild's
-/// `props_bots`, wrote in a props channel.
+/// `props_bots`, wrote in a props channel, or to whose message a member reacted with thanks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThanksRow {
     pub guild_id: GuildId,
@@ -131,6 +131,7 @@ pub struct ThanksRow {
 pub enum Origin {
     Command,
     Message,
+    Reaction,
 }
 
 /// Why thanks don't count. What is about the receiver comes before what is about the message.
@@ -153,8 +154,12 @@ pub enum WhyNot {
     Withdrawn,
     /// Only commands could give props.
     CommandsOnly,
-    /// The message exceeds the giver's quota.
+    /// The message or reaction exceeds the giver's quota.
     OverQuota,
+    /// The giver of a reaction has no role that can give.
+    MayNotGive,
+    /// The giver of a reaction thanked the receiver too short a time before.
+    TooSoon,
 }
 
 impl WhyNot {
@@ -169,6 +174,8 @@ impl WhyNot {
         "withdrawn",
         "commands_only",
         "over_quota",
+        "may_not_give",
+        "too_soon",
     ];
 
     fn of_message(why: NoProps) -> Option<Self> {
@@ -178,6 +185,8 @@ impl WhyNot {
             NoProps::Withdrawn => Some(Self::Withdrawn),
             NoProps::CommandsOnly => Some(Self::CommandsOnly),
             NoProps::OverQuota(_) => Some(Self::OverQuota),
+            NoProps::MayNotGive => Some(Self::MayNotGive),
+            NoProps::TooSoon(_) => Some(Self::TooSoon),
             // Nobody in it receives anything, so there is no receiver to explain it to.
             NoProps::NobodyThanked
             | NoProps::NoPropsChannel
@@ -209,10 +218,10 @@ pub fn thanks(rows: &dyn RowSource) -> Result<Vec<ThanksRow>, ReadError> {
     let judged = judged(&snapshot, &rules);
     let mut thanks = Vec::new();
     let mut answered = BTreeSet::new();
-    for (message, given) in &judged {
+    for (key, given) in &judged {
         answered.extend(given.props.command);
         let why_not = given.why_not.and_then(WhyNot::of_message);
-        thanks.extend(receivers(given, Some(*message), why_not));
+        thanks.extend(receivers(given, Some(key.message), why_not));
     }
     for row in &snapshot.props {
         if !answered.contains(&row.id) {
@@ -252,6 +261,7 @@ fn receivers(
             reason: props.reason.to_owned(),
             origin: match props.command {
                 Some(_) => Origin::Command,
+                None if props.emoji.is_some() => Origin::Reaction,
                 None => Origin::Message,
             },
             times: if counted { times } else { 0 },

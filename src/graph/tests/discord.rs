@@ -177,6 +177,7 @@ fn a_guild_that_is_not_archived_is_named() {
         excluded_channels: Vec::new(),
         included_channels: Vec::new(),
         age_restricted: None,
+        reaction_thanks: Vec::new(),
         limits: Vec::new(),
         props_bots: Vec::new(),
     });

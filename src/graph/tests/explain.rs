@@ -31,7 +31,7 @@ fn explanations_of_all_messages_add_up_to_the_graph() {
     let types = declaration(&weights);
     let (mut edges, mut mints) = (0, 0.0);
     for message in &tiny.messages {
-        let explained = explain(&only(message), &weights, None);
+        let explained = explain(&only(message), &weights, &std::collections::BTreeMap::new());
         assert_eq!(explained.no_props, None);
         edges += explained.edges.len();
         mints += explained.mints;
@@ -54,7 +54,13 @@ fn a_message_is_explained_in_names() {
     let told: Vec<Explanation> = tiny
         .messages
         .iter()
-        .map(|case| explain(&only(case), &Weights::default(), None))
+        .map(|case| {
+            explain(
+                &only(case),
+                &Weights::default(),
+                &std::collections::BTreeMap::new(),
+            )
+        })
         .collect();
     insta::assert_debug_snapshot!(told);
 }
@@ -84,7 +90,7 @@ fn explains_reactions_and_receivers_that_do_not_count() {
         ..quiet()
     };
     let weights = Weights::from_json(r#"{"emojis": {"🙈": 0}}"#).unwrap();
-    let told = explain(&snapshot, &weights, None);
+    let told = explain(&snapshot, &weights, &std::collections::BTreeMap::new());
     let left_out: Vec<NotReceived> = told.left_out.iter().map(|(_, why)| *why).collect();
     assert_eq!(
         left_out,
@@ -131,7 +137,11 @@ fn explains_why_a_message_is_not_props() {
             props: props.into_iter().cloned().collect(),
             ..quiet()
         };
-        let told = explain(&snapshot, &Weights::default(), None);
+        let told = explain(
+            &snapshot,
+            &Weights::default(),
+            &std::collections::BTreeMap::new(),
+        );
         assert_eq!(told.no_props, Some(why));
         assert!(told.nodes.is_empty() && told.edges.is_empty(), "{told:?}");
     }

@@ -27,7 +27,7 @@ fn limits(since: Millis, quota: Option<u32>) -> Limits {
     }
 }
 
-fn community(limits: Vec<Limits>, messages: Vec<MessageRow>) -> Snapshot {
+pub(super) fn community(limits: Vec<Limits>, messages: Vec<MessageRow>) -> Snapshot {
     let mut snapshot = quiet();
     snapshot
         .members
@@ -42,6 +42,7 @@ fn community(limits: Vec<Limits>, messages: Vec<MessageRow>) -> Snapshot {
         excluded_channels: vec![],
         included_channels: vec![],
         age_restricted: None,
+        reaction_thanks: Vec::new(),
         limits,
         props_bots: vec![],
     }];
@@ -54,7 +55,7 @@ fn counting(snapshot: &Snapshot) -> Vec<u64> {
     let all = props::props(snapshot, &Rules::new(snapshot));
     let first = message_id(0).0;
     all.into_keys()
-        .map(|id| ((id.0 - first) >> 22) / 60_000)
+        .map(|key| ((key.message.0 - first) >> 22) / 60_000)
         .collect()
 }
 
@@ -146,7 +147,11 @@ fn commands_only_applies_from_when_it_was_set() {
         props: vec![],
         ..snapshot
     };
-    let told = explain(&only, &Weights::default(), None);
+    let told = explain(
+        &only,
+        &Weights::default(),
+        &std::collections::BTreeMap::new(),
+    );
     assert_eq!(told.no_props, Some(NoProps::CommandsOnly));
 }
 
@@ -183,7 +188,11 @@ fn mentions_added_by_a_late_edit_do_not_count() {
     assert_eq!(receivers(&edited(600, &[(BEN, 0), (CY, 11)])), [BEN]);
     // Only the edited text was ever seen.
     assert_eq!(receivers(&edited(11, &[])), []);
-    let told = explain(&edited(11, &[(BEN, 0)]), &Weights::default(), None);
+    let told = explain(
+        &edited(11, &[(BEN, 0)]),
+        &Weights::default(),
+        &std::collections::BTreeMap::new(),
+    );
     let late: Vec<_> = told.left_out.into_iter().map(|(_, why)| why).collect();
     assert_eq!(
         (told.no_props, late),

@@ -8,6 +8,7 @@ mod invariants;
 mod limits;
 mod minting;
 mod page;
+mod reaction_thanks;
 mod rules;
 mod tables;
 mod together;

@@ -15,10 +15,10 @@ use propsbot_archive::{
     request::{Changed, ExportPart, Files, Request, Source},
 };
 use propsbot_model::{
-    AuthorKind, EarlierMention, GuildId, Limits, MessageId, MessageKind, Millis, Quota,
-    QuotaPeriod, UserId,
+    AuthorKind, EarlierMention, EmojiId, Evidence, GuildId, Limits, MessageId, MessageKind, Millis,
+    Quota, QuotaPeriod, ReactionThanks, RoleId, UserId,
 };
-use propsbot_rows::{GuildRow, MessageRow, PropsRow, SCHEMA};
+use propsbot_rows::{GuildRow, MessageRow, PropsRow, RoleSpanRow, SCHEMA};
 
 const DAN: UserId = UserId(480_300_000_000_000_004);
 const EVE: UserId = UserId(480_300_000_000_000_005);
@@ -272,12 +272,60 @@ fn limits() -> impl Strategy<Value = Limits> {
     })
 }
 
+fn reaction_thanks() -> impl Strategy<Value = ReactionThanks> {
+    let emoji = prop::option::of(select(vec!["🙏", "❤", "<:wow:8>"]));
+    let roles = select(vec![vec![], vec![], vec![RoleId(5)]]);
+    (0..800_u64, emoji, select(vec![0, 0, 3_000]), roles).prop_map(
+        |(since, emoji, minutes, roles)| {
+            let since = message_id(since * HOUR).created_at();
+            ReactionThanks::new(since, emoji, minutes, &roles)
+        },
+    )
+}
+
+/// Reactions to messages, by their place: who, with what, after how many hours, and whether it was removed.
+type Reacted = (usize, UserId, usize, Option<i64>, bool);
+
+fn reacted() -> impl Strategy<Value = Vec<Reacted>> {
+    let after = prop::option::of(-5..400_i64);
+    let one = (0..60_usize, user(), 0..4_usize, after, any::<bool>());
+    prop::collection::vec(one, 0..60)
+}
+
+/// Adds the reactions, each once.
+fn react(snapshot: &mut Snapshot, all: Vec<Reacted>) {
+    for (index, user, emoji, after, burst) in all {
+        let on = &snapshot.messages[index];
+        let mut row = reaction(on, user, ["🙏", "❤\u{fe0f}", "👍", ""][emoji]);
+        if emoji == 3 {
+            (row.emoji, row.emoji_id) = (None, Some(EmojiId(8)));
+        }
+        row.burst = burst;
+        if let Some(hours) = after {
+            row.added_at = Some(Millis(on.id.created_at().0 + hours * 3_600_000));
+            row.added_by = Some(Evidence::Gateway);
+            row.removed_at = (hours % 7 == 0).then_some(Millis(1_800_000_000_000));
+        }
+        let key = row.key().sort;
+        let is_known = snapshot
+            .reactions
+            .iter()
+            .any(|known| known.key().sort == key);
+        if !is_known {
+            snapshot.reactions.push(row);
+        }
+    }
+}
+
 /// A guild in which much was said in a month, and every rule of props matters.
 pub(super) fn guild() -> impl Strategy<Value = Snapshot> {
     let said: Vec<_> = (0..60).map(|number| said(number * 13 * HOUR)).collect();
     let limits = prop::collection::vec(limits(), 0..4);
-    (said, limits, any::<[bool; 3]>()).prop_map(
-        |(said, mut limits, [keeps, has_bots, is_deleted])| {
+    let states = prop::collection::vec(reaction_thanks(), 0..4);
+    (said, limits, any::<[bool; 3]>(), states, reacted()).prop_map(
+        |(said, mut limits, [keeps, has_bots, is_deleted], mut states, reacted)| {
+            states.sort_by_key(|state| state.since);
+            states.dedup_by_key(|state| state.since);
             limits.sort_by_key(|limits| limits.since);
             limits.dedup_by_key(|limits| limits.since);
             let mut snapshot = quiet();
@@ -285,6 +333,17 @@ pub(super) fn guild() -> impl Strategy<Value = Snapshot> {
                 .members
                 .extend([member(DAN, "dan"), member(EVE, "eve")]);
             snapshot.members[2].system = Some(true);
+            snapshot.members[1].roles = vec![RoleId(5)];
+            snapshot.members[0].role_history = Some(vec![
+                RoleSpanRow {
+                    since: message_id(100 * HOUR).created_at(),
+                    roles: Some(vec![RoleId(5)]),
+                },
+                RoleSpanRow {
+                    since: message_id(500 * HOUR).created_at(),
+                    roles: Some(Vec::new()),
+                },
+            ]);
             snapshot.members.sort_by_key(|row| row.user_id);
             if is_deleted {
                 snapshot.channels[0].deleted_at = Some(Millis(1_750_000_000_000));
@@ -301,11 +360,13 @@ pub(super) fn guild() -> impl Strategy<Value = Snapshot> {
                 limits,
                 props_bots: if has_bots { vec![BOT, EVE] } else { Vec::new() },
                 age_restricted: None,
+                reaction_thanks: states,
             }];
             for (message, props) in said {
                 snapshot.messages.push(message);
                 snapshot.props.extend(props);
             }
+            react(&mut snapshot, reacted);
             snapshot
         },
     )

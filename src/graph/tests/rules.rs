@@ -165,6 +165,7 @@ fn keeping(keeps: Option<bool>) -> GuildRow {
         excluded_channels: vec![],
         included_channels: vec![],
         age_restricted: None,
+        reaction_thanks: Vec::new(),
         limits: vec![],
         props_bots: vec![],
     }

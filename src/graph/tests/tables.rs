@@ -60,7 +60,7 @@ fn queried(snapshot: &Snapshot) -> Standings {
         let receiver = standings.entry(row.receiver_id).or_default();
         receiver.0 += 1;
         receiver.2 += row.reactions as usize;
-        if known.contains(&row.giver_id) && given.insert(row.message_id) {
+        if known.contains(&row.giver_id) && given.insert((row.message_id, row.giver_id)) {
             standings.entry(row.giver_id).or_default().1 += 1;
         }
     }
@@ -128,7 +128,7 @@ proptest! {
         prop_assert_eq!(queried(&snapshot), standing(&snapshot));
         let mut keys = BTreeSet::new();
         for row in thanks_of(&snapshot) {
-            prop_assert!(keys.insert((row.message_id, row.command_id, row.receiver_id)));
+            prop_assert!(keys.insert((row.origin as u8, row.message_id, row.command_id, row.giver_id, row.receiver_id)));
             prop_assert_eq!(row.counted, row.why_not.is_none());
             prop_assert_eq!(row.counted, row.times > 0);
         }

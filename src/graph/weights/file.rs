@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, str::FromStr};
 use emojis::SkinTone;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{EdgeWeights, Weights, bare};
+use super::{EdgeWeights, Weights};
 use propsbot_model::{EmojiId, EmojiKey};
 use propsbot_sourcecred::object;
 use propsbot_sourcecred::{EdgeWeight, Weight};
@@ -152,7 +152,7 @@ fn emoji(text: &str) -> Option<EmojiKey> {
         None => Some(text).filter(|text| !text.is_ascii())?,
     };
     let key = EmojiKey::Unicode(text.to_owned());
-    Some(bare(&key).into_owned())
+    Some(key.bare().into_owned())
 }
 
 /// The emoji of a shortcode such as `heart`, `thumbsup_tone2` or `thumbsup::skin-tone-2`.

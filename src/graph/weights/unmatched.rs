@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Weights, bare};
+use super::Weights;
 use propsbot_model::EmojiKey;
 use propsbot_rows::{ReactionRow, Snapshot};
 use propsbot_sourcecred::unmatched;
@@ -32,5 +32,5 @@ impl Weights {
 fn key(row: &ReactionRow) -> Option<EmojiKey> {
     let text = || row.emoji.clone().map(EmojiKey::Unicode);
     let key = row.emoji_id.map(EmojiKey::Custom).or_else(text)?;
-    Some(bare(&key).into_owned())
+    Some(key.bare().into_owned())
 }

@@ -125,10 +125,10 @@ impl Service {
                 reader,
             };
             let since = InteractionId::at(Millis(now.0 - LATEST_MS)).0..=u64::MAX;
-            let veiled = (&community.redactor, &rules);
+            let asked = (&community, &rules);
             let mut over = OverQuota::new(store, (&community, &rules), query.reader.guild_id)?;
             let mut found = Vec::new();
-            for entry in entries(store, veiled, &channels, &since, Order::NewestFirst)? {
+            for entry in entries(store, asked, &channels, &since, Order::NewestFirst)? {
                 found.extend(thanked(&rules, &mut over, &entry?, &query)?);
                 if found.len() >= most {
                     break;
@@ -154,7 +154,7 @@ fn page(
     };
     let mut over = OverQuota::new(store, (community, &rules), query.reader.guild_id)?;
     let mut found = Vec::new();
-    for entry in entries(store, (&community.redactor, &rules), channels, &given, way)? {
+    for entry in entries(store, (community, &rules), channels, &given, way)? {
         let entry = entry?;
         found.extend(thanked(&rules, &mut over, &entry, query)?.map(|thanks| (entry.id, thanks)));
         if found.len() > PAGE {
@@ -191,8 +191,7 @@ fn thanked(
     entry: &Entry,
     query: &HistoryQuery,
 ) -> Result<Option<Thanked>, StoreError> {
-    let judged = rules.judge(&entry.message, entry.given.as_ref());
-    let Ok(props) = judged.props else {
+    let Some(props) = entry.props(rules) else {
         return Ok(None);
     };
     if let Some(member) = query.member {
@@ -216,9 +215,9 @@ pub(super) fn counted_thanks(
     over: &mut OverQuota<'_>,
     entry: &Entry,
 ) -> Result<Option<Thanked>, StoreError> {
-    match rules.judge(&entry.message, entry.given.as_ref()).props {
-        Ok(props) => shown(rules, over, entry, &props),
-        Err(_) => Ok(None),
+    match entry.props(rules) {
+        Some(props) => shown(rules, over, entry, &props),
+        None => Ok(None),
     }
 }
 
@@ -228,7 +227,7 @@ fn shown(
     entry: &Entry,
     props: &Props<'_>,
 ) -> Result<Option<Thanked>, StoreError> {
-    if over.of(entry.message.id)?.is_some() {
+    if over.of(entry.key())?.is_some() {
         return Ok(None);
     }
     let receivers = props.receivers.keys();

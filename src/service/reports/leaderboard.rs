@@ -97,12 +97,13 @@ fn of(store: &Store, query: LeaderboardQuery) -> Result<Leaderboard, ServiceErro
     let ids = InteractionId::at(query.period.since(query.now)).0..=u64::MAX;
     let mut over = OverQuota::new(store, (&community, &rules), query.guild_id)?;
     let mut counts = BTreeMap::<UserId, u64>::new();
-    let veiled = (&community.redactor, &rules);
-    for entry in entries(store, veiled, &channels, &ids, Order::OldestFirst)? {
+    let asked = (&community, &rules);
+    for entry in entries(store, asked, &channels, &ids, Order::OldestFirst)? {
         let entry = entry?;
-        let judged = rules.judge(&entry.message, entry.given.as_ref());
-        let Ok(props) = judged.props else { continue };
-        if over.of(entry.message.id)?.is_some() {
+        let Some(props) = entry.props(&rules) else {
+            continue;
+        };
+        if over.of(entry.key())?.is_some() {
             continue;
         }
         match query.side {

@@ -6,13 +6,15 @@ use std::{
     ops::RangeInclusive,
 };
 
-use propsbot_graph::Rules;
+use propsbot_graph::{self as graph, Rules, ThanksKey};
 use propsbot_jobs::quota::BEGUN_BEFORE_MS;
+use propsbot_mirror::Record as _;
 use propsbot_model::{
-    ChannelId, GuildId, InteractionId, Language, MessageId, Millis, Props, UserId,
+    ChannelId, GuildId, InteractionId, Language, MessageId, Millis, Props, Reaction, UserId,
 };
 use propsbot_rows::{
-    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, Redactor, Snapshot,
+    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Redactor,
+    Snapshot,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -87,12 +89,30 @@ impl Community {
     }
 }
 
-/// A message that may be props.
+/// A message that may be props, or thanks by reaction to one.
 pub(super) struct Entry {
-    /// The id of the message or of the command's run, which tells when the props were given.
+    /// The id of the message or of the command's run, or one made for the reaction. It tells when the props
+    /// were given.
     pub(super) id: u64,
     pub(super) message: MessageRow,
     pub(super) given: Option<PropsRow>,
+    pub(super) reaction: Option<ReactionRow>,
+}
+
+impl Entry {
+    /// The props, if they count by themselves: the giver may have given too much.
+    pub(super) fn props(&self, rules: &Rules<'_>) -> Option<graph::Props<'_>> {
+        match &self.reaction {
+            Some(reaction) => rules.judge_thanks(&self.message, reaction).ok(),
+            None => rules.judge(&self.message, self.given.as_ref()).props.ok(),
+        }
+    }
+
+    pub(super) fn key(&self) -> ThanksKey {
+        let of_message = || ThanksKey::of_message(self.message.id);
+        let of_reaction = self.reaction.as_ref().map(ThanksKey::of_reaction);
+        of_reaction.unwrap_or_else(of_message)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +127,7 @@ type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, StoreError>> + 'a>;
 /// of each channel at a time.
 pub(super) fn entries<'a>(
     store: &'a Store,
-    (redactor, rules): (&'a Redactor, &Rules<'_>),
+    (community, rules): (&'a Community, &Rules<'_>),
     channels: &[ChannelId],
     ids: &RangeInclusive<u64>,
     order: Order,
@@ -117,6 +137,12 @@ pub(super) fn entries<'a>(
         sources: Vec::new(),
         next: BinaryHeap::new(),
     };
+    let redactor = &community.redactor;
+    let mut reactions = by_reaction(store, (community, rules), channels, ids)?;
+    if order == Order::NewestFirst {
+        reactions.reverse();
+    }
+    merged.add(Box::new(reactions.into_iter().map(Ok)))?;
     for channel in channels.iter().copied() {
         let commands = directed(store.props(channel, ids.clone()), order);
         merged.add(Box::new(commands.filter_map(move |props| {
@@ -137,6 +163,7 @@ pub(super) fn entries<'a>(
                             id: message.id.0,
                             message,
                             given: None,
+                            reaction: None,
                         })
                     })
                 }
@@ -163,6 +190,7 @@ pub(super) fn entry_of(
         id: message.id.0,
         message,
         given: None,
+        reaction: None,
     }))
 }
 
@@ -198,7 +226,84 @@ pub(super) fn by_command(
             id: props.id.0,
             message,
             given: Some(given),
+            reaction: None,
         }))
+}
+
+/// The thanks by reaction in these channels and this id range, the oldest first.
+///
+/// Those of the last 45 days come from the index of recent rows. For older ones, all reactions in the
+/// channels are read, because any message may have got one late.
+fn by_reaction(
+    store: &Store,
+    (community, rules): (&Community, &Rules<'_>),
+    channels: &[ChannelId],
+    ids: &RangeInclusive<u64>,
+) -> Result<Vec<Entry>, StoreError> {
+    let Some(guild) = community.rows.guilds.first() else {
+        return Ok(Vec::new());
+    };
+    let Some(first) = guild.reaction_thanks.first() else {
+        return Ok(Vec::new());
+    };
+    let from = InteractionId(*ids.start()).created_at().max(first.since);
+    let until = InteractionId(*ids.end()).created_at();
+    let mut messages = BTreeSet::new();
+    let mut consider = |reaction: Reaction| {
+        let row = ReactionRow::from(&reaction);
+        let time = reaction.row_time();
+        if row.removed_at.is_none()
+            && (from..=until).contains(&time)
+            && rules.has_thanks_emoji(&row)
+        {
+            messages.insert((row.channel_id, row.message_id));
+        }
+    };
+    if from >= store.recent_from()? {
+        for row in store.recent(guild.id, from..=until) {
+            let row = row?;
+            if row.is_of(Reaction::TABLE) {
+                consider(row.read()?);
+            }
+        }
+        let channels: BTreeSet<&ChannelId> = channels.iter().collect();
+        messages.retain(|(channel, _)| channels.contains(channel));
+    } else {
+        let last = MessageId::at(Millis(until.0.saturating_add(1))).0;
+        for channel in channels {
+            for reaction in store.reactions(*channel, 0..=last) {
+                consider(reaction?);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (channel, id) in messages {
+        let state = store.message(channel, id)?;
+        let is_props = rules.is_props_channel(channel);
+        let shown = state.and_then(|state| community.redactor.message(&state, is_props));
+        let Some(message) = shown else { continue };
+        let mut rows = Vec::new();
+        for reaction in store.reactions(channel, id.0..=id.0) {
+            rows.extend(community.redactor.reaction(&reaction?));
+        }
+        let thanks = rules.thanks_to(&message, &rows).into_iter();
+        found.extend(thanks.map(|row| Entry {
+            id: id_of(&ThanksKey::of_reaction(row)),
+            message: message.clone(),
+            given: None,
+            reaction: Some(row.clone()),
+        }));
+    }
+    found.retain(|entry| ids.contains(&entry.id));
+    found.sort_by_key(|entry| entry.id);
+    Ok(found)
+}
+
+/// An id of its own for thanks by reaction, with their time. Many of them may have one time.
+fn id_of(key: &ThanksKey) -> u64 {
+    let user = key.reacted.unwrap_or_default().0;
+    let mixed = (key.message.0 ^ user.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    MessageId::at(key.given).0 | mixed >> (64 - 22)
 }
 
 fn directed<'a, T: 'a>(

@@ -7,6 +7,7 @@ mod cred;
 mod history;
 mod leaderboard;
 mod ledger;
+mod preview;
 mod quota;
 mod why;
 
@@ -20,10 +21,12 @@ pub use cred::{
 };
 pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
 pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
+pub(crate) use preview::previews;
+pub use preview::{PREVIEW_DAYS, ThanksPreview};
 pub use why::Why;
 
 /// How many reports run at once; each may read all props of a guild.
-static REPORTS: Semaphore = Semaphore::const_new(4);
+pub(crate) static REPORTS: Semaphore = Semaphore::const_new(4);
 
 #[derive(Clone, Debug)]
 pub struct Reader {

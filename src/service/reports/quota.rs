@@ -1,12 +1,12 @@
-//! The props that are over their giver's quota, by the rules of the exported graph.
+//! The props that are over their giver's quota or come too soon, by the rules of the exported graph.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-use super::ledger::{self, Community, Order, entries};
-use propsbot_graph::{QuotaEntry, Quotas, Rules};
+use super::ledger::{Community, Order, entries};
+use propsbot_graph::{NoProps, QuotaEntry, Quotas, Rules, ThanksKey};
 use propsbot_jobs::quota::BEGUN_BEFORE_MS;
 use propsbot_model::{
-    Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Quota, QuotaPeriod,
+    Channel, ChannelId, GuildId, InteractionId, Limits, Millis, QuotaPeriod,
     permissions::Permissions,
 };
 use propsbot_store::{Store, StoreError};
@@ -19,7 +19,7 @@ pub(super) struct OverQuota<'a> {
     guild: GuildId,
     /// The channels that may have props, and whether they are exported.
     channels: BTreeMap<ChannelId, bool>,
-    months: BTreeMap<Millis, BTreeMap<MessageId, Quota>>,
+    months: BTreeMap<Millis, BTreeMap<ThanksKey, NoProps>>,
 }
 
 impl<'a> OverQuota<'a> {
@@ -45,10 +45,13 @@ impl<'a> OverQuota<'a> {
             let permissions = permissions.as_ref();
             permissions.is_some_and(|permissions| settings.withheld(channel, permissions).is_none())
         };
+        let by_reaction = !rules.reaction_thanks(guild).is_empty();
         let channels = known
             .iter()
             .filter(|channel| {
-                with_commands.contains(&channel.id) || rules.is_props_channel(channel.id)
+                by_reaction
+                    || with_commands.contains(&channel.id)
+                    || rules.is_props_channel(channel.id)
             })
             .map(|channel| (channel.id, is_exported(channel)))
             .collect();
@@ -62,60 +65,69 @@ impl<'a> OverQuota<'a> {
         })
     }
 
-    /// The quota that this message's props exceed.
-    pub(super) fn of(&mut self, message: MessageId) -> Result<Option<Quota>, StoreError> {
-        let at = message.created_at();
+    /// Why these thanks don't count although they do by themselves: they exceed the giver's quota, or come
+    /// too soon.
+    pub(super) fn of(&mut self, key: ThanksKey) -> Result<Option<NoProps>, StoreError> {
         let limits = self.rules.limits(self.guild);
-        if Limits::at(limits, at).is_none_or(|limits| limits.quota.is_none()) {
+        let has_quota = Limits::at(limits, key.given).is_some_and(|limits| limits.quota.is_some());
+        if !has_quota && key.reacted.is_none() {
             return Ok(None);
         }
-        let month = QuotaPeriod::Month.start(at);
+        let month = QuotaPeriod::Month.start(key.given);
         if !self.months.contains_key(&month) {
             let over = self.in_month(limits, month)?;
             self.months.insert(month, over);
         }
         let of_month = self.months.get(&month);
-        Ok(of_month.and_then(|over| over.get(&message)).copied())
+        Ok(of_month.and_then(|over| over.get(&key)).copied())
     }
 
     fn in_month(
         &self,
         limits: &[Limits],
         month: Millis,
-    ) -> Result<BTreeMap<MessageId, Quota>, StoreError> {
+    ) -> Result<BTreeMap<ThanksKey, NoProps>, StoreError> {
         let end = Millis(QuotaPeriod::Month.end(month).0 - 1);
-        let since = Limits::needed_since(limits, month, end);
+        let mut since = Limits::needed_since(limits, month, end);
+        // Which thanks a cooldown holds back depends on those that counted before.
+        let states = self.rules.reaction_thanks(self.guild).iter();
+        let first = states.take_while(|state| state.since <= end);
+        let first = first
+            .filter(|state| state.cooldown_minutes > 0)
+            .map(|state| {
+                let before = i64::from(state.cooldown_minutes) * 60_000;
+                Millis(state.since.0 - before)
+            });
+        since = first.min().map_or(since, |first| first.min(since));
+        since = Limits::needed_since(limits, since, end);
         let from = InteractionId::at(Millis(since.0 - BEGUN_BEFORE_MS)).0;
         let ids = from..=InteractionId::at(Millis(end.0 + 1)).0;
-        let veiled = (&self.community.redactor, self.rules);
+        let asked = (self.community, self.rules);
         let channels: Vec<ChannelId> = self.channels.keys().copied().collect();
         let mut given = BTreeMap::new();
-        for entry in entries(self.store, veiled, &channels, &ids, Order::OldestFirst)? {
-            let ledger::Entry {
-                message,
-                given: row,
-                ..
-            } = entry?;
-            if message.id.created_at() < since {
+        for entry in entries(self.store, asked, &channels, &ids, Order::OldestFirst)? {
+            let entry = entry?;
+            let key = entry.key();
+            if key.given < since {
                 continue;
             }
-            if let Ok(props) = self.rules.judge(&message, row.as_ref()).props
-                && let Entry::Vacant(new) = given.entry(message.id)
+            if let Some(props) = entry.props(self.rules)
+                && let Entry::Vacant(new) = given.entry(key)
             {
-                let exported = self.channels.get(&message.channel_id) == Some(&true);
+                let exported = self.channels.get(&entry.message.channel_id) == Some(&true);
                 new.insert((QuotaEntry::from(&props), exported));
             }
         }
         let mut quotas = Quotas::new(self.rules);
         let mut over = BTreeMap::new();
-        for (message, (entry, exported)) in &given {
+        for (key, (entry, exported)) in &given {
             // Props that aren't exported use no quota of those that are.
-            let quota = if *exported {
+            let why_not = if *exported {
                 quotas.take(entry)
             } else {
-                quotas.over(entry)
+                quotas.exceeded(entry)
             };
-            over.extend(quota.map(|quota| (*message, quota)));
+            over.extend(why_not.map(|why_not| (*key, why_not)));
         }
         Ok(over)
     }

@@ -1,5 +1,7 @@
 //! Why a message counts as it does.
 
+use std::collections::BTreeMap;
+
 use super::{
     REPORTS, Reader, channels,
     cred::{self, MessageCred},
@@ -7,7 +9,7 @@ use super::{
     quota::OverQuota,
 };
 use crate::{Refusal, Service, ServiceError};
-use propsbot_graph::{Explanation, Rules, Weights, explain};
+use propsbot_graph::{Explanation, Rules, ThanksKey, Weights, explain};
 use propsbot_model::{ChannelId, GuildId, MessageId};
 use propsbot_rows::MessageRow;
 use propsbot_store::{Store, StoreError};
@@ -92,12 +94,21 @@ fn of_message(
         let shown = community.redactor.reaction(&reaction?);
         community.rows.reactions.extend(shown);
     }
-    let over = {
+    let reactions = std::mem::take(&mut community.rows.reactions);
+    let exceeding = {
         let rules = Rules::new(&community.rows);
-        OverQuota::new(store, (community, &rules), guild)?.of(id)?
+        let mut over = OverQuota::new(store, (community, &rules), guild)?;
+        let thanks = reactions.iter().filter(|row| rules.has_thanks_emoji(row));
+        let keys = thanks.map(ThanksKey::of_reaction);
+        let mut exceeding = BTreeMap::new();
+        for key in keys.chain([ThanksKey::of_message(id)]) {
+            exceeding.extend(over.of(key)?.map(|why_not| (key, why_not)));
+        }
+        exceeding
     };
+    community.rows.reactions = reactions;
     community.rows.messages = vec![row];
-    Ok(explain(&community.rows, &Weights::default(), over))
+    Ok(explain(&community.rows, &Weights::default(), &exceeding))
 }
 
 /// The oldest messages in these channels that give props for this one.

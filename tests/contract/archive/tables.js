@@ -51,6 +51,7 @@ export const TABLES = {
       excluded_channels: optional(list(id)), included_channels: optional(list(id)),
       limits: optional(list(fieldsOf({since: time, quota: nullable(fieldsOf({count: integer, period: oneOf("day", "week", "month")})), commands_only: bool, edit_minutes: integer}))),
       props_bots: optional(list(id)), age_restricted: optional(bool),
+      reaction_thanks: optional(list(fieldsOf({since: time, emoji_id: nullable(id), emoji: nullable(text), cooldown_minutes: integer, giver_roles: list(id)}))),
     },
   },
   channels: {

@@ -215,6 +215,7 @@ pub(crate) fn rows() -> Snapshot {
             excluded_channels: vec![],
             included_channels: vec![],
             age_restricted: None,
+            reaction_thanks: Vec::new(),
             limits: Vec::new(),
             props_bots: Vec::new(),
         }],

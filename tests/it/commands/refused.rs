@@ -151,7 +151,7 @@ async fn everyone_role_lets_everyone_give() {
         let wish = json!({"giver_roles": everyone});
         says(
             &server.admin("settings set", wish).await,
-            &["**Who can give props with commands**: everyone"],
+            &["**Who can give props with commands and reactions**: everyone"],
         );
         let given = server.give(server.ana, &[server.ben], "the review").await;
         assert!(!given.ephemeral, "{given:?}");

@@ -1,0 +1,124 @@
+//! What reactions would have given in the last 30 days if they had been thanks.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{
+    channels,
+    ledger::{Community, Order, entries},
+    quota::OverQuota,
+};
+use propsbot_graph::Rules;
+use propsbot_mirror::Record as _;
+use propsbot_model::{ChannelId, Emoji, EmojiKey, GuildId, InteractionId, Millis, Reaction};
+use propsbot_store::{Store, StoreError};
+
+/// How many days a preview is about.
+pub const PREVIEW_DAYS: i64 = 30;
+
+/// How many emojis a preview tries.
+const TRIED: usize = 3;
+
+/// What reactions with an emoji would have given in exported channels, under today's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThanksPreview {
+    pub emoji: Emoji,
+    pub thanks: usize,
+    pub givers: usize,
+    pub receivers: usize,
+}
+
+/// The preview of the emojis that members used most; empty if reactions are thanks already.
+pub(crate) fn previews(store: &Store, guild: GuildId) -> Result<Vec<ThanksPreview>, StoreError> {
+    let settings = store.settings(guild)?;
+    if settings.thanks_emoji.is_some() {
+        return Ok(Vec::new());
+    }
+    let now = store.newest()?.millis();
+    let from = Millis(now.0 - PREVIEW_DAYS * 86_400_000);
+    let exported = channels(store, guild, |permissions, channel| {
+        settings.withheld(channel, permissions).is_none()
+    })?;
+    let mut community = Community::read(store, guild, None)?;
+    let mut found = Vec::new();
+    for emoji in most_used(store, &community, &exported, from)? {
+        let state = settings.thanks_by(Some(&emoji.to_string()), from);
+        for row in &mut community.rows.guilds {
+            row.reaction_thanks = vec![state.clone()];
+        }
+        let rules = Rules::new(&community.rows);
+        let mut over = OverQuota::new(store, (&community, &rules), guild)?;
+        let ids = InteractionId::at(from).0..=u64::MAX;
+        let (mut thanks, mut givers, mut receivers) = (0, BTreeSet::new(), BTreeSet::new());
+        let asked = (&community, &rules);
+        for entry in entries(store, asked, &exported, &ids, Order::OldestFirst)? {
+            let entry = entry?;
+            let Some(props) = entry.props(&rules).filter(|_| entry.reaction.is_some()) else {
+                continue;
+            };
+            if over.of(entry.key())?.is_none() {
+                thanks += 1;
+                givers.insert(props.giver);
+                receivers.extend(props.receivers.into_keys());
+            }
+        }
+        found.push(ThanksPreview {
+            emoji,
+            thanks,
+            givers: givers.len(),
+            receivers: receivers.len(),
+        });
+    }
+    found.retain(|preview| preview.thanks > 0);
+    found.sort_by_key(|preview| Reverse(preview.thanks));
+    Ok(found)
+}
+
+/// The emojis with which members reacted most in these channels since a time, among those that an admin
+/// can choose.
+fn most_used(
+    store: &Store,
+    community: &Community,
+    channels: &[ChannelId],
+    from: Millis,
+) -> Result<Vec<Emoji>, StoreError> {
+    let Some(guild) = community.rows.guilds.first() else {
+        return Ok(Vec::new());
+    };
+    let rules = Rules::new(&community.rows);
+    let mut used: BTreeMap<EmojiKey, usize> = BTreeMap::new();
+    for row in store.recent(guild.id, from..=Millis(i64::MAX)) {
+        let row = row?;
+        if !row.is_of(Reaction::TABLE) {
+            continue;
+        }
+        let reaction: Reaction = row.read()?;
+        if channels.binary_search(&reaction.channel_id).is_ok()
+            && let Some(row) = community.redactor.reaction(&reaction)
+            && let Ok((emoji, _)) = rules.judge_reaction(&row)
+        {
+            *used.entry(emoji).or_default() += 1;
+        }
+    }
+    let emojis = &community.rows.emojis;
+    let mut used: Vec<(usize, Emoji)> = used
+        .into_iter()
+        .filter_map(|(key, count)| {
+            let own = emojis
+                .iter()
+                .find(|row| row.own && row.deleted_at.is_none() && key == EmojiKey::Custom(row.id));
+            let is_usable = own.is_some() || matches!(key, EmojiKey::Unicode(_));
+            let emoji = Emoji {
+                key,
+                name: own.and_then(|row| row.name.clone()),
+                animated: own.is_some_and(|row| row.animated),
+            };
+            is_usable.then_some((count, emoji))
+        })
+        .collect();
+    used.sort_by(|one, next| next.0.cmp(&one.0).then_with(|| one.1.cmp(&next.1)));
+    used.truncate(TRIED);
+    Ok(used.into_iter().map(|(_, emoji)| emoji).collect())
+}
