@@ -22,6 +22,7 @@ use propsbot_archive::{SideFiles, printable_json};
 use propsbot_graph::{
     DidathingConfig, DidathingPlugin, PropsPlugin, Weights,
     discord::{DiscordConfig, DiscordPlugin, Rules},
+    meetings::{MeetingsConfig, MeetingsPlugin},
 };
 use propsbot_sourcecred::{GraphPlugin, SourceCredFiles};
 
@@ -38,6 +39,8 @@ discord    Exactly the graph of SourceCred 0.11.2's own Discord plugin, from the
            config/plugins/external/discord. Nodes, edges, weights and the members' addresses stay the
            same, and so do the ledger, the cred and config/weights.json. Rename the plugin in
            config/pluginBudgets.json too. Never run both: they produce the same nodes.
+meetings   Who attended, hosted and took notes of meetings: FILE names the channels (\"meeting_channels\"). See
+           docs/meetings.md.
 instance   The cred of another community: FILE says where its SourceCred instance is.
 
 Without --plugin and --plugin-exec, it is props. See docs/plugins.md.";
@@ -66,6 +69,8 @@ pub enum PluginName {
     Props,
     /// What people did
     Didathing,
+    /// Who was at meetings
+    Meetings,
     /// The graph of SourceCred's own Discord plugin
     Discord,
     /// The cred of another community
@@ -83,7 +88,7 @@ struct Described {
 }
 
 /// The plugins of this program.
-const ALL: [Described; 4] = [
+const ALL: [Described; 5] = [
     Described {
         name: PluginName::Props,
         draws: "who was thanked, and who agreed",
@@ -94,6 +99,12 @@ const ALL: [Described; 4] = [
         name: PluginName::Didathing,
         draws: "what people say that they did, and who agreed",
         configured_by: "its channels and weights",
+        needs_file: true,
+    },
+    Described {
+        name: PluginName::Meetings,
+        draws: "who attended, hosted and took notes of meetings",
+        configured_by: "its channels, weights and words",
         needs_file: true,
     },
     Described {
@@ -307,6 +318,7 @@ impl PluginOrder {
         match choice.name {
             PluginName::Props => props(either("--weights", &self.weights)?.as_deref()),
             PluginName::Didathing => didathing(required()?),
+            PluginName::Meetings => meetings(required()?),
             PluginName::Instance => Ok(Arc::new(GraphInstance::open(required()?)?)),
             PluginName::Discord => match either("--config", &self.config)? {
                 Some(config) => discord(&config, self.improved),
@@ -349,6 +361,12 @@ fn didathing(path: &Path) -> anyhow::Result<Arc<dyn GraphPlugin>> {
     let config = DidathingConfig::from_json(&config(path)?)
         .with_context(|| format!("the config {} is invalid", path.display()))?;
     Ok(Arc::new(DidathingPlugin::new(config)))
+}
+
+fn meetings(path: &Path) -> anyhow::Result<Arc<dyn GraphPlugin>> {
+    let config = MeetingsConfig::from_json(&config(path)?)
+        .with_context(|| format!("the config {} is invalid", path.display()))?;
+    Ok(Arc::new(MeetingsPlugin::new(config)))
 }
 
 fn discord(path: &Path, improved: bool) -> anyhow::Result<Arc<dyn GraphPlugin>> {

@@ -23,6 +23,10 @@ impl<'a> Channels<'a> {
             .any(|channel| channel.deleted_at.is_some())
     }
 
+    pub(super) fn is_thread(&self, id: ChannelId) -> bool {
+        self.0.get(&id).is_some_and(|row| row.is_thread())
+    }
+
     pub(super) fn name(&self, id: ChannelId) -> Option<&'a str> {
         self.0.get(&id).map(|row| row.name.as_str())
     }

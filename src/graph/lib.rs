@@ -12,6 +12,7 @@ pub mod discord;
 mod explain;
 mod identities;
 mod leaderboard;
+pub mod meetings;
 mod members;
 mod minting;
 mod openrank;

@@ -27,6 +27,12 @@ pub(super) const DIDATHING: Prefix = Prefix {
     names: "MENTIONS",
 };
 
+pub(super) const MEETINGS: Prefix = Prefix {
+    plugin: "meetings",
+    message: "MEETING",
+    names: "ATTENDED",
+};
+
 /// Members, with the addresses of SourceCred's Discord plugin, so that a ledger recognizes them.
 pub(super) fn members(bots: bool) -> NodeAddress {
     let kind = if bots { "bot" } else { "user" };

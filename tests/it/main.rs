@@ -29,6 +29,7 @@ mod health;
 mod interactions;
 mod live;
 mod log;
+mod meetings;
 mod memory;
 mod mirror;
 mod network;

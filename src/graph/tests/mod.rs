@@ -6,6 +6,7 @@ mod discord;
 mod explain;
 mod invariants;
 mod limits;
+mod meetings;
 mod minting;
 mod page;
 mod reaction_thanks;

@@ -55,6 +55,7 @@ fn busy() -> Snapshot {
     let own = message(3, GENERAL, ANA, "wrote the docs", &[]);
     let idle = message(4, GENERAL, BEN, "nobody agreed", &[]);
     snapshot.guilds = vec![GuildRow {
+        reaction_thanks: Vec::new(),
         id: GUILD,
         name: "The Community".to_owned(),
         owner_id: ANA,

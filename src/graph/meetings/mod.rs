@@ -1,0 +1,89 @@
+//! The meetings plugin: who attended, hosted, and took notes, from messages in channels for it.
+//!
+//! SourceCred's community posted its meetings in a channel: "Hosts: … Participants: …", often by a bot. Each
+//! message there is a meeting (`meeting`), `roles` reads its lines, and `graph` draws it. Pure, as all plugins.
+
+mod config;
+mod graph;
+mod meeting;
+mod roles;
+
+pub use config::{MeetingsConfig, MeetingsConfigError};
+
+use std::cell::RefCell;
+
+use super::{channels::Channels, identity_proposals, prefix, references::references};
+use propsbot_archive::{RowSource, Schema};
+use propsbot_model::ChannelId;
+use propsbot_rows::{MessageRow, SCHEMA, Snapshot};
+use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin, NodeAddress, unmatched};
+
+/// The meetings plugin.
+#[derive(Clone, Debug)]
+pub struct MeetingsPlugin {
+    config: MeetingsConfig,
+}
+
+impl MeetingsPlugin {
+    pub fn new(config: MeetingsConfig) -> Self {
+        Self { config }
+    }
+}
+
+impl GraphPlugin for MeetingsPlugin {
+    fn name(&self) -> &'static str {
+        "meetings"
+    }
+
+    fn provider(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn node_of(&self, contribution: &str) -> Option<NodeAddress> {
+        prefix::MEETINGS.message(contribution)
+    }
+
+    fn draw(&self, rows: &dyn RowSource) -> Result<Drawing, DrawError> {
+        let mut snapshot = Snapshot {
+            channels: rows.all()?,
+            members: rows.all()?,
+            ..Snapshot::default()
+        };
+        let messages = RefCell::new(Vec::new());
+        {
+            let channels = Channels::new(&snapshot);
+            let wanted = |scope: &propsbot_archive::Scope| {
+                let id = scope
+                    .part
+                    .as_ref()
+                    .and_then(|part| part.as_str().parse().ok());
+                id.is_some_and(|id| self.config.has(&channels, id))
+            };
+            rows.each(wanted, |row: &MessageRow| {
+                if !row.mentions.is_empty() {
+                    messages.borrow_mut().push(row.clone());
+                }
+            })?;
+        }
+        snapshot.messages = messages.into_inner();
+        let is_channel = |id: &ChannelId| snapshot.channels.iter().any(|row| row.id == *id);
+        let strangers = self.config.channels.iter().filter(|id| !is_channel(id));
+        let warnings = unmatched("meeting_channels", strangers, "the archive does not have");
+        let documents = meetings_documents(&snapshot, &self.config);
+        Ok(Drawing {
+            warnings: warnings.into_iter().collect(),
+            references: references(&snapshot, prefix::MEETINGS, &documents.graph),
+            documents,
+        })
+    }
+}
+
+/// The meetings plugin's documents for a snapshot.
+pub fn meetings_documents(snapshot: &Snapshot, config: &MeetingsConfig) -> Documents {
+    let graph = graph::meetings_graph(snapshot, config);
+    Documents {
+        declaration: graph::declaration(config),
+        proposals: identity_proposals(snapshot, &graph),
+        graph,
+    }
+}
