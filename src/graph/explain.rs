@@ -88,7 +88,7 @@ pub fn explain(
     let mut parts = Parts {
         snapshot,
         rules: &rules,
-        parts: BTreeMap::new(),
+        by_node: BTreeMap::new(),
     };
     if let Ok(props) = &props {
         parts.add(node_of(PROPS, message.id, props), Part::Props);
@@ -128,7 +128,7 @@ pub fn explain(
             Err(why) => explanation.idle.push((part, Some(why))),
         }
     }
-    explanation.draw(&graph, &declaration(weights), &parts.parts);
+    explanation.draw(&graph, &declaration(weights), &parts.by_node);
     explanation
 }
 
@@ -136,12 +136,12 @@ pub fn explain(
 struct Parts<'a> {
     snapshot: &'a Snapshot,
     rules: &'a Rules<'a>,
-    parts: BTreeMap<NodeAddress, Part>,
+    by_node: BTreeMap<NodeAddress, Part>,
 }
 
 impl Parts<'_> {
     fn add(&mut self, node: NodeAddress, part: Part) {
-        self.parts.insert(node, part);
+        self.by_node.insert(node, part);
     }
 
     fn add_member(&mut self, user: UserId) {

@@ -85,11 +85,9 @@ impl Snapshot {
     /// If the archive can't be read or isn't one of Discord.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
         let read = read_rows(archive, &SCHEMA, None, |rows| {
-            let mut snapshot = Self {
-                reactions: rows.all()?,
-                messages: rows.all()?,
-                ..Self::without_messages(rows)?
-            };
+            let mut snapshot = Self::without_messages(rows)?;
+            snapshot.messages = rows.all()?;
+            snapshot.reactions = rows.all()?;
             snapshot.sort();
             Ok::<_, ReadError>(snapshot)
         });
