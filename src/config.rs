@@ -283,11 +283,7 @@ impl Config {
             mistakes.push(("SOURCECRED_WEIGHTS", help.to_owned()));
         }
 
-        let cred = CredConfig {
-            instance: value("SOURCECRED_INSTANCE").map(PathBuf::from),
-            memory: noted(&value, &mut mistakes, "CRED_MEMORY", mebibytes)
-                .unwrap_or(CRED_MEMORY_MIB),
-        };
+        let cred = cred(&value, &mut mistakes);
         let health = health(&value, &mut mistakes);
 
         match (archive, export_interval) {
@@ -375,6 +371,18 @@ fn missing(
                 mistakes.push((name, help));
             }
         }
+    }
+}
+
+/// Parses the variables of cred.
+fn cred<'a>(
+    value: &impl Fn(&str) -> Option<&'a str>,
+    mistakes: &mut Vec<(&'static str, String)>,
+) -> CredConfig {
+    let memory = noted(value, mistakes, "CRED_MEMORY", mebibytes);
+    CredConfig {
+        instance: value("SOURCECRED_INSTANCE").map(PathBuf::from),
+        memory: memory.unwrap_or(CRED_MEMORY_MIB),
     }
 }
 

@@ -370,7 +370,7 @@ mod tests {
     struct Shelves;
 
     impl GraphPlugin for Shelves {
-        fn name(&self) -> &str {
+        fn name(&self) -> &'static str {
             "shelves"
         }
 

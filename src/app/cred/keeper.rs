@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, Read},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -308,9 +308,7 @@ fn failure(ended: ExitStatus, said: &str, memory: u64) -> CredFailure {
 
 /// A hash of how cred is computed: the files of the instance and the weights, by name, length and time.
 fn configured(config: &Config) -> u64 {
-    let mut hasher = <BuildHasherDefault<DefaultHasher> as std::hash::BuildHasher>::build_hasher(
-        &BuildHasherDefault::default(),
-    );
+    let mut hasher = DefaultHasher::new();
     let mut paths: Vec<PathBuf> = config.weights().cloned().into_iter().collect();
     if let Some(instance) = &config.cred.instance {
         let parts = [

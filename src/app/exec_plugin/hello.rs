@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ExecPlugin, PROTOCOL};
-use propsbot_archive::{Column, Kind, Level, RowSource};
+use propsbot_archive::{Column, Id, Kind, Level, RowSource};
 
 /// The line, with its end.
 pub(super) fn hello(plugin: &ExecPlugin, rows: &dyn RowSource) -> Vec<u8> {
@@ -22,8 +22,8 @@ pub(super) fn hello(plugin: &ExecPlugin, rows: &dyn RowSource) -> Vec<u8> {
     parts.sort_unstable();
     let spaces = rows.scopes(Level::Space).into_iter().map(|space| {
         let own = parts.iter().filter(|part| part.space == space.space);
-        let own = own.filter_map(|part| part.part.as_ref());
-        json!({"id": space.space.as_str(), "parts": own.map(|part| part.as_str()).collect::<Vec<_>>()})
+        let own = own.filter_map(|part| part.part.as_ref()).map(Id::as_str);
+        json!({"id": space.space.as_str(), "parts": own.collect::<Vec<_>>()})
     });
     let hello = json!({"hello": {
         "protocol": PROTOCOL,

@@ -100,9 +100,8 @@ impl Need {
                 table.name
             ));
         }
-        let parts: Option<BTreeSet<Id>> = asked
-            .parts
-            .map(|parts| parts.iter().map(|part| Id::new(part)).collect());
+        let parts: Option<BTreeSet<Id>> =
+            asked.parts.map(|parts| parts.iter().map(Id::new).collect());
         let mut wanted = parts.iter().flatten();
         if let Some(unknown) = wanted.find(|part| !scopes.parts.contains(part)) {
             return Err(format!("there is no part {unknown}: hello lists them"));

@@ -41,7 +41,7 @@ impl Prefix {
         }
     }
 
-    fn check(&self, parts: &[String]) -> Result<(), String> {
+    fn check(parts: &[String]) -> Result<(), String> {
         let is_sound = |part: &String| part.len() <= PART && !part.contains('\0');
         if parts.is_empty() || parts.len() > PARTS || !parts.iter().all(is_sound) {
             return Err(format!(
@@ -53,7 +53,7 @@ impl Prefix {
 
     /// Fails unless the address is the plugin's own.
     fn own<'a>(&self, parts: &'a [String], least: usize) -> Result<Vec<&'a dyn Display>, String> {
-        self.check(parts)?;
+        Self::check(parts)?;
         if !parts.starts_with(&self.parts) || parts.len() < least {
             return Err(format!(
                 "{parts:?} is not an address of this plugin: it has to begin with {:?}",
@@ -202,11 +202,11 @@ impl Output {
     pub(super) fn take(&mut self, number: u64, line: Line) -> Result<(), String> {
         match line {
             Line::Needs(_) | Line::End(_) => Err("it said before what it needs".to_owned()),
-            Line::Node(node) => self.node(node),
+            Line::Node(node) => self.node(&node),
             Line::Edge(edge) => self.edge(number, edge),
             Line::Weight(weight) => self.weight(weight),
             Line::Declaration(declaration) => self.declare(declaration),
-            Line::Identity(identity) => self.identity(identity),
+            Line::Identity(identity) => self.identity(&identity),
             Line::Warning(_) if self.warnings.len() >= WARNINGS => {
                 Err(format!("it has more than {WARNINGS} warnings"))
             }
@@ -217,7 +217,7 @@ impl Output {
         }
     }
 
-    fn node(&mut self, line: NodeLine) -> Result<(), String> {
+    fn node(&mut self, line: &NodeLine) -> Result<(), String> {
         let address = self.prefix.node(&line.address)?;
         if self.graph.nodes.contains_key(&address) {
             return Err(format!("the node {:?} is there twice", line.address));
@@ -247,7 +247,7 @@ impl Output {
             End::Member { member } => vec![MEMBER.to_owned(), member],
             End::Node(parts) => parts,
         };
-        self.prefix.check(&parts)?;
+        Prefix::check(&parts)?;
         let parts: Vec<&dyn Display> = parts.iter().map(|part| part as &dyn Display).collect();
         let node = NodeAddress::new(&parts);
         if node.has_prefix(&self.prefix.nodes) && !self.graph.nodes.contains_key(&node) {
@@ -338,7 +338,7 @@ impl Output {
         }
     }
 
-    fn identity(&mut self, line: IdentityLine) -> Result<(), String> {
+    fn identity(&mut self, line: &IdentityLine) -> Result<(), String> {
         let address = self.prefix.node(&line.address)?;
         let name = legal_name(&line.name);
         if name.is_empty() {
@@ -425,13 +425,11 @@ impl Output {
             for end in [&mut edge.src, &mut edge.dst] {
                 if end.has_prefix(&member) {
                     let id = end.last_part().parse().ok();
-                    match id.and_then(|id| addresses.get(&id)) {
-                        Some(address) => end.clone_from(address),
-                        None => {
-                            unknown += 1;
-                            return false;
-                        }
-                    }
+                    let Some(address) = id.and_then(|id| addresses.get(&id)) else {
+                        unknown += 1;
+                        return false;
+                    };
+                    end.clone_from(address);
                 }
             }
             true
