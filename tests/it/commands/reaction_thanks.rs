@@ -27,6 +27,61 @@ async fn set(server: &Server, settings: Value) {
     says(&answer, &["Done"]);
 }
 
+/// Off by default: nothing counts, and `/setup` says what would have. Then it is switched on.
+async fn switched_on(server: &Server, old: u64) {
+    let setup = server.admin("setup", json!({})).await.content;
+    let would = "would have thanked: 🙏 2 times from 2 members to 1 member; 🎉 1 time from 1 member to 1 member";
+    assert!(setup.contains(would), "{setup}");
+    assert!(
+        why(server, old, "counts **0**")
+            .await
+            .contains("only in props channels")
+    );
+
+    let odd = json!({"thanks_emoji": ":pray:"});
+    says(
+        &server.admin("settings set", odd).await,
+        &["Nothing was changed"],
+    );
+    set(server, json!({"thanks_emoji": PRAY})).await;
+    let setup = server.admin("setup", json!({})).await.content;
+    assert!(setup.contains("A reaction with 🙏 thanks"), "{setup}");
+}
+
+/// The archive counts what the bot says.
+async fn archived(server: &mut Server, work: u64) {
+    let (ana, ben) = (server.ana, server.ben);
+    let board = server.ask(ben, "leaderboard", json!({})).await.content;
+    assert!(board.contains("ana\u{2069}**: 2"), "{board}");
+    server.stop().await;
+    server.mirror.export().await;
+    let archived = server.mirror.archived().await;
+    let told: Vec<_> = standings(&archived)
+        .into_iter()
+        .map(|one| (one.member, one.received, one.given))
+        .filter(|(_, received, given)| received + given > 0)
+        .collect();
+    assert_eq!(
+        told,
+        [(UserId(ana), 2, 0), (UserId(ben), 0, 2)],
+        "{archived:#?}"
+    );
+    let states = &archived.guilds[0].reaction_thanks;
+    assert_eq!(
+        states
+            .iter()
+            .map(|state| (state.emoji.as_deref(), state.cooldown_minutes))
+            .collect::<Vec<_>>(),
+        [(Some(PRAY), 0), (Some(PRAY), 60), (None, 0)]
+    );
+    assert!(
+        archived
+            .messages
+            .iter()
+            .any(|row| row.id == MessageId(work))
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reaction_with_the_chosen_emoji_is_thanks_while_it_is_there() {
     let mut old = [0; 2];
@@ -45,24 +100,7 @@ async fn a_reaction_with_the_chosen_emoji_is_thanks_while_it_is_there() {
     let (ana, ben, cho, general) = (server.ana, server.ben, server.cho, server.general);
     let bot = server.discord().join_bot("meet");
 
-    // Off by default: nothing counts, and /setup says what would have.
-    let setup = server.admin("setup", json!({})).await.content;
-    let would = "would have thanked: 🙏 2 times from 2 members to 1 member; 🎉 1 time from 1 member to 1 member";
-    assert!(setup.contains(would), "{setup}");
-    assert!(
-        why(&server, old[0], "counts **0**")
-            .await
-            .contains("only in props channels")
-    );
-
-    let odd = json!({"thanks_emoji": ":pray:"});
-    says(
-        &server.admin("settings set", odd).await,
-        &["Nothing was changed"],
-    );
-    set(&server, json!({"thanks_emoji": PRAY})).await;
-    let setup = server.admin("setup", json!({})).await.content;
-    assert!(setup.contains("A reaction with 🙏 thanks"), "{setup}");
+    switched_on(&server, old[0]).await;
     // What was there before doesn't become thanks.
     let before = why(&server, old[0], "counts **0**").await;
     assert!(!before.contains("ben"), "{before}");
@@ -137,36 +175,7 @@ async fn a_reaction_with_the_chosen_emoji_is_thanks_while_it_is_there() {
     why(&server, late, "counts **0**").await;
     why(&server, work, "mint **1**").await;
 
-    // The archive counts what the bot says.
-    let board = server.ask(ben, "leaderboard", json!({})).await.content;
-    assert!(board.contains("ana\u{2069}**: 2"), "{board}");
-    server.stop().await;
-    server.mirror.export().await;
-    let archived = server.mirror.archived().await;
-    let told: Vec<_> = standings(&archived)
-        .into_iter()
-        .map(|one| (one.member, one.received, one.given))
-        .filter(|(_, received, given)| received + given > 0)
-        .collect();
-    assert_eq!(
-        told,
-        [(UserId(ana), 2, 0), (UserId(ben), 0, 2)],
-        "{archived:#?}"
-    );
-    let states = &archived.guilds[0].reaction_thanks;
-    assert_eq!(
-        states
-            .iter()
-            .map(|state| (state.emoji.as_deref(), state.cooldown_minutes))
-            .collect::<Vec<_>>(),
-        [(Some(PRAY), 0), (Some(PRAY), 60), (None, 0)]
-    );
-    assert!(
-        archived
-            .messages
-            .iter()
-            .any(|row| row.id == MessageId(work))
-    );
+    archived(&mut server, work).await;
     server.check_manners();
 }
 
