@@ -83,13 +83,13 @@ async fn main() -> anyhow::Result<()> {
     say("\n2. `propsbot sync`: the bot fetches all history that it may read.");
     let synced = app::sync(&config, None, false, false, &CancellationToken::new()).await;
     let synced = synced.map_err(failed)?.concat();
-    let Known { messages, channels } = Known::by_bot(&config).await?;
+    let messages = known_messages(&config).await?;
     let unread = synced
         .split_once("no permission to read ")
         .map_or("nothing", |(_, names)| names);
     say(&wrapped(
         &format!(
-            "It fetched {messages} messages in {channels} channels, and who reacted to them. (It has no permission to \
+            "It fetched {messages} messages, and who reacted to them. (It has no permission to \
              read {unread}.)"
         ),
         3,
@@ -225,29 +225,17 @@ async fn compute_cred(config: &Config, folder: &Path) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&report)?)
 }
 
-/// What the bot knows, deleted messages included.
-struct Known {
-    messages: u64,
-    channels: usize,
-}
-
-impl Known {
-    /// By `propsbot status --json`.
-    async fn by_bot(config: &Config) -> anyhow::Result<Self> {
-        let order = StoreCommand::Status {
-            json: true,
-            max_age: None,
-        };
-        let status = app::carry_out(config, &order, &CancellationToken::new()).await;
-        let status: Value = serde_json::from_str(&status.map_err(failed)?.concat())?;
-        let guild = status.get(0).context("the status has the server")?;
-        let count = |what: &str| guild["totals"][what].as_u64().unwrap_or_default();
-        let channels = guild["channels"].as_array();
-        Ok(Self {
-            messages: count("messages") + count("deleted"),
-            channels: channels.map_or(0, Vec::len),
-        })
-    }
+/// How many messages the bot knows, deleted ones included, by `propsbot status --json`.
+async fn known_messages(config: &Config) -> anyhow::Result<u64> {
+    let order = StoreCommand::Status {
+        json: true,
+        max_age: None,
+    };
+    let status = app::carry_out(config, &order, &CancellationToken::new()).await;
+    let status: Value = serde_json::from_str(&status.map_err(failed)?.concat())?;
+    let guild = status.get(0).context("the status has the server")?;
+    let count = |what: &str| guild["totals"][what].as_u64().unwrap_or_default();
+    Ok(count("messages") + count("deleted"))
 }
 
 /// Checks every file of the archive, and says how its messages follow from those that the bot has.
@@ -261,7 +249,7 @@ async fn verify(config: &Config) -> anyhow::Result<()> {
         .iter()
         .filter_map(|space| space.rows.get("messages"));
     let archived: u64 = rows.sum();
-    let all = Known::by_bot(config).await?.messages;
+    let all = known_messages(config).await?;
     say(&wrapped(
         &format!(
             "No faults. By now the bot knows {all} messages. {archived} of them are in the archive. The other {} are \
