@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Error, console::Console, control::Session, providers::provider};
 use propsbot_backends::{ArchiveSpec, History, drop_copies};
+use propsbot_jobs::{clock::Clock, cred::CredBoard};
 use propsbot_mirror::{DataProvider as _, ForgetRequest};
 
 /// Deletes data from the store and the cached archives, and returns how much, and what stays elsewhere.
@@ -35,6 +36,13 @@ pub(super) async fn forget(
     } else {
         provider(config).forget(request).await?
     };
+    let cred = CredBoard::new(config.store_path.join("cred"));
+    if let Err(error) = cred.clear(None, Clock::now()) {
+        lines.push(format!(
+            "warning: could not remove the cred that is kept ({}): {error}",
+            config.store_path.join("cred").display()
+        ));
+    }
     if let Err(error) = drop_copies(&config.access) {
         lines.push(left_copies(&error));
     }

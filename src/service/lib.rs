@@ -15,7 +15,7 @@ mod reports;
 mod settings;
 mod undo;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -73,6 +73,9 @@ pub enum ServiceError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Discord(#[from] RestError),
+    /// A member's data is deleted, but their cred may still be in the files that are kept.
+    #[error("could not remove the cred that is kept of the guild (STORE_PATH): {0}")]
+    KeptCred(io::Error),
     /// The bot is shutting down.
     #[error(transparent)]
     Ending(#[from] Ending),

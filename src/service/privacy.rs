@@ -88,7 +88,12 @@ impl Service {
             (guild, user),
             now,
         );
-        Ok(forgotten.await?)
+        let forgotten = forgotten.await?;
+        let cred = parts.cred.clone();
+        privacy::searching(&parts.store, move |_| Ok(cred.clear(Some(guild), now)))
+            .await?
+            .map_err(ServiceError::KeptCred)?;
+        Ok(forgotten)
     }
 
     /// A member's data, newest first. Props from others appear as in reports: only from channels that

@@ -51,7 +51,7 @@ async fn meetings_are_drawn_from_posts_of_bots_and_members() {
         "meetings",
     ];
     let said = mirror.run(&draw).await.ok();
-    assert!(!said.stderr.contains("does not have"), "{}", said.stderr);
+    assert!(!said.stdout.contains("does not have"), "{}", said.stdout);
     let graph = document(&mirror, "graph.json");
     let mut attended = members(&graph, "ATTENDED");
     attended.sort_unstable();
@@ -69,10 +69,10 @@ async fn meetings_are_drawn_from_posts_of_bots_and_members() {
     fs::write(&file, r#"{"meeting_channels": ["5"]}"#).unwrap();
     let said = mirror.run(&draw).await;
     assert!(
-        said.stderr
+        said.stdout
             .contains("meeting_channels that the archive does not have"),
         "{}",
-        said.stderr
+        said.stdout
     );
     fs::write(&file, r#"{"meeting_channels": "general"}"#).unwrap();
     mirror

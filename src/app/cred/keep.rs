@@ -1,7 +1,10 @@
 //! `keep-cred`: a guild's cred, as a running bot keeps it. The bot runs this in a process of its own, so that what
 //! it takes is limited, and ends with it.
 
-use std::path::PathBuf;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -20,10 +23,11 @@ use propsbot_graph::{About, member_of};
 use propsbot_jobs::{
     clock::Clock,
     cred::{
-        CredBasis, KeptContribution, KeptWhat, MemberDetails, NewCred, NewMember, WEEK_MS, WEEKS,
+        CredBasis, CredBoard, KeptContribution, KeptWhat, MemberDetails, NewCred, NewMember,
+        WEEK_MS, WEEKS,
     },
 };
-use propsbot_model::{MessageId, UserId};
+use propsbot_model::{GuildId, MessageId, UserId};
 use propsbot_sourcecred::{
     cred::{Brought, Cred, CredError, Inputs},
     description,
@@ -72,7 +76,18 @@ pub async fn keep_cred(config: &Config, order: KeepOrder) -> Result<Vec<String>,
             .first()
             .context("the guild isn't in the archive")?;
         let kept = compute(inputs, basis(manifest, order.configured))?;
-        let written = kept.write(&order.out);
+        // Somebody's data may have been deleted meanwhile.
+        let write = || {
+            let guild = order.guild.as_str().parse().map(GuildId);
+            let guild = guild.map_err(io::Error::other)?;
+            let folder = order.out.parent().unwrap_or(Path::new("."));
+            let board = CredBoard::new(folder.to_owned());
+            if board.may_keep(guild, manifest.created_at)? {
+                kept.write(&order.out)?;
+            }
+            Ok::<_, io::Error>(())
+        };
+        let written = write();
         written.tried(|| format!("could not write {}", order.out.display()))
     });
     computing.await.context("could not compute cred")??;

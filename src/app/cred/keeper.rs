@@ -23,7 +23,7 @@ use tracing::{error, info, warn};
 use super::keep::basis;
 use crate::config::Config;
 use propsbot_archive::{ArchiveReader, Manifest, ReadError, one_line};
-use propsbot_jobs::cred::{CredBasis, CredBoard, CredFailure};
+use propsbot_jobs::cred::{CLEARED, CredBasis, CredBoard, CredFailure};
 use propsbot_mirror::Follower;
 use propsbot_model::GuildId;
 use propsbot_rows::SCHEMA;
@@ -147,7 +147,8 @@ impl CredKeeper {
             let guild = path
                 .file_stem()
                 .and_then(|stem| stem.to_str()?.parse().ok());
-            if guild.is_none_or(|guild| !kept.contains_key(&GuildId(guild))) {
+            let is_marker = path.extension() == Some(CLEARED.as_ref());
+            if !is_marker && guild.is_none_or(|guild| !kept.contains_key(&GuildId(guild))) {
                 fs::remove_file(path)?;
             }
         }
@@ -175,7 +176,12 @@ impl CredKeeper {
                 standing.failure = None;
             }
         });
-        if is_current || self.futile.get(&guild) == Some(&basis) {
+        let may_keep = self.board.may_keep(guild, basis.exported_at);
+        let may_keep = may_keep.unwrap_or_else(|error| {
+            warn!("could not look at the cred that is kept of guild {guild}: {error}");
+            false
+        });
+        if is_current || !may_keep || self.futile.get(&guild) == Some(&basis) {
             return;
         }
         self.board

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -10,6 +10,9 @@ use std::{
 use propsbot_model::{GuildId, Millis};
 
 use super::KeptCred;
+
+/// The suffix of the files that say until when.
+pub const CLEARED: &str = "cleared";
 
 /// How each guild's cred stands. Cheap to clone; the default is for a bot that computes none.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +98,43 @@ impl CredBoard {
         Some(board.folder.join(format!("{guild}.cred")))
     }
 
+    /// Removes the kept cred of a guild, or of all, because somebody's data was deleted. None is kept again of what
+    /// was exported until `now`.
+    pub fn clear(&self, guild: Option<GuildId>, now: Millis) -> io::Result<()> {
+        let Some(board) = &self.0 else { return Ok(()) };
+        fs::create_dir_all(&board.folder)?;
+        fs::write(board.marker(guild), now.0.to_string())?;
+        for entry in fs::read_dir(&board.folder)? {
+            let path = entry?.path();
+            let is_of = |guild: GuildId| path.file_stem() == Some(guild.to_string().as_ref());
+            if path.extension() != Some(CLEARED.as_ref()) && guild.is_none_or(is_of) {
+                fs::remove_file(path)?;
+            }
+        }
+        board
+            .guilds()
+            .retain(|other, _| guild.is_some_and(|guild| *other != guild));
+        Ok(())
+    }
+
+    /// Whether cred of what was exported then may be kept: nobody's data was deleted since.
+    pub fn may_keep(&self, guild: GuildId, exported_at: Millis) -> io::Result<bool> {
+        let Some(board) = &self.0 else {
+            return Ok(false);
+        };
+        for marker in [Some(guild), None].map(|guild| board.marker(guild)) {
+            let cleared = match fs::read_to_string(marker) {
+                Ok(text) => text.parse().unwrap_or(i64::MAX),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if exported_at.0 <= cleared {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// A guild's cred; `None` if there is none yet.
     pub fn kept(&self, guild: GuildId) -> io::Result<Option<KeptCred>> {
         self.path(guild)
@@ -103,7 +143,45 @@ impl CredBoard {
 }
 
 impl Board {
+    /// The file that says until when nothing that was exported is kept of a guild, or of any.
+    fn marker(&self, guild: Option<GuildId>) -> PathBuf {
+        let name = guild.map_or_else(|| "all".to_owned(), |guild| guild.to_string());
+        self.folder.join(name).with_extension(CLEARED)
+    }
+
     fn guilds(&self) -> MutexGuard<'_, BTreeMap<GuildId, CredStanding>> {
         self.guilds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_what_was_exported_before_a_deletion() {
+        let folder = tempfile::tempdir().unwrap();
+        let board = CredBoard::new(folder.path().join("cred"));
+        let (one, other) = (GuildId(1), GuildId(2));
+        board.clear(Some(one), Millis(5)).unwrap();
+        let may_keep = |guild, at| board.may_keep(guild, Millis(at)).unwrap();
+        assert_eq!([may_keep(one, 5), may_keep(one, 6)], [false, true]);
+        assert!(may_keep(other, 1));
+
+        let files = [one, other].map(|guild| board.path(guild).unwrap());
+        let write = || {
+            files
+                .iter()
+                .for_each(|file| fs::write(file, "cred").unwrap())
+        };
+        let are_there = || [files[0].exists(), files[1].exists()];
+        write();
+        board.clear(Some(one), Millis(7)).unwrap();
+        assert_eq!(are_there(), [false, true]);
+        write();
+        board.clear(None, Millis(9)).unwrap();
+        assert_eq!(are_there(), [false, false]);
+        assert_eq!([may_keep(one, 9), may_keep(other, 9)], [false, false]);
+        assert!(may_keep(other, 10));
     }
 }

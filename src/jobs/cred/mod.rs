@@ -6,7 +6,7 @@
 mod board;
 mod file;
 
-pub use board::{CredBoard, CredFailure, CredStanding};
+pub use board::{CLEARED, CredBoard, CredFailure, CredStanding};
 pub use file::{
     CredBasis, KeptContribution, KeptCred, KeptMember, KeptWhat, MemberDetails, NewCred, NewMember,
     WEEK_MS, WEEKS,
