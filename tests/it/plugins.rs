@@ -102,7 +102,7 @@ async fn several_plugins_have_a_folder_each() {
         (&["--plugin", "didathing"][..], "--plugin didathing=FILE"),
         (
             &["--plugin", "nothing"],
-            "props, didathing, discord, instance",
+            "props, didathing, meetings, discord, instance",
         ),
         (
             &["--plugin", "props", "--plugin", "props"],
