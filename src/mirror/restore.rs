@@ -67,7 +67,9 @@ impl<D: Domain> Mirror<D> {
             ops.extend(entries.map(|entry| Op::Put(entry, Vec::new())));
             ops.push(Op::Put(key, codec::encode(row)));
         }
-        self.inner.engine.apply(&ops)
+        // In one batch, sled would keep every version of every page of it until its end.
+        ops.chunks(AT_ONCE)
+            .try_for_each(|ops| self.inner.engine.apply(ops))
     }
 
     /// Completes a restore of these manifests, as of `newest`. On return it survives a power cut,
