@@ -12,6 +12,9 @@ use crate::{
 /// Present while a restore is in progress.
 pub(crate) const RESTORING_KEY: &[u8] = &[0, 3];
 
+/// How many rows and entries of indexes are written at a time.
+const BATCH: usize = 1_000;
+
 impl<D: Domain> Mirror<D> {
     /// Opens the mirror in the folder `path` to fill it from an archive. [`Self::open`] refuses it
     /// until [`Self::restored`] is called.
@@ -68,7 +71,7 @@ impl<D: Domain> Mirror<D> {
             ops.push(Op::Put(key, codec::encode(row)));
         }
         // In one batch, sled would keep every version of every page of it until its end.
-        ops.chunks(AT_ONCE)
+        ops.chunks(BATCH)
             .try_for_each(|ops| self.inner.engine.apply(ops))
     }
 

@@ -70,7 +70,7 @@ async fn meetings_are_drawn_from_posts_of_bots_and_members() {
     let said = mirror.run(&draw).await;
     assert!(
         said.stdout
-            .contains("meeting_channels that the archive does not have"),
+            .contains("because the archive does not have them: 5"),
         "{}",
         said.stdout
     );
