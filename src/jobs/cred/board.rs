@@ -170,9 +170,9 @@ mod tests {
 
         let files = [one, other].map(|guild| board.path(guild).unwrap());
         let write = || {
-            files
-                .iter()
-                .for_each(|file| fs::write(file, "cred").unwrap())
+            for file in &files {
+                fs::write(file, "cred").unwrap();
+            }
         };
         let are_there = || [files[0].exists(), files[1].exists()];
         write();
