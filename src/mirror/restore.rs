@@ -12,9 +12,6 @@ use crate::{
 /// Present while a restore is in progress.
 pub(crate) const RESTORING_KEY: &[u8] = &[0, 3];
 
-/// How many rows and entries of indexes are written at a time.
-const BATCH: usize = 1_000;
-
 impl<D: Domain> Mirror<D> {
     /// Opens the mirror in the folder `path` to fill it from an archive. [`Self::open`] refuses it
     /// until [`Self::restored`] is called.
@@ -70,9 +67,7 @@ impl<D: Domain> Mirror<D> {
             ops.extend(entries.map(|entry| Op::Put(entry, Vec::new())));
             ops.push(Op::Put(key, codec::encode(row)));
         }
-        // In one batch, sled would keep every version of every page of it until its end.
-        ops.chunks(BATCH)
-            .try_for_each(|ops| self.inner.engine.apply(ops))
+        self.inner.engine.apply(&ops)
     }
 
     /// Completes a restore of these manifests, as of `newest`. On return it survives a power cut,
