@@ -8,7 +8,7 @@ use propsbot_sourcecred::NodeAddress;
 /// What a contribution on Discord is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    /// A message: props, or any.
+    /// A message: props or any other, a meeting, or one whose author was thanked by a reaction.
     Message(ChannelId, MessageId),
     /// A reaction to this message.
     Reaction(ChannelId, MessageId),
@@ -20,7 +20,17 @@ impl About {
         let parts: Vec<&str> = address.split().take(8).collect();
         match *parts {
             ["external", "props", "PROPS", channel, message]
+            | [
+                "external",
+                "props",
+                "PROPS",
+                "reaction",
+                channel,
+                message,
+                _,
+            ]
             | ["external", "didathing", "MESSAGE", channel, message]
+            | ["external", "meetings", "MEETING", channel, message]
             | ["sourcecred", "discord", "MESSAGE", channel, message] => {
                 Some(Self::Message(id(channel)?, id(message)?))
             }
@@ -61,6 +71,10 @@ mod tests {
     #[test]
     fn finds_what_the_addresses_of_its_own_graph_are_about() {
         let (channel, message) = (ChannelId(7), MessageId(9));
+        let thanks = prefix::PROPS.thanks().with(&[&channel, &message, &1]);
+        assert_eq!(About::of(&thanks), Some(About::Message(channel, message)));
+        let meeting = prefix::MEETINGS.messages().with(&[&channel, &message]);
+        assert_eq!(About::of(&meeting), Some(About::Message(channel, message)));
         for prefix in [prefix::PROPS, prefix::DIDATHING] {
             let node = prefix.messages().with(&[&channel, &message]);
             assert_eq!(About::of(&node), Some(About::Message(channel, message)));

@@ -84,7 +84,7 @@ const SWEEPS: usize = 4;
 /// Bytes copied per batch.
 const COPIED_BYTES: usize = 1 << 20;
 
-/// How many bytes may be changed between two flushes. sled queues its full buffers for a thread that writes them, and
+/// How many bytes may be changed between two flushes. sled queues its full buffers for threads that write them, and
 /// has no limit for that queue: where the disk is slower than we are, it would grow.
 const UNFLUSHED_BYTES: usize = 8 << 20;
 
