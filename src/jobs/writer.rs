@@ -28,8 +28,9 @@ const ENOUGH: usize = 100;
 const MOST: usize = 1_000;
 /// How long an observation may wait to be written.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How many bytes a batch may have before no more is added.
-const MOST_BYTES: usize = 8 << 20;
+/// How many bytes a batch may have before no more is added. The store takes up to 70 times as many until the batch is
+/// written.
+const MOST_BYTES: usize = 1 << 20;
 /// Bytes that may be queued. Senders wait for room.
 const QUEUE: u32 = 32 << 20;
 /// How long to wait before another look at a full disk.

@@ -81,8 +81,12 @@ const ROWS_BESIDE: usize = 4;
 /// and on its own only every 128 calls; a batch of thousands of rows is one call.
 const SWEEPS: usize = 4;
 
-/// Bytes copied per batch.
+/// How many bytes are copied between two flushes.
 const COPIED_BYTES: usize = 1 << 20;
+
+/// How many bytes of a copy are written at once. sled frees the pages that a batch replaced only after the whole
+/// batch, and each row replaces its page: that is 70 times the batch.
+const BATCH_BYTES: usize = 64 << 10;
 
 /// How many bytes may be changed between two flushes. sled queues its full buffers for threads that write them, and
 /// has no limit for that queue: where the disk is slower than we are, it would grow.
@@ -283,16 +287,21 @@ impl Engine {
         make(folder).map_err(|error| io(error.into()))?;
         let fresh = config(folder).open().map_err(io)?;
         let mut batch = sled::Batch::default();
-        let mut bytes = 0;
+        let (mut read, mut bytes, mut unflushed) = (0, 0, 0);
         for entry in self.db.iter() {
             let (key, value) = entry.map_err(io)?;
+            read += key.len() + value.len();
+            self.remind(&key, &mut read)?;
             for (key, value) in change((key.to_vec(), value.to_vec()))? {
                 bytes += key.len() + value.len();
                 batch.insert(key, value);
             }
-            if bytes > COPIED_BYTES {
-                bytes = 0;
+            if bytes > BATCH_BYTES {
+                unflushed += std::mem::take(&mut bytes);
                 fresh.apply_batch(std::mem::take(&mut batch)).map_err(io)?;
+            }
+            if unflushed > COPIED_BYTES {
+                unflushed = 0;
                 fresh.flush().map_err(io)?;
             }
         }

@@ -23,8 +23,9 @@ pub const SCHEMA: u32 = 4;
 /// The key of the schema, which every version reads.
 pub(crate) const SCHEMA_KEY: &[u8] = &[0];
 
-/// How many rows are written or removed per batch.
-pub(crate) const AT_ONCE: usize = 10_000;
+/// How many changes are written per batch where nothing asks for more at once. sled frees the pages that a batch
+/// replaced only after the whole batch, and each change replaces its page: 4 to 20 KB.
+pub(crate) const AT_ONCE: usize = 1_000;
 
 /// A provider's mirror on disk. Any number of readers, one writer at a time.
 ///

@@ -66,6 +66,9 @@ impl<D: Domain> Mirror<D> {
             let entries = place.flat_map(|place| index::entries_since(&place, &key, recent_from));
             ops.extend(entries.map(|entry| Op::Put(entry, Vec::new())));
             ops.push(Op::Put(key, codec::encode(row)));
+            if ops.len() >= AT_ONCE {
+                self.inner.engine.apply(&std::mem::take(&mut ops))?;
+            }
         }
         self.inner.engine.apply(&ops)
     }
