@@ -24,7 +24,7 @@ use super::{Error, PluginOrder, drawn::draw_from, output::notify};
 use crate::config::Config;
 use propsbot_archive::{Id, Millis, printable_json};
 use propsbot_backends::ArchiveSpec;
-use propsbot_jobs::clock::Clock;
+use propsbot_jobs::{clock::Clock, cred::CredBoard};
 use propsbot_model::counted;
 use propsbot_sourcecred::{
     Drawing, NodeAddress, Parts,
@@ -33,6 +33,11 @@ use propsbot_sourcecred::{
 
 pub use keep::{KeepOrder, keep_cred};
 pub(super) use keeper::CredKeeper;
+
+/// Where a running bot keeps the cred that it computes.
+pub(super) fn kept(config: &Config) -> CredBoard {
+    CredBoard::new(config.store_path.join("cred"))
+}
 
 /// How many contributions programs are told of each participant.
 const TOP: usize = 3;

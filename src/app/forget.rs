@@ -5,9 +5,9 @@ use std::io;
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, console::Console, control::Session, providers::provider};
+use super::{Error, console::Console, control::Session, cred, providers::provider};
 use propsbot_backends::{ArchiveSpec, History, drop_copies};
-use propsbot_jobs::{clock::Clock, cred::CredBoard};
+use propsbot_jobs::clock::Clock;
 use propsbot_mirror::{DataProvider as _, ForgetRequest};
 
 /// Deletes data from the store and the cached archives, and returns how much, and what stays elsewhere.
@@ -36,7 +36,7 @@ pub(super) async fn forget(
     } else {
         provider(config).forget(request).await?
     };
-    let cred = CredBoard::new(config.store_path.join("cred"));
+    let cred = cred::kept(config);
     if let Err(error) = cred.clear(None, Clock::now()) {
         lines.push(format!(
             "warning: could not remove the cred that is kept ({}): {error}",

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -17,12 +18,13 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Error, error::Tried as _};
+use super::{Error, cred, error::Tried as _};
 use crate::config::Config;
 use propsbot_archive::{DataArchive, Id, ReadError, read_derived, retry};
 use propsbot_backends::{Access, ArchiveSpec, SiteError, SiteSpec, SiteWritten};
+use propsbot_jobs::cred::CredBoard;
 use propsbot_mirror::Follower;
-use propsbot_model::counted;
+use propsbot_model::{GuildId, counted};
 use propsbot_network::Network;
 use propsbot_rows::SCHEMA;
 use propsbot_site::{Community, Cred, Files};
@@ -66,11 +68,14 @@ pub async fn site(
             "{out} and {from} share files, and a site is never in an archive: choose another place for it"
         )));
     }
-    let cred = cred(order).map_err(Error::Wrong)?;
+    let cred = of_instance(order).map_err(Error::Wrong)?;
     let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
     let communities = read(archive.as_ref(), order.space.as_ref()).await;
-    let communities = communities.tried(|| format!("could not read {from}"))?;
-    let (_, files) = render(communities, cred).await?;
+    let mut communities = communities.tried(|| format!("could not read {from}"))?;
+    for community in &mut communities {
+        community.show_cred(cred.clone());
+    }
+    let (_, files) = render(communities).await?;
     let written = out.write(files, &config.access, &config.network).await;
     let written = written.tried(|| format!("could not write the site to {out}"))?;
     let mut lines = vec![format!(
@@ -88,7 +93,7 @@ pub async fn site(
 }
 
 /// The cred to show, if any.
-fn cred(order: &SiteOrder) -> anyhow::Result<Option<Cred>> {
+fn of_instance(order: &SiteOrder) -> anyhow::Result<Option<Arc<Cred>>> {
     let path = match (&order.cred, &order.instance) {
         (Some(file), _) => file.clone(),
         (None, Some(instance)) => instance.join(VIEW),
@@ -103,7 +108,7 @@ fn cred(order: &SiteOrder) -> anyhow::Result<Option<Cred>> {
     let bytes = fs::read(&path).with_context(read)?;
     let cred = Cred::read(&bytes)
         .with_context(|| format!("could not read cred from {}", path.display()))?;
-    Ok(Some(cred))
+    Ok(Some(Arc::new(cred)))
 }
 
 /// The communities of an archive, as of one generation.
@@ -120,12 +125,9 @@ async fn read(archive: &dyn DataArchive, space: Option<&Id>) -> Result<Vec<Commu
 }
 
 /// What a site shows, and its files.
-async fn render(
-    communities: Vec<Community>,
-    cred: Option<Cred>,
-) -> anyhow::Result<(BTreeSet<u64>, Files)> {
+async fn render(communities: Vec<Community>) -> anyhow::Result<(BTreeSet<u64>, Files)> {
     let rendering = tokio::task::spawn_blocking(move || {
-        let files = propsbot_site::render(&communities, cred.as_ref())?;
+        let files = propsbot_site::render(&communities)?;
         Ok::<_, anyhow::Error>((shown(&communities), files))
     });
     rendering.await?.context("could not make the pages")
@@ -185,6 +187,7 @@ pub(super) fn follower(
         out: out.clone(),
         access: config.access.clone(),
         network: config.network.clone(),
+        cred: cred::kept(config),
         last: Mutex::default(),
     })))
 }
@@ -195,6 +198,7 @@ struct FollowingSite {
     out: SiteSpec,
     access: Access,
     network: Network,
+    cred: CredBoard,
     /// When the site was written by this process, and what it shows since.
     last: Mutex<Option<(Instant, BTreeSet<u64>)>>,
 }
@@ -218,8 +222,11 @@ impl FollowingSite {
         let mut last = self.last.lock().await;
         let begun = Instant::now();
         let archive = propsbot_backends::open_to_read(&self.archive, &self.access, &self.network)?;
-        let communities = read(archive.as_ref(), None).await?;
-        let (shown, files) = render(communities, None).await?;
+        let mut communities = read(archive.as_ref(), None).await?;
+        for community in &mut communities {
+            community.show_cred(kept_cred(&self.cred, community.id()).await);
+        }
+        let (shown, files) = render(communities).await?;
         if let Some((at, before)) = &*last
             && at.elapsed() < REST
             && before.is_subset(&shown)
@@ -238,6 +245,22 @@ impl FollowingSite {
         *last = Some((begun, shown));
         Ok(())
     }
+}
+
+/// The cred that is kept of a guild; `None` if there is none.
+async fn kept_cred(board: &CredBoard, guild: GuildId) -> Option<Arc<Cred>> {
+    let board = board.clone();
+    let read = move || {
+        let Some(kept) = board.kept(guild)? else {
+            return Ok(None);
+        };
+        let members = kept.by_week()?;
+        let cred = Cred::of_weeks(kept.first_week(), kept.weeks(), members);
+        Ok::<_, io::Error>(Some(Arc::new(cred)))
+    };
+    // What can't be read is computed again after the next export, and what reads it for members says so.
+    let read = tokio::task::spawn_blocking(read).await.ok()?;
+    read.ok().flatten()
 }
 
 impl From<SiteError> for Error {

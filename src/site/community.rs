@@ -1,6 +1,9 @@
 //! What the pages know of a guild: its thanks, and those of its members who show a name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use propsbot_archive::{DerivedFrom, Hash, Millis, ReadError, one_line, printable};
 use propsbot_graph::{
@@ -9,6 +12,8 @@ use propsbot_graph::{
 };
 use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, UserId};
 use propsbot_rows::{ChannelRow, GuildRow, MemberRow, Snapshot};
+
+use crate::Cred;
 
 /// What members are called who show no name.
 pub(crate) const SOMEONE: &str = "someone";
@@ -41,6 +46,8 @@ pub struct Community {
     pub(crate) channels: Vec<Channel>,
     /// How many an admin excluded.
     pub(crate) excluded: usize,
+    /// To show; `None` for none.
+    pub(crate) cred: Option<Arc<Cred>>,
 }
 
 /// Something that pages say: whose it is, more about it, and its text.
@@ -126,7 +133,18 @@ impl Community {
             members,
             excluded: guild.map_or(0, |guild| guild.excluded_channels.len()),
             channels: covered(channels, coverage),
+            cred: None,
         })
+    }
+
+    /// The space's id.
+    pub fn id(&self) -> GuildId {
+        self.id
+    }
+
+    /// Shows this cred, too.
+    pub fn show_cred(&mut self, cred: Option<Arc<Cred>>) {
+        self.cred = cred;
     }
 
     /// Everything that the pages say of somebody: names, and thanks.

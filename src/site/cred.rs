@@ -13,6 +13,9 @@ const LONGEST: u64 = 512 << 20;
 /// What every address of a Discord user's node begins with.
 const MEMBER: [&str; 4] = ["N", "sourcecred", "discord", "MEMBER"];
 
+/// How long a week is.
+pub(crate) const WEEK_MS: i64 = 7 * 86_400_000;
+
 /// Cred by member and week.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cred {
@@ -66,6 +69,24 @@ struct Interval {
 }
 
 impl Cred {
+    /// Cred of so many weeks, the first of which begins then. Numbers are of the weeks up to the last.
+    pub fn of_weeks(
+        first: Millis,
+        weeks: usize,
+        members: impl IntoIterator<Item = (UserId, Vec<f64>)>,
+    ) -> Self {
+        let begins = |week: usize| Millis(first.0 + i64::try_from(week).unwrap_or(0) * WEEK_MS);
+        let members = members.into_iter().map(|(member, own)| {
+            let mut cred = vec![0.0; weeks.saturating_sub(own.len())];
+            cred.extend(own);
+            (member, cred)
+        });
+        Self {
+            weeks: (0..weeks).map(begins).collect(),
+            members: members.collect(),
+        }
+    }
+
     /// Reads a `credGrainView`, packed or not. Participants without a Discord account are left out; those with several
     /// have their cred under the one with the lowest id.
     ///

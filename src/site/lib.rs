@@ -30,15 +30,15 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 ///
 /// # Errors
 /// A template can't be rendered.
-pub fn render(communities: &[Community], cred: Option<&Cred>) -> Result<Files, askama::Error> {
+pub fn render(communities: &[Community]) -> Result<Files, askama::Error> {
     let mut files = assets::files();
     if let [community] = communities {
-        pages::write(&mut files, community, cred, "")?;
+        pages::write(&mut files, community, "")?;
         return Ok(files);
     }
     for community in communities {
         let folder = format!("{}/", community.id);
-        pages::write(&mut files, community, cred, &folder)?;
+        pages::write(&mut files, community, &folder)?;
     }
     files.insert("index.html".to_owned(), pages::choice(communities)?);
     Ok(files)

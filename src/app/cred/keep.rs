@@ -24,7 +24,7 @@ use propsbot_jobs::{
     clock::Clock,
     cred::{
         CredBasis, CredBoard, KeptContribution, KeptWhat, MemberDetails, NewCred, NewMember,
-        WEEK_MS, WEEKS,
+        WEEK_MS,
     },
 };
 use propsbot_model::{GuildId, MessageId, UserId};
@@ -109,6 +109,7 @@ fn compute(inputs: Inputs, basis: CredBasis) -> Result<NewCred, Error> {
     let nothing = |basis| NewCred {
         basis,
         first_week: Millis(0),
+        weeks: 0,
         members: Vec::new(),
         messages: Vec::new(),
     };
@@ -120,7 +121,6 @@ fn compute(inputs: Inputs, basis: CredBasis) -> Result<NewCred, Error> {
     };
     let view = cred.view().map_err(super::wrong)?;
     let weeks = view.weeks();
-    let first = weeks.len().saturating_sub(WEEKS);
     let reasons = cred.reasons();
     let participants = view.participants().iter().enumerate();
     let members = participants.filter_map(|(index, participant)| {
@@ -138,10 +138,7 @@ fn compute(inputs: Inputs, basis: CredBasis) -> Result<NewCred, Error> {
             users,
             cred: participant.cred,
             details: MemberDetails {
-                by_week: participant.by_week[first..]
-                    .iter()
-                    .map(|cred| single(*cred))
-                    .collect(),
+                by_week: by_week(&participant.by_week),
                 top: top.map(contribution).collect(),
             },
         })
@@ -155,12 +152,17 @@ fn compute(inputs: Inputs, basis: CredBasis) -> Result<NewCred, Error> {
             });
     Ok(NewCred {
         basis,
-        first_week: Millis(
-            weeks.end().0 - WEEK_MS * i64::try_from(weeks.len() - first).unwrap_or(0),
-        ),
+        first_week: Millis(weeks.end().0 - WEEK_MS * i64::try_from(weeks.len()).unwrap_or(0)),
+        weeks: weeks.len(),
         members: members.collect(),
         messages: messages.collect::<Vec<(MessageId, f64)>>(),
     })
+}
+
+/// From the first week with cred on.
+fn by_week(cred: &[f64]) -> Vec<f32> {
+    let begun = cred.iter().skip_while(|cred| **cred <= 0.0);
+    begun.map(|cred| single(*cred)).collect()
 }
 
 fn contribution(brought: &Brought<'_>) -> KeptContribution {

@@ -61,7 +61,7 @@ impl CredKeeper {
     /// One for this configuration; `None` if cred isn't to be computed.
     pub(in crate::app) fn new(config: &Config) -> Option<Self> {
         (config.cred.memory > 0).then(|| Self {
-            board: CredBoard::new(config.store_path.join("cred")),
+            board: super::kept(config),
             config: config.clone(),
             awake: Arc::default(),
             futile: BTreeMap::new(),

@@ -5,6 +5,7 @@
 //! Records are sorted by id; numbers are big-endian.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, BufWriter, Write as _},
     os::unix::fs::FileExt as _,
@@ -15,7 +16,7 @@ use propsbot_model::{ChannelId, MessageId, Millis, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// A member's id, their cred, and where their details begin and how long they are.
 const MEMBER: u64 = MEMBER_RECORD as u64;
 const MEMBER_RECORD: usize = 32;
@@ -26,8 +27,6 @@ const LONGEST: u64 = 1 << 20;
 /// The most records that are read at once.
 const MOST_MEMBERS: u64 = 1 << 24;
 
-/// How many weeks of a member's cred are kept, at most.
-pub const WEEKS: usize = 53;
 /// How long a week is.
 pub const WEEK_MS: i64 = 7 * 86_400_000;
 
@@ -70,6 +69,8 @@ pub struct NewCred {
     pub basis: CredBasis,
     /// When the first of the weeks begins that members have cred of.
     pub first_week: Millis,
+    /// How many weeks those are.
+    pub weeks: usize,
     /// Accounts with members of Discord.
     pub members: Vec<NewMember>,
     /// What each message brought to all.
@@ -88,7 +89,7 @@ pub struct NewMember {
 /// A member's cred by week, and what brought most of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MemberDetails {
-    /// From the kept cred's first week on.
+    /// Up to the kept cred's last week, and from the first with cred on.
     pub by_week: Vec<f32>,
     /// The largest first.
     pub top: Vec<KeptContribution>,
@@ -124,6 +125,7 @@ pub struct KeptMember {
 struct Header {
     basis: CredBasis,
     first_week: Millis,
+    weeks: usize,
     members: u64,
     messages: u64,
     details: u64,
@@ -162,6 +164,7 @@ impl NewCred {
         let header = serde_json::to_vec(&Header {
             basis: self.basis,
             first_week: self.first_week,
+            weeks: self.weeks,
             members: records.len() as u64,
             messages: self.messages.len() as u64,
             details: details.len() as u64,
@@ -230,6 +233,26 @@ impl KeptCred {
     /// When the first of the weeks begins that members have cred of.
     pub fn first_week(&self) -> Millis {
         self.header.first_week
+    }
+
+    /// How many weeks there are.
+    pub fn weeks(&self) -> usize {
+        self.header.weeks
+    }
+
+    /// Everyone's cred by week as [`MemberDetails`] have it; of an account with several members, the one with the
+    /// lowest id.
+    pub fn by_week(&self) -> io::Result<Vec<(UserId, Vec<f64>)>> {
+        let mut accounts = BTreeSet::new();
+        let members = self.members()?.into_iter();
+        let first = members.filter(|(.., account)| accounts.insert(*account));
+        first
+            .map(|(user, ..)| {
+                let own = self.member(user)?.map(|member| member.details.by_week);
+                let own = own.unwrap_or_default().into_iter().map(f64::from);
+                Ok((user, own.take(self.weeks()).collect()))
+            })
+            .collect()
     }
 
     /// The cred that a message brought to all; `None` if it brought none.
@@ -354,6 +377,7 @@ mod tests {
             let new = NewCred {
                 basis: basis(),
                 first_week: Millis(9),
+                weeks: 5,
                 members: members.iter().rev().map(|(user, cred)| NewMember { users: vec![UserId(*user)], cred: *cred, details: details(*user) }).collect(),
                 messages: messages.iter().rev().map(|(id, cred)| (MessageId(*id), *cred)).collect(),
             };
@@ -377,6 +401,7 @@ mod tests {
         let (_folder, kept) = kept(NewCred {
             basis: basis(),
             first_week: Millis(0),
+            weeks: 0,
             members: vec![NewMember {
                 users: vec![UserId(8), UserId(4)],
                 cred: 2.0,
@@ -401,6 +426,7 @@ mod tests {
         let new = NewCred {
             basis: basis(),
             first_week: Millis(0),
+            weeks: 0,
             members: Vec::new(),
             messages: vec![(MessageId(1), 1.0)],
         };

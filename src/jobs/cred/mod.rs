@@ -9,5 +9,5 @@ mod file;
 pub use board::{CLEARED, CredBoard, CredFailure, CredStanding};
 pub use file::{
     CredBasis, KeptContribution, KeptCred, KeptMember, KeptWhat, MemberDetails, NewCred, NewMember,
-    WEEK_MS, WEEKS,
+    WEEK_MS,
 };

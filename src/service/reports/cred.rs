@@ -193,13 +193,15 @@ fn readable<T>(read: io::Result<T>) -> Option<T> {
 /// The cred of the last weeks, up to the one that `now` is in.
 fn trend(kept: &KeptCred, member: &KeptMember, now: Millis) -> Vec<(Millis, f64)> {
     let first = kept.first_week();
+    let own = &member.details.by_week;
+    let before = kept.weeks().saturating_sub(own.len());
     let current = (now.0 - first.0).div_euclid(WEEK_MS);
     let weeks = current - TREND + 1..=current;
     weeks
         .map(|week| {
             let cred = usize::try_from(week)
                 .ok()
-                .and_then(|week| member.details.by_week.get(week));
+                .and_then(|week| own.get(week.checked_sub(before)?));
             (
                 Millis(first.0 + week * WEEK_MS),
                 cred.map_or(0.0, |cred| f64::from(*cred)),

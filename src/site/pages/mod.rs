@@ -134,9 +134,9 @@ pub(crate) struct Writer<'a> {
 pub(crate) fn write<'a>(
     files: &'a mut Files,
     community: &'a Community,
-    cred: Option<&'a Cred>,
     folder: &'a str,
 ) -> Result<(), askama::Error> {
+    let cred = community.cred.as_deref();
     let stats = Stats::new(community, cred);
     let mut writer = Writer {
         files,

@@ -7,10 +7,10 @@ use super::{Entry, Frame, Item, Stamp, Writer, counted};
 use crate::{
     buckets::{Buckets, month_of},
     chart::{Chart, number},
+    cred::WEEK_MS,
 };
 
 const DAY_MS: i64 = 86_400_000;
-const WEEK_MS: i64 = 7 * DAY_MS;
 /// The first Sunday after 1970 began: `SourceCred`'s weeks begin on Sundays.
 const SUNDAY_MS: i64 = 3 * DAY_MS;
 

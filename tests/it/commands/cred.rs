@@ -107,6 +107,32 @@ async fn tells_how_much_cred_and_what_for() {
     server.check_manners();
 }
 
+/// A site is written before the cred of its export is known: it shows what is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_shows_the_cred_that_is_kept() {
+    let mut server = Server::start().await;
+    let (ana, ben) = (server.ana, server.ben);
+    server.give(ana, &[ben], "the cocoa").await;
+    let own = server.cred_until(ben, None, "cocoa").await;
+    server.stop().await;
+    let site = ("SITE".to_owned(), "dir:./site".to_owned());
+    server.mirror.variables.push(site);
+    let shown = async |server: &Server| {
+        server.mirror.run(&["export"]).await.ok();
+        let page = format!("site/member/{ben}.html");
+        let page = fs::read_to_string(server.mirror.home.path().join(page)).unwrap();
+        let (_, after) = page.split_once(r#"<dd class="cred">"#)?;
+        let cred: f64 = after.split('<').next()?.parse().unwrap();
+        Some(cred)
+    };
+    let cred = shown(&server).await.unwrap();
+    assert!((cred - total(&own)).abs() < 0.06, "{cred} {own:?}");
+
+    // What was deleted is in no cred, and none is shown until it is computed again.
+    fs::remove_dir_all(server.mirror.home.path().join("data/cred")).unwrap();
+    assert_eq!(shown(&server).await, None);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shows_others_only_what_they_can_read() {
     let server = Server::start().await;
