@@ -208,7 +208,7 @@ fn member_row(user_id: UserId) -> MemberRow {
 
 fn request() -> ExportRequest {
     ExportRequest {
-        now: Millis(1_800_000_000_000),
+        now: Millis(BEGIN + YEARS),
         spaces: vec![ExportSpace {
             id: Id::new(GUILD),
             name: "The Community".to_owned(),

@@ -74,6 +74,9 @@ const CACHE_BYTES: u64 = 8 << 20;
 /// over its limit. One access per this many bytes limits the excess to 16 MiB.
 const BYTES_PER_ACCESS: usize = 1 << 10;
 
+/// What an entry takes in sled's pages in memory, besides its bytes: the index has entries of 30 bytes.
+const ENTRY_BYTES: usize = 64;
+
 /// How many rows a single read counts for. A page has up to 16 rows and is usually cached already.
 const ROWS_BESIDE: usize = 4;
 
@@ -263,7 +266,7 @@ impl Engine {
         let entries = self.db.range(from.to_vec()..to.to_vec());
         let entries = entries.map(move |entry| {
             let (key, value) = entry.map_err(|error| self.io(&error))?;
-            read += key.len() + value.len();
+            read += in_memory(&key, &value);
             self.remind(&key, &mut read)?;
             Ok((key.to_vec(), value.to_vec()))
         });
@@ -290,10 +293,10 @@ impl Engine {
         let (mut read, mut bytes, mut unflushed) = (0, 0, 0);
         for entry in self.db.iter() {
             let (key, value) = entry.map_err(io)?;
-            read += key.len() + value.len();
+            read += in_memory(&key, &value);
             self.remind(&key, &mut read)?;
             for (key, value) in change((key.to_vec(), value.to_vec()))? {
-                bytes += key.len() + value.len();
+                bytes += in_memory(&key, &value);
                 batch.insert(key, value);
             }
             if bytes > BATCH_BYTES {
@@ -359,6 +362,11 @@ impl Engine {
             },
         }
     }
+}
+
+/// How many bytes an entry takes in memory.
+fn in_memory(key: &[u8], value: &[u8]) -> usize {
+    key.len() + value.len() + ENTRY_BYTES
 }
 
 /// Creates a folder that other users of this machine can't read, since the store has private data.
