@@ -54,6 +54,9 @@ const WITH_MESSAGES: [ChannelType; 9] = [
     MEDIA,
 ];
 
+/// The channel types that can have the recap.
+const FOR_RECAPS: [ChannelType; 2] = [ChannelType::Text, ChannelType::News];
+
 /// A channel, a thread, or a category that stands for all its channels.
 #[derive(Clone, Copy)]
 pub(super) struct AnyChannel(pub(super) ChannelId);
@@ -61,6 +64,10 @@ pub(super) struct AnyChannel(pub(super) ChannelId);
 /// A channel or thread with messages or posts.
 #[derive(Clone, Copy)]
 pub(super) struct MessageChannel(pub(super) ChannelId);
+
+/// A channel where the recap can be posted.
+#[derive(Clone, Copy)]
+pub(super) struct RecapChannel(pub(super) ChannelId);
 
 /// Takes a channel of one of these types.
 macro_rules! argument {
@@ -85,6 +92,7 @@ macro_rules! argument {
 
 argument!(AnyChannel, ALL);
 argument!(MessageChannel, WITH_MESSAGES);
+argument!(RecapChannel, FOR_RECAPS);
 
 fn id(value: &ResolvedValue<'_>) -> Option<ChannelId> {
     match value {

@@ -125,7 +125,8 @@ async fn shown(
     Ok(page.attachment(picture.description(wording::chart_alt_text(&query, &board))))
 }
 
-fn bars(board: &Leaderboard) -> Vec<Bar> {
+/// The bars of a page's chart.
+pub(super) fn bars(board: &Leaderboard) -> Vec<Bar> {
     #[expect(
         clippy::cast_precision_loss,
         reason = "the length of a bar, in points of a picture"

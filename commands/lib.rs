@@ -16,6 +16,7 @@ mod history;
 mod leaderboard;
 mod privacy;
 mod props;
+mod recap;
 mod receivers;
 mod runner;
 mod settings;

@@ -5,13 +5,14 @@ use serenity::builder::{AutocompleteChoice, CreateAutocompleteResponse};
 use super::{
     Context, Error, admin,
     answer::{Visibility, answer, in_time, plain},
-    channels::AnyChannel,
+    channels::{AnyChannel, RecapChannel},
     guild,
     receivers::{read_channels, read_roles, read_users},
     wording,
 };
 use propsbot_model::{
-    Emoji, Language, QUOTA, Quota, QuotaPeriod, SETTINGS, Settings, SettingsChange,
+    Emoji, Language, QUOTA, Quota, QuotaPeriod, RecapPeriod, RecapSetting, SETTINGS, Settings,
+    SettingsChange,
 };
 use propsbot_service::ServiceError;
 
@@ -41,6 +42,17 @@ enum Period {
     Week,
     #[name = "month"]
     Month,
+}
+
+/// How often the recap is posted.
+#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
+enum RecapChoice {
+    #[name = "off"]
+    Off,
+    #[name = "weekly"]
+    Weekly,
+    #[name = "monthly"]
+    Monthly,
 }
 
 /// Set what counts as props here, and who can give them
@@ -132,19 +144,28 @@ async fn set(
     #[description = "The emoji with which a reaction thanks the message's author, from now on, or \"off\""]
     #[max_length = 100]
     thanks_emoji: Option<String>,
+    #[description = "How often I post a recap of the thanks, with a picture"] recap: Option<
+        RecapChoice,
+    >,
+    #[description = "The channel where I post the recap"] recap_channel: Option<RecapChannel>,
 ) -> Result<(), Error> {
     let mut changes = Vec::new();
     if let Some(text) = props_channels {
         changes.push(SettingsChange::PropsChannels(read_props_channels(&text)?));
     }
-    if quota.is_some() || quota_period.is_some() {
+    let is_quota = quota.is_some() || quota_period.is_some();
+    let is_recap = recap.is_some() || recap_channel.is_some();
+    if is_quota || is_recap {
         let asking = ctx.data().settings(guild(ctx)?);
-        let before = in_time(ctx, Visibility::OnlyThem, asking).await?.quota;
-        changes.push(SettingsChange::Quota(read_quota(
-            quota,
-            quota_period,
-            before,
-        )?));
+        let before = in_time(ctx, Visibility::OnlyThem, asking).await?;
+        if is_quota {
+            let quota = read_quota(quota, quota_period, before.quota)?;
+            changes.push(SettingsChange::Quota(quota));
+        }
+        if is_recap {
+            let recap = read_recap(recap, recap_channel, before.recap)?;
+            changes.push(SettingsChange::Recap(recap));
+        }
     }
     changes.extend(cooldown_minutes.map(SettingsChange::Cooldown));
     if let Some(text) = giver_roles {
@@ -326,6 +347,28 @@ fn read_quota(
         count,
         period: period.unwrap_or(QuotaPeriod::Day),
     }))
+}
+
+fn read_recap(
+    choice: Option<RecapChoice>,
+    channel: Option<RecapChannel>,
+    before: Option<RecapSetting>,
+) -> Result<Option<RecapSetting>, Error> {
+    let every = match choice {
+        Some(RecapChoice::Off) => return Ok(None),
+        Some(RecapChoice::Weekly) => Some(RecapPeriod::Week),
+        Some(RecapChoice::Monthly) => Some(RecapPeriod::Month),
+        None => before.map(|recap| recap.every),
+    };
+    let channel = channel.map(|channel| channel.0);
+    let channel = channel.or(before.map(|recap| recap.channel_id));
+    let whole = channel
+        .zip(every)
+        .map(|(channel_id, every)| RecapSetting { channel_id, every });
+    match whole {
+        Some(recap) => Ok(Some(recap)),
+        None => Err(Error::Mistake(wording::incomplete_recap())),
+    }
 }
 
 impl From<LanguageChoice> for Language {

@@ -41,7 +41,7 @@ use self::{
     mended::{Kind, Mended, Ticket, mend, posted},
     registration::register,
 };
-use super::{Error, all, on_error, on_event, refusal, wording};
+use super::{Error, all, on_error, on_event, recap, refusal, wording};
 use propsbot_discord::{Forwarder, InteractionHandler, Rest, Token, json};
 use propsbot_model::UserId;
 use propsbot_service::Service;
@@ -69,6 +69,8 @@ pub struct Runner {
     running: TaskTracker,
     /// Cancels the running tasks.
     stop: CancellationToken,
+    /// Lets the task that posts recaps end.
+    ending: CancellationToken,
     /// The bytes that are left for interactions.
     room: Arc<Semaphore>,
     /// How many more interactions can be refused.
@@ -123,6 +125,7 @@ impl Runner {
             }),
             running: TaskTracker::new(),
             stop: CancellationToken::new(),
+            ending: CancellationToken::new(),
             room: Arc::new(Semaphore::new(ROOM)),
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
             is_registered: AtomicBool::new(false),
@@ -156,7 +159,7 @@ impl Runner {
 }
 
 impl InteractionHandler for Runner {
-    /// Registers the commands, once.
+    /// Registers the commands and begins to post recaps, once.
     fn begin(&self, application: Option<UserId>) {
         let Some(application) = application.filter(|id| id.0 != 0) else {
             return;
@@ -169,6 +172,8 @@ impl InteractionHandler for Runner {
         }
         let known = create_application_commands(&self.commands.options.commands);
         let service = self.commands.service.clone();
+        let (http, ending) = (Arc::clone(&self.commands.http), self.ending.clone());
+        self.spawn(recap::post_regularly(http, service.clone(), ending));
         self.spawn(register(self.rest.clone(), service, application, known));
     }
 
@@ -190,6 +195,7 @@ impl InteractionHandler for Runner {
     fn finish(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.running.close();
+            self.ending.cancel();
             if timeout(LAST_COMMANDS, self.running.wait()).await.is_err() {
                 // They hold things such as the store's writer, which have to be released.
                 self.stop.cancel();

@@ -5,6 +5,7 @@ mod exports;
 mod guilds;
 mod privacy;
 mod props;
+mod recap;
 mod reports;
 mod settings;
 
@@ -21,6 +22,7 @@ pub(super) use guilds::*;
 pub(super) use privacy::*;
 pub(super) use props::*;
 pub use propsbot_service::LONGEST_MESSAGE;
+pub(super) use recap::*;
 pub(super) use reports::*;
 pub(super) use settings::*;
 

@@ -134,6 +134,15 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
             "<#{id}> can't be a props channel. Choose channels where members write, forums, or \
              categories; a thread follows its channel. Nothing was changed."
         ),
+        Refusal::NoRecapChannel { channel, missing } if missing.is_empty() => format!(
+            "<#{channel}> can't have the recap. Choose a text or an announcement channel. Nothing was \
+             changed."
+        ),
+        Refusal::NoRecapChannel { channel, missing } => format!(
+            "I can't post the recap in <#{channel}>: I don't have {} there. Grant that, then try again. \
+             Nothing was changed.",
+            permissions(missing)
+        ),
         Refusal::UnusableEmoji(emoji) => no_emoji(emoji),
         Refusal::ExcludedWith { channel, within } => format!(
             "<#{channel}> is in <#{within}>, which is excluded with everything in it. Include \

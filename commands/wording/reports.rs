@@ -56,7 +56,12 @@ pub(crate) fn chart_title(query: &LeaderboardQuery) -> String {
 }
 
 pub(crate) fn chart_alt_text(query: &LeaderboardQuery, board: &Leaderboard) -> String {
-    let mut text = format!("A bar chart. {}: ", chart_title(query));
+    alt_text(&chart_title(query), board)
+}
+
+/// The description of a chart with this title.
+pub(super) fn alt_text(title: &str, board: &Leaderboard) -> String {
+    let mut text = format!("A bar chart. {title}: ");
     let bars: Vec<String> = board
         .ranked
         .iter()

@@ -7,8 +7,8 @@ use crate::receivers::Unclear;
 use propsbot_jobs::check::PERMISSIONS;
 use propsbot_mirror::Finding;
 use propsbot_model::{
-    AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, UserId,
-    counted, escape,
+    AdminAction, ChannelId, Millis, Quota, RecapSetting, RoleId, SETTINGS, Settings,
+    SettingsChange, UserId, counted, escape,
 };
 use propsbot_service::{Destination, PREVIEW_DAYS, Setup};
 
@@ -58,6 +58,12 @@ pub(crate) fn quota_without_count() -> String {
     "Set `quota` too: it says how many members. Nothing was changed.".to_owned()
 }
 
+/// A channel was chosen for the recap, but not how often, or the other way round.
+pub(crate) fn incomplete_recap() -> String {
+    "The recap needs both `recap` (weekly or monthly) and `recap_channel`. Nothing was changed."
+        .to_owned()
+}
+
 /// `/settings set` was run without options.
 pub(crate) fn nothing_to_change() -> String {
     "Pick at least one option of `/settings set`. Nothing was changed.".to_owned()
@@ -98,6 +104,7 @@ fn label(setting: &str) -> &'static str {
         "giver_roles" => "Who can give props with commands and reactions",
         "acknowledge" => "My reaction to plain props",
         "thanks_emoji" => "Reactions that are thanks",
+        "recap" => "Recap",
         "keep_deleted_props" => "If my props message is deleted",
         "undo_minutes" => "Taking props back",
         "look_back_days" => "Look-back after an outage",
@@ -120,6 +127,7 @@ fn value(setting: &str, of: &Settings) -> String {
         "giver_roles" => givers(&of.giver_roles),
         "acknowledge" => of.acknowledge.as_deref().unwrap_or("none").to_owned(),
         "thanks_emoji" => thanks_emoji(of.thanks_emoji.as_deref()),
+        "recap" => recap(of.recap),
         "keep_deleted_props" => keep(of.keep_deleted_props),
         "undo_minutes" => undo(of.undo_minutes),
         "look_back_days" => look_back(of.look_back_days),
@@ -445,6 +453,13 @@ fn thanks_emoji(emoji: Option<&str>) -> String {
     match emoji {
         None => "none".to_owned(),
         Some(emoji) => format!("{emoji} thanks the message's author"),
+    }
+}
+
+fn recap(recap: Option<RecapSetting>) -> String {
+    match recap {
+        None => "none".to_owned(),
+        Some(recap) => format!("{}, in <#{}>", recap.every, recap.channel_id),
     }
 }
 

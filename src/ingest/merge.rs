@@ -100,6 +100,9 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Forget(guild_id, step) => forgotten::forget(rows, *guild_id, step)?,
         Fact::GuildChosen(it) => rows.put(it)?,
         Fact::Registered(it) => rows.put(it)?,
+        Fact::Recap(new) => {
+            rows.update(*new, |row| *row = (*row).max(*new))?;
+        }
         Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
         Fact::Disconnected(guild_id, heard) => {
             rows.update(Session::none(*guild_id), |row| {

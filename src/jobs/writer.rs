@@ -305,6 +305,7 @@ fn size(of: &Observation) -> usize {
         | Fact::PropsHushed(..)
         | Fact::Forget(..)
         | Fact::Registered(_)
+        | Fact::Recap(_)
         | Fact::SessionLost(..)
         | Fact::Disconnected(..)
         | Fact::Connected(_)

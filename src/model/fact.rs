@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Forget, Guild,
     GuildChoice, GuildEmoji, GuildId, InteractionId, Live, Message, MessageId, Presence, Privacy,
-    Props, Reason, Registered, Reread, Role, RoleId, SessionNumber, Settings, SettingsChange,
-    Stamp, User, UserId, Walk,
+    Props, Reason, Recap, Registered, Reread, Role, RoleId, SessionNumber, Settings,
+    SettingsChange, Stamp, User, UserId, Walk,
 };
 
 /// A class of guild data that is synced as a whole.
@@ -214,6 +214,8 @@ pub enum Fact {
     Forget(GuildId, Forget),
     GuildChosen(GuildChoice),
     Registered(Registered),
+    /// A recap is about to be posted, or was.
+    Recap(Recap),
     /// The gateway session was lost at this time; later events may be missing. A pending look-back
     /// stays pending.
     SessionLost(GuildId, Stamp),

@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use super::{Channel, ChannelId, ChannelKind, Field, Guild, OverwriteKind, Role, RoleId, UserId};
+use super::{
+    Channel, ChannelId, ChannelKind, Field, Guild, Overwrite, OverwriteKind, Role, RoleId, UserId,
+};
 
 /// All permissions at once.
 pub const ADMINISTRATOR: u64 = 1 << 3;
@@ -14,6 +16,7 @@ pub const MANAGE_GUILD: u64 = 1 << 5;
 pub const ADD_REACTIONS: u64 = 1 << 6;
 pub const VIEW_CHANNEL: u64 = 1 << 10;
 pub const SEND_MESSAGES: u64 = 1 << 11;
+pub const ATTACH_FILES: u64 = 1 << 15;
 pub const READ_MESSAGE_HISTORY: u64 = 1 << 16;
 /// Joining a voice channel; also required to read its messages.
 pub const CONNECT: u64 = 1 << 20;
@@ -69,6 +72,19 @@ impl<'a> Permissions<'a> {
             && !is_unknown(Field::Parent)
             && !is_unknown(Field::Kind)
             && can_read(channel, self.of_everyone(channel))
+    }
+
+    /// Whether every single member can read the channel: everyone can, and it is denied to no role and no
+    /// member.
+    pub fn every_member_reads(&self, channel: &Channel) -> bool {
+        let everyone = self.guild.id.0;
+        let is_denied = |overwrite: &Overwrite| {
+            overwrite.id != everyone && overwrite.deny & needed_to_read(channel) != 0
+        };
+        let governing = self.governing(channel);
+        self.everyone_reads(channel)
+            && self.are_known(&[], channel)
+            && governing.is_some_and(|governing| !governing.overwrites.iter().any(is_denied))
     }
 
     /// Whether the channel or, for a thread, its parent is age-restricted.
@@ -170,9 +186,109 @@ impl<'a> Permissions<'a> {
 }
 
 fn can_read(channel: &Channel, bits: u64) -> bool {
-    let mut needed = VIEW_CHANNEL | READ_MESSAGE_HISTORY;
-    if channel.kind.is_voice() {
-        needed |= CONNECT;
-    }
+    let needed = needed_to_read(channel);
     bits & needed == needed
+}
+
+fn needed_to_read(channel: &Channel) -> u64 {
+    let connect = if channel.kind.is_voice() { CONNECT } else { 0 };
+    VIEW_CHANNEL | READ_MESSAGE_HISTORY | connect
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{GuildId, Unread};
+
+    const EVERYONE: u64 = 1;
+    const SOME: u64 = 2;
+
+    fn role(id: u64, permissions: u64) -> Role {
+        Role {
+            id: RoleId(id),
+            guild_id: GuildId(EVERYONE),
+            name: String::new(),
+            position: 0,
+            permissions,
+            managed: false,
+            unread: Unread::default(),
+        }
+    }
+
+    /// A channel with overwrites: of what, whose, what they allow and deny.
+    fn channel(kind: ChannelKind, overwrites: &[(OverwriteKind, u64, u64, u64)]) -> Channel {
+        let overwrites = overwrites.iter().map(|(kind, id, allow, deny)| Overwrite {
+            kind: *kind,
+            id: *id,
+            allow: *allow,
+            deny: *deny,
+        });
+        Channel {
+            id: ChannelId(10),
+            guild_id: GuildId(EVERYONE),
+            kind,
+            name: String::new(),
+            parent_id: None,
+            position: 0,
+            nsfw: false,
+            overwrites: overwrites.collect(),
+            thread: None,
+            unread: Unread::default(),
+        }
+    }
+
+    #[test]
+    fn every_member_reads_only_what_nobody_is_denied() {
+        use OverwriteKind::{Member, Role};
+        const HISTORY: u64 = READ_MESSAGE_HISTORY;
+        let guild = Guild {
+            id: GuildId(EVERYONE),
+            name: String::new(),
+            owner_id: UserId(9),
+            unread: Unread::default(),
+        };
+        let roles = [
+            role(EVERYONE, VIEW_CHANNEL | HISTORY | CONNECT),
+            role(SOME, 0),
+        ];
+        let (text, voice) = (ChannelKind::TEXT, ChannelKind::VOICE);
+        for (channel, expected) in [
+            (channel(text, &[]), true),
+            (channel(text, &[(Role, EVERYONE, 0, VIEW_CHANNEL)]), false),
+            (
+                channel(text, &[(Role, SOME, VIEW_CHANNEL, SEND_MESSAGES)]),
+                true,
+            ),
+            (channel(text, &[(Role, SOME, 0, VIEW_CHANNEL)]), false),
+            (channel(text, &[(Role, SOME, 0, HISTORY)]), false),
+            (channel(text, &[(Member, 7, 0, VIEW_CHANNEL)]), false),
+            (channel(text, &[(Role, SOME, 0, CONNECT)]), true),
+            (channel(voice, &[(Role, SOME, 0, CONNECT)]), false),
+            (channel(ChannelKind::PRIVATE_THREAD, &[]), false),
+        ] {
+            // A thread is as its channel.
+            let thread = Channel {
+                id: ChannelId(11),
+                kind: ChannelKind::PUBLIC_THREAD,
+                parent_id: Some(channel.id),
+                overwrites: Vec::new(),
+                ..channel.clone()
+            };
+            let permissions = Permissions::new(&guild, &roles, [&channel, &thread]);
+            assert_eq!(
+                permissions.every_member_reads(&channel),
+                expected,
+                "{channel:?}"
+            );
+            if channel.kind == text {
+                assert_eq!(
+                    permissions.every_member_reads(&thread),
+                    expected,
+                    "{channel:?}"
+                );
+            }
+            let unread = Permissions::new(&guild, [&roles[1]], [&channel]);
+            assert!(!unread.every_member_reads(&channel));
+        }
+    }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     AdminAction, Channel, ChannelId, Class, Coverage, EmojiKey, Failure, FailureObject, Fields,
     Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, LeftOut, Member, MessageId,
-    MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Registered, Role, Scrub,
+    MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Recap, Registered, Role, Scrub,
     Session, Settings, Stamp, Synced, Tally, UserId,
 };
 use propsbot_mirror::{KeyPart, Place, Record, Table, id_key};
@@ -50,6 +50,7 @@ pub mod tables {
         REGISTRATIONS 32 "registrations";
         LEFT_OUT 33 "left out reactions";
         GUILD_CHOICES 36 "guild choices";
+        RECAPS 37 "recaps";
     }
 }
 
@@ -257,4 +258,5 @@ records! {
     AdminAction: ADMIN_ACTIONS, (GuildId, InteractionId), |row| (row.guild_id, row.id);
     Registered: REGISTRATIONS, UserId, |row| row.application;
     GuildChoice: GUILD_CHOICES, GuildId, |row| row.guild_id;
+    Recap: RECAPS, GuildId, |row| row.guild_id;
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Channel, ChannelId, ChannelKind, GuildId, Limits, Millis, Quota, QuotaPeriod, ReactionThanks,
-    RoleId, UserId, counted::ending,
+    RecapSetting, RoleId, UserId, counted::ending,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ pub struct Settings {
     pub thanks_emoji: Option<String>,
     /// All states of thanks by reaction, oldest first.
     pub reaction_thanks: Vec<ReactionThanks>,
+    /// Where and how often the recap is posted; `None` (default) turns it off.
+    pub recap: Option<RecapSetting>,
 }
 
 /// The format of numbers and dates. (Discord itself formats timestamps in messages for each
@@ -188,6 +190,7 @@ impl Settings {
             age_restricted: false,
             thanks_emoji: None,
             reaction_thanks: Vec::new(),
+            recap: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Individual settings changes. They are merged one by one so that two admins can change settings
 //! concurrently.
 
-use super::{ChannelId, Language, Quota, RoleId, Settings, UserId};
+use super::{ChannelId, Language, Quota, RecapSetting, RoleId, Settings, UserId};
 
 /// Defines the changes of single settings, named as in [`Settings`], and the numbers each can have.
 macro_rules! settings {
@@ -20,7 +20,7 @@ macro_rules! settings {
         }
 
         /// Settings that can be reset, by name.
-        pub const SETTINGS: [&str; 18] = [$(stringify!($name),)* EXCEPTIONS];
+        pub const SETTINGS: [&str; 19] = [$(stringify!($name),)* EXCEPTIONS];
 
         impl SettingsChange {
             /// The change that resets a setting; `None` for a name not in [`SETTINGS`].
@@ -107,6 +107,8 @@ settings! {
     ScrubRestHours(u16): scrub_rest_hours in 0..=720;
     /// The emoji whose reactions are thanks.
     ThanksEmoji(Option<String>): thanks_emoji;
+    /// Where and how often the recap is posted.
+    Recap(Option<RecapSetting>): recap;
     /// Format of numbers and dates.
     Language(Language): language;
 }
@@ -148,6 +150,10 @@ mod tests {
             props_bots: vec![UserId(5)],
             age_restricted: true,
             thanks_emoji: Some("🙏".to_owned()),
+            recap: Some(RecapSetting {
+                channel_id: ChannelId(6),
+                every: crate::RecapPeriod::Week,
+            }),
             ..default.clone()
         };
         for name in SETTINGS {

@@ -291,6 +291,8 @@ pub enum FailureObject {
     Event(String),
     /// Reactions that acknowledge props in a channel.
     Acknowledgement(ChannelId),
+    /// The recap, posted in a channel.
+    Recap(ChannelId),
 }
 
 impl FailureObject {
@@ -304,6 +306,7 @@ impl FailureObject {
             Self::Reactions(..) => Class::Reactions.name(),
             Self::Event(_) => "events",
             Self::Acknowledgement(_) => "acknowledgements",
+            Self::Recap(_) => "recaps",
         }
     }
 
@@ -315,7 +318,8 @@ impl FailureObject {
             | Self::Texts(id)
             | Self::Message(id, _)
             | Self::Reactions(id, ..)
-            | Self::Acknowledgement(id) => Some(*id),
+            | Self::Acknowledgement(id)
+            | Self::Recap(id) => Some(*id),
             Self::Class(_) | Self::Event(_) => None,
         }
     }
@@ -339,6 +343,7 @@ impl fmt::Display for FailureObject {
             }
             Self::Event(name) => write!(f, "event {name}"),
             Self::Acknowledgement(id) => write!(f, "acknowledging props in channel {id}"),
+            Self::Recap(id) => write!(f, "posting the recap in channel {id}"),
         }
     }
 }

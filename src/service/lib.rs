@@ -11,6 +11,7 @@ mod one_at_a_time;
 mod privacy;
 mod props;
 mod reason;
+mod recap;
 mod reports;
 mod settings;
 mod undo;
@@ -44,10 +45,11 @@ pub use one_at_a_time::UnderWay;
 pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
 pub use props::{GiveProps, Given, Place};
 pub use propsbot_jobs::cred::{CredFailure, CredStanding};
+pub use recap::{DueRecap, RECAP_POSTING};
 pub use reports::{
     Contribution, ContributionWhat, CredQuery, CredReport, FoundCred, HistoryPage, HistoryQuery,
     HistoryReport, Leaderboard, LeaderboardQuery, MemberCred, MessageCred, PREVIEW_DAYS, Period,
-    Ranked, Reader, Side, Thanked, ThanksPreview, Why,
+    Ranked, Reader, RecapReport, Side, Thanked, ThanksPreview, Why,
 };
 pub use undo::{Undone, Which};
 
@@ -170,6 +172,13 @@ pub enum Refusal {
     NoChannel(ChannelId),
     #[error("{0} cannot be a props channel")]
     NoPropsChannel(ChannelId),
+    /// The bot can't post recaps there.
+    #[error("{channel} is no channel for recaps; the bot lacks there: {}", missing.join(", "))]
+    NoRecapChannel {
+        channel: ChannelId,
+        /// The missing permissions, as Discord's settings call them; empty if it is of another kind.
+        missing: Vec<&'static str>,
+    },
     #[error("the bot cannot react with {0}")]
     UnusableEmoji(String),
     /// The channel can't be included: a channel or category that it's in is excluded.

@@ -453,7 +453,7 @@ fn check_receivers(
 }
 
 /// The permissions needed to post in a channel, with their names in Discord's settings.
-fn needed_to_post(channel: &Channel) -> Vec<(u64, &'static str)> {
+pub(super) fn needed_to_post(channel: &Channel) -> Vec<(u64, &'static str)> {
     let send = if channel.is_thread() {
         (
             permissions::SEND_MESSAGES_IN_THREADS,

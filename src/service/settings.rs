@@ -1,6 +1,6 @@
 //! Changes to the settings, checked against the guild's channels and roles.
 
-use super::{Admin, Refusal, Service, ServiceError};
+use super::{Admin, Refusal, Service, ServiceError, recap};
 use propsbot_model::{
     Channel, ChannelId, ChannelKind, Emoji, EmojiKey, Fact, GuildId, RoleId, Settings,
     SettingsChange, UserId, permissions::Permissions,
@@ -26,15 +26,22 @@ impl Service {
         let guild = admin.guild_id;
         let asked = changes.clone();
         let bot = self.parts.bot;
-        self.ask(move |store| {
-            let mut asked = asked.iter();
-            asked.try_for_each(|change| check(store, guild, bot, change))
-        })
-        .await?;
+        let checking = self.ask(move |store| {
+            let mut all = asked.iter();
+            all.try_for_each(|change| check(store, guild, bot, change))?;
+            let is_recap = |change: &SettingsChange| matches!(change, SettingsChange::Recap(_));
+            if asked.iter().any(is_recap) {
+                Ok(recap::settle(store, guild)?)
+            } else {
+                Ok(Vec::new())
+            }
+        });
+        let settled = checking.await?;
         let changes = changes.into_iter();
         let mut facts: Vec<Fact> = changes
             .map(|change| Fact::SettingsChanged(guild, change))
             .collect();
+        facts.extend(settled);
         facts.push(admin.did(what));
         self.record(facts).await?;
         self.settings(guild).await
@@ -98,6 +105,10 @@ fn check(
             .try_for_each(|id| can_have_props(store, guild, *id)),
         SettingsChange::Acknowledge(Some(emoji)) | SettingsChange::ThanksEmoji(Some(emoji)) => {
             can_react_with(store, guild, emoji)
+        }
+        SettingsChange::Recap(Some(recap)) => {
+            let channel = known(store, guild, recap.channel_id)?;
+            recap::check_recap_channel(store, guild, bot, &channel)
         }
         SettingsChange::Exclude(channel) => known(store, guild, *channel).map(drop),
         SettingsChange::GiverRoles(roles) => {

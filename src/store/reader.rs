@@ -9,7 +9,7 @@ use propsbot_mirror::{
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
     GuildEntity, GuildId, InteractionId, Member, MessageId, MessageState, Millis, Pending, Privacy,
-    Props, Reaction, Registered, Role, Scrub, Session, Settings, Stamp, Synced, Tally, User,
+    Props, Reaction, Recap, Registered, Role, Scrub, Session, Settings, Stamp, Synced, Tally, User,
     UserId, permissions::Permissions,
 };
 
@@ -315,6 +315,11 @@ impl Reader {
     /// Recent actions of the guild's admins, latest last.
     pub fn admin_actions(&self, guild: GuildId) -> Result<Vec<AdminAction>, StoreError> {
         self.0.scan(guild)
+    }
+
+    /// The guild's latest recap.
+    pub fn recap(&self, guild: GuildId) -> Result<Option<Recap>, StoreError> {
+        self.0.get(guild)
     }
 
     /// The commands last registered with Discord.

@@ -16,6 +16,7 @@ mod giving;
 mod long_work;
 mod privacy;
 mod reaction_thanks;
+mod recap;
 mod refused;
 mod reports;
 mod site;

@@ -14,8 +14,8 @@ use propsbot_jobs::{
 use propsbot_mirror::{Finding, Id};
 use propsbot_model::{
     AdminAction, ChannelId, Class, Drift, Emoji, GuildId, InteractionId, Language, MessageId,
-    Millis, Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings,
-    SettingsChange, Tier, UserId,
+    Millis, Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RecapPeriod, RecapSetting, RoleId,
+    SETTINGS, Settings, SettingsChange, Tier, UserId,
 };
 use propsbot_service::{Destination, Kept, Refusal, Setup, ThanksPreview, Undone};
 
@@ -52,6 +52,7 @@ fn explains_mistakes_and_repeats_what_was_typed() {
         no_setting("props"),
         out_of_range("quota", 5_000, 1, 1_000),
         quota_without_count(),
+        incomplete_recap(),
         nothing_to_change(),
         no_author(),
     ]));
@@ -106,6 +107,14 @@ fn refusals_say_what_to_do_next() {
         Refusal::NoMessage,
         Refusal::NoChannel(ChannelId(7)),
         Refusal::NoPropsChannel(ChannelId(7)),
+        Refusal::NoRecapChannel {
+            channel: ChannelId(7),
+            missing: vec![],
+        },
+        Refusal::NoRecapChannel {
+            channel: ChannelId(7),
+            missing: vec!["View Channel", "Send Messages"],
+        },
         Refusal::UnusableEmoji("<:wow:8>".to_owned()),
         Refusal::NotPosted(ChannelId(7)),
         Refusal::ExcludedWith {
@@ -255,6 +264,10 @@ fn chosen_settings() -> Settings {
         acknowledge: Some("<:wow:8>".to_owned()),
         keep_deleted_props: true,
         undo_minutes: 10,
+        recap: Some(RecapSetting {
+            channel_id: ChannelId(6),
+            every: RecapPeriod::Month,
+        }),
         language: Language::German,
         ..Settings::default_for(GuildId(1))
     }

@@ -8,10 +8,11 @@ use propsbot_graph::{
 };
 use propsbot_model::{
     ChannelId, Emoji, EmojiId, EmojiKey, GuildId, Language, MessageId, Millis, Quota, QuotaPeriod,
+    RecapPeriod, UserId,
 };
 use propsbot_service::{
     CredStanding, HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, MessageCred, Period,
-    Ranked, Side, Thanked, Why,
+    Ranked, RecapReport, Side, Thanked, Why,
 };
 use propsbot_sourcecred::Weight;
 
@@ -34,6 +35,7 @@ fn query(side: Side, period: Period) -> LeaderboardQuery {
 fn board(names: &[&str], pages: usize) -> Leaderboard {
     let ranked = names.iter().zip(1..).map(|(name, rank)| Ranked {
         rank,
+        user_id: UserId(u64::MAX),
         name: (*name).to_owned(),
         username: format!("user{rank}"),
         count: 12_345 / u64::try_from(rank).unwrap(),
@@ -64,6 +66,39 @@ fn shows_a_leaderboard_as_list_and_alt_text() {
     let most = board(&[HOSTILE; 10], 10_000);
     assert!(leaderboard(&received, &most).chars().count() <= LONGEST_MESSAGE);
     assert!(chart_alt_text(&received, &most).chars().count() <= 1_024);
+}
+
+fn recap_of(board: Leaderboard, newcomers: u64) -> RecapReport {
+    RecapReport {
+        // A week from Monday, 13 November 2023.
+        period: Millis(1_699_833_600_000)..Millis(1_700_438_400_000),
+        thanks: 12_345,
+        receivers: 1,
+        board,
+        newcomers: (0..newcomers).map(|id| UserId(u64::MAX - id)).collect(),
+    }
+}
+
+#[test]
+fn shows_a_recap_within_the_limit() {
+    let some = recap_of(board(&["Ana ✨", HOSTILE], 1), 1);
+    let hidden = RecapReport {
+        thanks: 1,
+        receivers: 0,
+        ..recap_of(board(&[], 1), 0)
+    };
+    assert_snapshot!(shown(&[
+        recap(RecapPeriod::Week, &some),
+        recap(RecapPeriod::Month, &hidden),
+        recap_chart_title(&some),
+        recap_alt_text(&some),
+        recap_failure(&HOSTILE),
+    ]));
+    let most = recap_of(board(&[HOSTILE; 10], 1), 50);
+    let text = recap(RecapPeriod::Week, &most);
+    assert!(text.chars().count() <= LONGEST_MESSAGE);
+    assert!(text.ends_with("can read."), "{text}");
+    assert!(recap_failure(&"x".repeat(5_000)).len() < 1_000);
 }
 
 /// The texts, with zero-width spaces and isolates made visible.

@@ -172,7 +172,9 @@ fn missing(
     is_out: impl Fn(&ChannelId) -> bool,
 ) -> impl Iterator<Item = &FailureObject> {
     let is_missing = move |failure: &&Failure| match failure.object {
-        FailureObject::Acknowledgement(_) | FailureObject::Event(_) => false,
+        FailureObject::Acknowledgement(_) | FailureObject::Recap(_) | FailureObject::Event(_) => {
+            false
+        }
         _ => {
             failure.reason != Reason::Unreadable
                 && !failure.object.channel().is_some_and(|id| is_out(&id))

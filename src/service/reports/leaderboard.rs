@@ -71,6 +71,7 @@ pub struct Leaderboard {
 pub struct Ranked {
     /// The rank, from 1. Equal counts have equal ranks.
     pub rank: usize,
+    pub user_id: UserId,
     /// The member's display name.
     pub name: String,
     /// The member's username, which has only simple characters.
@@ -115,6 +116,15 @@ fn of(store: &Store, query: LeaderboardQuery) -> Result<Leaderboard, ServiceErro
             }
         }
     }
+    Ok(board(asked, counts, query.page))
+}
+
+/// A page of the members with the highest counts. Members who hide their name have no rank.
+pub(super) fn board(
+    (community, rules): (&Community, &Rules<'_>),
+    counts: BTreeMap<UserId, u64>,
+    page: usize,
+) -> Leaderboard {
     let usernames: BTreeMap<UserId, &str> = community
         .rows
         .members
@@ -129,12 +139,13 @@ fn of(store: &Store, query: LeaderboardQuery) -> Result<Leaderboard, ServiceErro
     all.sort_unstable_by_key(|(count, user)| (Reverse(*count), *user));
 
     let pages = all.len().div_ceil(PAGE);
-    let page = query.page.min(pages.saturating_sub(1));
+    let page = page.min(pages.saturating_sub(1));
     let ranked = all.iter().skip(page * PAGE).take(PAGE);
-    Ok(Leaderboard {
+    Leaderboard {
         ranked: ranked
             .map(|(count, user)| Ranked {
                 rank: all.partition_point(|(other, _)| other > count) + 1,
+                user_id: *user,
                 name: rules.name(*user),
                 username: usernames.get(user).copied().unwrap_or_default().to_owned(),
                 count: *count,
@@ -144,5 +155,5 @@ fn of(store: &Store, query: LeaderboardQuery) -> Result<Leaderboard, ServiceErro
         page,
         pages,
         language: community.language,
-    })
+    }
 }

@@ -9,6 +9,7 @@ mod leaderboard;
 mod ledger;
 mod preview;
 mod quota;
+mod recap;
 mod why;
 
 use tokio::sync::Semaphore;
@@ -23,6 +24,8 @@ pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
 pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
 pub(crate) use preview::previews;
 pub use preview::{PREVIEW_DAYS, ThanksPreview};
+pub use recap::RecapReport;
+pub(crate) use recap::report;
 pub use why::Why;
 
 /// How many reports run at once; each may read all props of a guild.

@@ -147,6 +147,11 @@ impl Discord {
         self.act(|state| state.faults.refused.insert(channel));
     }
 
+    /// Forgets the nonces of posted messages, as Discord does after a few minutes.
+    pub fn forget_nonces(&self) {
+        self.act(|state| state.interactions.nonces.clear());
+    }
+
     /// Removes all planned faults and mutations; fixed counters stay.
     pub fn heal(&self) {
         self.act(|state| state.faults.clear());

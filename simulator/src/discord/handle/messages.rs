@@ -10,6 +10,17 @@ impl Discord {
         self.act(|state| state.post(Draft::new(author, channel, content)))
     }
 
+    /// Adds a message that was written at that time, in milliseconds since 1970, before anybody listened.
+    pub fn post_past(&self, at: i64, author: u64, channel: u64, content: &str) -> u64 {
+        self.act(|state| {
+            let mut message = state.compose(Draft::new(author, channel, content));
+            message.id = state.guild.clock.past_id(at);
+            let id = message.id;
+            state.guild.insert_message(message);
+            id
+        })
+    }
+
     /// Writes a message of any kind.
     pub fn post_draft(&self, draft: Draft) -> u64 {
         self.act(|state| state.post(draft))

@@ -14,6 +14,21 @@ impl Discord {
         self.act(|state| state.create_channel(kind, name, None, overwrites))
     }
 
+    /// Adds a channel that was created at that time, in milliseconds since 1970, before anybody listened.
+    pub fn create_past_channel(
+        &self,
+        at: i64,
+        kind: u8,
+        name: &str,
+        overwrites: Vec<Overwrite>,
+    ) -> u64 {
+        self.act(|state| {
+            let id = state.guild.clock.past_id(at);
+            state.guild.add_channel(id, kind, name, None, overwrites);
+            id
+        })
+    }
+
     /// Creates a channel in a category.
     pub fn create_channel_in(
         &self,

@@ -103,6 +103,9 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
             bit::SEND_MESSAGES
         },
     )?;
+    if !call.files.is_empty() {
+        state.require(id, bit::ATTACH_FILES)?;
+    }
     let body = &call.body;
     let content = content(body)?;
     let nonce = body["nonce"]

@@ -1,0 +1,309 @@
+//! Posting recaps: which are due, and that each is posted once.
+//!
+//! That a recap is about to be posted is durable before it is. If it isn't known whether it was, because the
+//! process ended or Discord's answer was lost, the channel is searched for it before it's posted again.
+//! Within minutes, its nonce also keeps Discord from posting it twice.
+
+use std::{ops::Range, time::Duration};
+
+use super::{
+    Refusal, Service, ServiceError,
+    props::needed_to_post,
+    reports::{REPORTS, RecapReport, report},
+};
+use propsbot_discord::{Listing, RestError};
+use propsbot_jobs::{check::lacking, clock::Clock, progress::Phase};
+use propsbot_model::{
+    Channel, ChannelId, ChannelKind, Fact, Failure, FailureObject, GuildId, MessageId, Millis,
+    RECAP_START, Reason, Recap, RecapSetting, UserId, permissions,
+};
+use propsbot_store::{Store, StoreError};
+
+/// How long a post may take at most; a rate limit may delay it.
+pub const RECAP_POSTING: Duration = Duration::from_millis(RECAP_POSTING_MS.unsigned_abs());
+const RECAP_POSTING_MS: i64 = 10 * 60_000;
+
+/// How far Discord's clock may be from what its answers say, in milliseconds.
+const CLOCKS_MS: i64 = 60_000;
+
+/// How many pages of a channel are searched for a recap at most: more than members write in those minutes.
+const PAGES: usize = 50;
+
+const GONE: &str =
+    "the channel no longer exists; choose another one with /settings set recap_channel";
+
+/// A recap to be posted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueRecap {
+    pub guild_id: GuildId,
+    pub setting: RecapSetting,
+    period: Range<Millis>,
+    /// An attempt to post it of which the outcome isn't known.
+    attempt: Option<Recap>,
+    /// Whether the bot may attach its picture.
+    pub may_attach: bool,
+}
+
+impl DueRecap {
+    /// Makes Discord post it only once if it's sent again within minutes.
+    pub fn nonce(&self) -> String {
+        MessageId::at(self.period.end).to_string()
+    }
+
+    fn recap(&self, is_done: bool, at: Millis) -> Recap {
+        Recap {
+            guild_id: self.guild_id,
+            until: self.period.end,
+            is_done,
+            begun: at,
+            channel_id: self.setting.channel_id,
+            message_id: None,
+        }
+    }
+}
+
+/// Whether a recap can be posted now.
+enum Readiness {
+    Ready(DueRecap),
+    /// The reason why it can't, which an admin has to mend, if it isn't recorded yet.
+    Hindered(DueRecap, String),
+    NotNow,
+}
+
+/// The time by our clock and by Discord's.
+#[derive(Clone, Copy)]
+struct Now {
+    ours: Millis,
+    discords: Millis,
+}
+
+impl Service {
+    /// The recaps to post now. A guild's waits until its mirror has caught up with Discord, and after a failure
+    /// as long as other retries do. What an admin has to mend is recorded and logged once.
+    pub async fn due_recaps(&self) -> Result<Vec<DueRecap>, ServiceError> {
+        let mut due = Vec::new();
+        for guild in self.parts.guilds.all() {
+            let (bot, now) = (self.parts.bot, self.recap_now());
+            let ready = self.ask(move |store| Ok(readiness(store, guild, bot, now)?));
+            match ready.await? {
+                Readiness::Ready(recap) => {
+                    // Asked after the store: what is missing there is being fetched by now.
+                    let progress = self.parts.progress.of(guild).look();
+                    due.extend(Some(recap).filter(|_| progress.phase == Phase::Idle));
+                }
+                Readiness::Hindered(recap, why) => self.recap_failed(&recap, why, false).await?,
+                Readiness::NotNow => {}
+            }
+        }
+        Ok(due)
+    }
+
+    /// What a recap says; `None` if it turns out that there is nothing to post.
+    pub async fn recap(&self, due: &DueRecap) -> Result<Option<RecapReport>, ServiceError> {
+        let guild = due.guild_id;
+        if let Some(found) = self.posted(due).await? {
+            self.recap_ended(due, Some(found)).await?;
+            tracing::info!(%guild, "the recap is posted already");
+            return Ok(None);
+        }
+        let period = due.period.clone();
+        let report = self.ask_in_turn(&REPORTS, move |store| Ok(report(store, guild, period)?));
+        let report = report.await?;
+        if report.is_none() {
+            self.recap_ended(due, None).await?;
+            tracing::info!(%guild, "nobody was thanked, so there is no recap");
+        }
+        Ok(report)
+    }
+
+    /// Records that a recap is about to be posted; durable when this returns.
+    pub async fn recap_begins(&self, due: &DueRecap) -> Result<(), ServiceError> {
+        let begun = due.recap(false, self.recap_now().discords);
+        self.record(vec![Fact::Recap(begun)]).await
+    }
+
+    /// Records that a recap is done. `message` is `None` if there was nothing to tell.
+    pub async fn recap_ended(
+        &self,
+        due: &DueRecap,
+        message: Option<MessageId>,
+    ) -> Result<(), ServiceError> {
+        let done = Recap {
+            message_id: message,
+            ..due.recap(true, self.recap_now().discords)
+        };
+        let settled = Fact::Settled(due.guild_id, FailureObject::Recap(due.setting.channel_id));
+        self.record(vec![Fact::Recap(done), settled]).await
+    }
+
+    /// Records why a recap wasn't posted, or may not have been. If Discord refused it, it is tried again a day
+    /// later. The same reason is logged once.
+    pub async fn recap_failed(
+        &self,
+        due: &DueRecap,
+        why: String,
+        refused: bool,
+    ) -> Result<(), ServiceError> {
+        let (guild, channel) = (due.guild_id, due.setting.channel_id);
+        let reason = Reason::from(why);
+        let before = self
+            .ask(move |store| Ok(failure(store, guild, channel)?))
+            .await?;
+        if before.is_some_and(|before| before.reason == reason) {
+            tracing::debug!(%guild, %channel, "can't post the recap: {reason}");
+        } else {
+            tracing::warn!(%guild, %channel, "can't post the recap: {reason}");
+        }
+        let object = FailureObject::Recap(channel);
+        self.record(vec![if refused {
+            Fact::Refused(guild, object, reason)
+        } else {
+            Fact::Failed(guild, object, reason)
+        }])
+        .await
+    }
+
+    /// The message of a recap that may have been posted before.
+    async fn posted(&self, due: &DueRecap) -> Result<Option<MessageId>, ServiceError> {
+        let (channel, from, mut before, pages) = match &due.attempt {
+            Some(attempt) => {
+                let ended = attempt.begun.0 + RECAP_POSTING_MS;
+                (
+                    attempt.channel_id,
+                    MessageId::at(Millis(attempt.begun.0 - CLOCKS_MS)),
+                    Some(MessageId::at(Millis(ended + CLOCKS_MS))),
+                    PAGES,
+                )
+            }
+            // Not that the store knows. It may have been restored.
+            None => (
+                due.setting.channel_id,
+                MessageId::at(due.period.end),
+                None,
+                1,
+            ),
+        };
+        for _ in 0..pages {
+            let asked = self.parts.discord.messages(due.guild_id, channel, before);
+            let page = match asked.await {
+                // The message is gone with its channel.
+                Err(RestError::NotFound { .. }) => return Ok(None),
+                page => page?,
+            };
+            let mut messages = page.messages.iter().map(|paged| &paged.message);
+            let found = messages.find(|message| {
+                message.author.id == self.parts.bot
+                    && message.id >= from
+                    && message.content.starts_with(RECAP_START)
+            });
+            if let Some(found) = found {
+                return Ok(Some(found.id));
+            }
+            before = page
+                .oldest
+                .filter(|oldest| *oldest > from && page.len >= Listing::FULL);
+            if before.is_none() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    fn recap_now(&self) -> Now {
+        let ours = Clock::now();
+        let discords = self.parts.discord.discord_time(ours);
+        Now { ours, discords }
+    }
+}
+
+fn readiness(
+    store: &Store,
+    guild: GuildId,
+    bot: UserId,
+    now: Now,
+) -> Result<Readiness, StoreError> {
+    let Some(setting) = store.settings(guild)?.recap else {
+        return Ok(Readiness::NotNow);
+    };
+    let (last, session) = (store.recap(guild)?, store.session(guild)?);
+    let is_behind = session.unheard.is_some() || session.disconnected.is_some();
+    let due = setting.due(last.as_ref(), now.discords);
+    let Some(period) = due.filter(|_| !is_behind) else {
+        return Ok(Readiness::NotNow);
+    };
+    let mut due = DueRecap {
+        guild_id: guild,
+        setting,
+        attempt: last.filter(|last| last.until == period.end),
+        period,
+        may_attach: false,
+    };
+    let known = store.channel(guild, setting.channel_id)?;
+    let channel = known.as_ref().and_then(|part| part.state.now());
+    let hindrance = match channel {
+        None => Some(GONE.to_owned()),
+        Some(channel) => {
+            // If it's unknown, Discord decides.
+            let bits = store.bits_of(guild, bot, channel)?.unwrap_or(u64::MAX);
+            due.may_attach = bits & permissions::ATTACH_FILES != 0;
+            let missing = lacking(bits, &needed_for_recap(channel));
+            (!missing.is_empty()).then(|| format!("the bot lacks {} here", missing.join(", ")))
+        }
+    };
+    let failed = failure(store, guild, setting.channel_id)?;
+    Ok(match (hindrance, failed) {
+        (Some(why), Some(failed)) if failed.reason == Reason::Other(why.clone()) => {
+            Readiness::NotNow
+        }
+        (Some(why), _) => Readiness::Hindered(due, why),
+        (None, Some(failed)) if failed.due() > now.ours => Readiness::NotNow,
+        (None, _) => Readiness::Ready(due),
+    })
+}
+
+fn failure(
+    store: &Store,
+    guild: GuildId,
+    channel: ChannelId,
+) -> Result<Option<Failure>, StoreError> {
+    let object = FailureObject::Recap(channel);
+    let mut failures = store.failures(guild)?.into_iter();
+    Ok(failures.find(|failure| failure.object == object))
+}
+
+/// Without Read Message History, Discord shows no messages, so the bot can't know what it posted.
+fn needed_for_recap(channel: &Channel) -> Vec<(u64, &'static str)> {
+    let mut needed = needed_to_post(channel);
+    needed.push((permissions::READ_MESSAGE_HISTORY, "Read Message History"));
+    needed
+}
+
+/// Whether the bot can post recaps in the channel.
+pub(super) fn check_recap_channel(
+    store: &Store,
+    guild: GuildId,
+    bot: UserId,
+    channel: &Channel,
+) -> Result<(), ServiceError> {
+    let bits = store.bits_of(guild, bot, channel)?.unwrap_or(u64::MAX);
+    let missing = lacking(bits, &needed_for_recap(channel));
+    let can_hold = [ChannelKind::TEXT, ChannelKind::ANNOUNCEMENT].contains(&channel.kind);
+    if can_hold && missing.is_empty() {
+        return Ok(());
+    }
+    let missing = if can_hold { missing } else { Vec::new() };
+    Err(Refusal::NoRecapChannel {
+        channel: channel.id,
+        missing,
+    }
+    .into())
+}
+
+/// Forgets why recaps failed: an admin has just set where they are posted.
+pub(super) fn settle(store: &Store, guild: GuildId) -> Result<Vec<Fact>, StoreError> {
+    let failures = store.failures(guild)?.into_iter();
+    let of_recaps = failures.filter(|failure| matches!(failure.object, FailureObject::Recap(_)));
+    Ok(of_recaps
+        .map(|failure| Fact::Settled(guild, failure.object))
+        .collect())
+}
