@@ -14,6 +14,7 @@ mod exports;
 mod help;
 mod history;
 mod leaderboard;
+mod meeting;
 mod privacy;
 mod props;
 mod recap;
@@ -76,6 +77,7 @@ fn all() -> Vec<Command<Service, Error>> {
         cred::cred(),
         why::why(),
         why::why_this_cred(),
+        meeting::meeting(),
         privacy::privacy(),
         help::help(),
         setup::setup(),

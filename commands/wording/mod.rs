@@ -3,6 +3,7 @@
 mod cred;
 mod exports;
 mod guilds;
+mod meeting;
 mod privacy;
 mod props;
 mod recap;
@@ -19,6 +20,7 @@ use propsbot_model::{ChannelId, Millis, counted, escape, jump_url, one_line};
 pub(super) use cred::*;
 pub(super) use exports::*;
 pub(super) use guilds::*;
+pub(super) use meeting::*;
 pub(super) use privacy::*;
 pub(super) use props::*;
 pub use propsbot_service::LONGEST_MESSAGE;

@@ -143,6 +143,30 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
              Nothing was changed.",
             permissions(missing)
         ),
+        Refusal::NoMeeting => {
+            "No meeting is running in this channel. Begin one with `/meeting start`.".to_owned()
+        }
+        Refusal::MeetingRunning => {
+            "A meeting is running in this channel already. If you're there, run `/meeting here`; if it's over, \
+             end it with `/meeting end`."
+                .to_owned()
+        }
+        Refusal::NoMeetingHere(missing) => format!(
+            "I can't keep a list here, because I don't have {}. Ask an admin to change that, or start the \
+             meeting in another channel.",
+            permissions(missing)
+        ),
+        Refusal::MeetingFull(most) => format!(
+            "The list is full: a message has room for {}. Nothing was changed.",
+            counted(*most, "member")
+        ),
+        Refusal::NotTheHost(hosts) => {
+            let hosts: Vec<String> = hosts.iter().map(|id| format!("<@{id}>")).collect();
+            format!(
+                "Only its hosts ({}) and members who can manage the server can end this meeting.",
+                hosts.join(", ")
+            )
+        }
         Refusal::UnusableEmoji(emoji) => no_emoji(emoji),
         Refusal::ExcludedWith { channel, within } => format!(
             "<#{channel}> is in <#{within}>, which is excluded with everything in it. Include \

@@ -58,6 +58,24 @@ impl MessageSender {
         Ok(posted.id)
     }
 
+    /// Replaces the text of one of the bot's messages. Of those whom it names, Discord takes these for
+    /// mentioned, without pinging them. Idempotent.
+    pub async fn change(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        text: &str,
+        mentioned: &[UserId],
+    ) -> Result<(), RestError> {
+        let mentioned: Vec<String> = mentioned.iter().map(ToString::to_string).collect();
+        let body = json!({
+            "content": text,
+            "allowed_mentions": {"parse": [], "users": mentioned},
+        });
+        let route = Route::Message(channel, message);
+        self.rest.patch(&route, body.to_string().into_bytes()).await
+    }
+
     /// Deletes one of the bot's messages; succeeds if it is already gone.
     pub async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), RestError> {
         match self.rest.delete(&Route::Message(channel, message)).await {

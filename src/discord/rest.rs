@@ -229,6 +229,14 @@ impl Rest {
         post.await.map(|(answer, _)| answer)
     }
 
+    /// Changes the resource at `route` by this JSON.
+    pub async fn patch(&self, route: &Route<'_>, json: Vec<u8>) -> Result<(), RestError> {
+        let patch = self.ask(&Method::PATCH, route, Some(json), Urgency::AtOnce, |_| {
+            Ok(())
+        });
+        patch.await.map(|_| ())
+    }
+
     /// Puts to `route` without a body.
     pub async fn touch(&self, route: &Route<'_>) -> Result<(), RestError> {
         let put = self.ask(&Method::PUT, route, None, Urgency::AtOnce, |_| Ok(()));
@@ -471,6 +479,7 @@ fn endpoint(method: &Method, route: &Route<'_>) -> Endpoint {
             Method::PUT => twilight_http_ratelimiting::Method::Put,
             Method::POST => twilight_http_ratelimiting::Method::Post,
             Method::DELETE => twilight_http_ratelimiting::Method::Delete,
+            Method::PATCH => twilight_http_ratelimiting::Method::Patch,
             _ => twilight_http_ratelimiting::Method::Get,
         },
         path: route.bucket(),

@@ -13,6 +13,7 @@ mod guild_choice;
 mod id;
 mod limits;
 mod markdown;
+mod meeting;
 mod member;
 mod message;
 mod message_state;
@@ -49,6 +50,7 @@ pub use id::{
 };
 pub use limits::{Limits, QUOTA, Quota, QuotaPeriod};
 pub use markdown::escape;
+pub use meeting::Meeting;
 pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, EarlierMention, Mention, Message, MessageKind};
 pub use message_state::{Life, MessageState};

@@ -6,6 +6,7 @@
 mod admin;
 mod admission;
 mod limits;
+mod meetings;
 mod mirroring;
 mod one_at_a_time;
 mod privacy;
@@ -41,6 +42,7 @@ use propsbot_store::{Store, StoreError};
 
 pub use admin::{ArchiveStatus, Destination, Setup};
 pub use admission::Admission;
+pub use meetings::InMeeting;
 pub use one_at_a_time::UnderWay;
 pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
 pub use props::{GiveProps, Given, Place};
@@ -54,6 +56,7 @@ pub use reports::{
 pub use undo::{Undone, Which};
 
 use limits::InFlight;
+use meetings::Meetings;
 use one_at_a_time::OneAtATime;
 
 pub const LONGEST_REASON: usize = 500;
@@ -179,6 +182,20 @@ pub enum Refusal {
         /// The missing permissions, as Discord's settings call them; empty if it is of another kind.
         missing: Vec<&'static str>,
     },
+    #[error("no meeting is running in the channel")]
+    NoMeeting,
+    #[error("a meeting is running in the channel")]
+    MeetingRunning,
+    /// The bot can't keep a meeting's list in the channel: the missing permissions, as Discord's settings
+    /// call them.
+    #[error("the bot cannot keep a meeting's list here: it lacks {}", .0.join(", "))]
+    NoMeetingHere(Vec<&'static str>),
+    /// So many members fit a meeting's message.
+    #[error("a meeting's message holds {0} members")]
+    MeetingFull(usize),
+    /// Only these hosts can end the meeting.
+    #[error("the member doesn't host the meeting")]
+    NotTheHost(Vec<UserId>),
     #[error("the bot cannot react with {0}")]
     UnusableEmoji(String),
     /// The channel can't be included: a channel or category that it's in is excluded.
@@ -247,6 +264,7 @@ pub struct Service {
     parts: Arc<Deps>,
     in_flight: InFlight,
     heavy: OneAtATime,
+    meetings: Meetings,
 }
 
 impl Service {
@@ -255,6 +273,7 @@ impl Service {
             parts: Arc::new(parts),
             in_flight: InFlight::default(),
             heavy: OneAtATime::default(),
+            meetings: Meetings::default(),
         }
     }
 

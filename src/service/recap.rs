@@ -246,7 +246,7 @@ fn readiness(
             // If it's unknown, Discord decides.
             let bits = store.bits_of(guild, bot, channel)?.unwrap_or(u64::MAX);
             due.may_attach = bits & permissions::ATTACH_FILES != 0;
-            let missing = lacking(bits, &needed_for_recap(channel));
+            let missing = lacking(bits, &needed_to_keep(channel));
             (!missing.is_empty()).then(|| format!("the bot lacks {} here", missing.join(", ")))
         }
     };
@@ -271,8 +271,9 @@ fn failure(
     Ok(failures.find(|failure| failure.object == object))
 }
 
-/// Without Read Message History, Discord shows no messages, so the bot can't know what it posted.
-fn needed_for_recap(channel: &Channel) -> Vec<(u64, &'static str)> {
+/// What the bot needs to post and to read back what it posted: without Read Message History, Discord shows
+/// no messages.
+pub(super) fn needed_to_keep(channel: &Channel) -> Vec<(u64, &'static str)> {
     let mut needed = needed_to_post(channel);
     needed.push((permissions::READ_MESSAGE_HISTORY, "Read Message History"));
     needed
@@ -286,7 +287,7 @@ pub(super) fn check_recap_channel(
     channel: &Channel,
 ) -> Result<(), ServiceError> {
     let bits = store.bits_of(guild, bot, channel)?.unwrap_or(u64::MAX);
-    let missing = lacking(bits, &needed_for_recap(channel));
+    let missing = lacking(bits, &needed_to_keep(channel));
     let can_hold = [ChannelKind::TEXT, ChannelKind::ANNOUNCEMENT].contains(&channel.kind);
     if can_hold && missing.is_empty() {
         return Ok(());

@@ -14,6 +14,7 @@ mod deletion;
 mod exclusion;
 mod giving;
 mod long_work;
+mod meetings;
 mod privacy;
 mod reaction_thanks;
 mod recap;
