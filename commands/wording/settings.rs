@@ -10,7 +10,7 @@ use propsbot_model::{
     AdminAction, ChannelId, Millis, Quota, RecapSetting, RoleId, SETTINGS, Settings,
     SettingsChange, UserId, counted, escape,
 };
-use propsbot_service::{Destination, PREVIEW_DAYS, Setup};
+use propsbot_service::{Destination, MeetingsPreview, PREVIEW_DAYS, Setup};
 
 /// How many channels, roles or bots a list names.
 const NAMED: usize = 12;
@@ -241,6 +241,7 @@ pub(crate) fn setup(setup: &Setup) -> String {
         quota(setup.settings.quota)
     );
     text.push_str(&thanks_by_reaction(setup));
+    text.push_str(&meetings(setup));
     match &setup.destination {
         Destination::Archive(destination) => {
             let _ = writeln!(
@@ -304,6 +305,26 @@ fn thanks_by_reaction(setup: &Setup) -> String {
          To switch one on, from then on: `/settings set thanks_emoji:{}`\n",
         would.join("; "),
         first.emoji
+    )
+}
+
+/// What the meetings plugin would have counted.
+fn meetings(setup: &Setup) -> String {
+    let Some(MeetingsPreview {
+        channels: counted_in,
+        total,
+    }) = &setup.meetings
+    else {
+        return String::new();
+    };
+    let language = setup.settings.language;
+    format!(
+        "Meetings in {}: in the last {PREVIEW_DAYS} days, the `meetings` plugin of SourceCred would have \
+         counted {} with {}, and minted {} cred. My operator can switch it on.\n",
+        channels(counted_in),
+        counted(total.meetings, "meeting"),
+        counted(total.members, "member"),
+        language.decimal(total.minted)
     )
 }
 

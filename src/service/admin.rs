@@ -6,7 +6,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     Admin, Refusal, Service, ServiceError,
-    reports::{REPORTS, ThanksPreview, previews},
+    reports::{MeetingsPreview, REPORTS, ThanksPreview, meetings_preview, previews},
 };
 use propsbot_archive::{ExportProgress, Verification};
 use propsbot_jobs::check::{BotMember, of_application, of_channels, of_clock};
@@ -20,7 +20,7 @@ use propsbot_model::{
 const ASKING: Duration = Duration::from_secs(5);
 
 /// What `/setup` shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
     pub settings: Settings,
     /// Where exports go.
@@ -33,6 +33,8 @@ pub struct Setup {
     pub age_restricted: Vec<ChannelId>,
     /// What reactions would have given if they had been thanks; empty if they are.
     pub preview: Vec<ThanksPreview>,
+    /// What the meetings plugin would have counted.
+    pub meetings: Option<MeetingsPreview>,
     /// What is wrong with the bot's application and permissions, as `propsbot check` says it.
     pub findings: Vec<Finding>,
 }
@@ -79,8 +81,10 @@ impl Service {
         findings.push(of_clock(self.parts.discord.rest().ahead()));
         let mut setup = self.setup_of(guild, destination).await?;
         setup.findings.splice(0..0, findings);
-        let previews = self.ask_in_turn(&REPORTS, move |store| Ok(previews(store, guild)?));
-        setup.preview = previews.await?;
+        let previews = self.ask_in_turn(&REPORTS, move |store| {
+            Ok((previews(store, guild)?, meetings_preview(store, guild)?))
+        });
+        (setup.preview, setup.meetings) = previews.await?;
         setup
             .findings
             .retain(|found| found.outcome.wants_attention());
@@ -129,6 +133,7 @@ impl Service {
                 withheld: Vec::new(),
                 age_restricted: Vec::new(),
                 preview: Vec::new(),
+                meetings: None,
                 findings,
                 settings,
             };

@@ -50,8 +50,8 @@ pub use propsbot_jobs::cred::{CredFailure, CredStanding};
 pub use recap::{DueRecap, RECAP_POSTING};
 pub use reports::{
     Contribution, ContributionWhat, CredQuery, CredReport, FoundCred, HistoryPage, HistoryQuery,
-    HistoryReport, Leaderboard, LeaderboardQuery, MemberCred, MessageCred, PREVIEW_DAYS, Period,
-    Ranked, Reader, RecapReport, Side, Thanked, ThanksPreview, Why,
+    HistoryReport, Leaderboard, LeaderboardQuery, MeetingsPreview, MemberCred, MessageCred,
+    PREVIEW_DAYS, Period, Ranked, Reader, RecapReport, Side, Thanked, ThanksPreview, Why,
 };
 pub use undo::{Undone, Which};
 

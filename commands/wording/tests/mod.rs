@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::receivers::Unclear;
 use propsbot_archive::ExportProgress;
+use propsbot_graph::meetings::MeetingsTotal;
 use propsbot_jobs::{
     check::{PERMISSIONS, of_clock},
     privacy::Forgotten,
@@ -17,7 +18,7 @@ use propsbot_model::{
     Millis, Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RecapPeriod, RecapSetting, RoleId,
     SETTINGS, Settings, SettingsChange, Tier, UserId,
 };
-use propsbot_service::{Destination, Kept, Refusal, Setup, ThanksPreview, Undone};
+use propsbot_service::{Destination, Kept, MeetingsPreview, Refusal, Setup, ThanksPreview, Undone};
 
 mod cred;
 mod exports;
@@ -343,6 +344,7 @@ fn other_servers_learn_what_the_operator_can_do() {
         withheld: vec![],
         age_restricted: vec![],
         preview: vec![],
+        meetings: None,
         findings: vec![],
     };
     let setup = setup(&guest);
@@ -385,6 +387,14 @@ fn setup_shows_what_is_set_and_missing() {
                 receivers: 1,
             },
         ],
+        meetings: Some(MeetingsPreview {
+            channels: vec![ChannelId(7)],
+            total: MeetingsTotal {
+                meetings: 4,
+                members: 9,
+                minted: 31.0,
+            },
+        }),
         findings: [of_clock(Some(90_000))]
             .into_iter()
             .chain((0..needs).map(|id| {
@@ -400,6 +410,7 @@ fn setup_shows_what_is_set_and_missing() {
         withheld: vec![],
         age_restricted: vec![],
         preview: vec![],
+        meetings: None,
         findings: vec![],
     };
     assert_snapshot!(visible(&[

@@ -88,6 +88,18 @@ impl MeetingsConfig {
         Ok(config?)
     }
 
+    /// The defaults, for these channels.
+    pub fn of(channels: BTreeSet<ChannelId>) -> Self {
+        Self {
+            channels,
+            attendance: one(),
+            most_heads: most_heads(),
+            host: host(),
+            notes: one(),
+            words: Words::default(),
+        }
+    }
+
     /// Whether messages in this channel are meetings, or the first message of this thread is one.
     pub(super) fn has(&self, channels: &Channels<'_>, id: ChannelId) -> bool {
         let mut around = channels.outwards(id);

@@ -93,6 +93,22 @@ pub(super) fn meetings_graph(snapshot: &Snapshot, config: &MeetingsConfig) -> We
     graph
 }
 
+/// How many heads of a meeting mint.
+fn minting(config: &MeetingsConfig, meeting: &Meeting<'_>) -> f64 {
+    count(meeting.attended.len()).min(f64::from(config.most_heads))
+}
+
+/// The cred that a meeting mints.
+pub(super) fn worth(config: &MeetingsConfig, meeting: &Meeting<'_>) -> f64 {
+    minting(config, meeting) * config.attendance.get()
+        + count(meeting.hosts.len()) * config.host.get()
+        + count(meeting.notes.len()) * config.notes.get()
+}
+
+fn count(many: usize) -> f64 {
+    Weight::times(u32::try_from(many).unwrap_or(u32::MAX)).get()
+}
+
 fn add(
     graph: &mut WeightedGraph,
     config: &MeetingsConfig,
@@ -101,12 +117,9 @@ fn add(
     meeting: &Meeting<'_>,
 ) {
     let at = id.created_at();
-    let count = |many: usize| Weight::times(u32::try_from(many).unwrap_or(u32::MAX)).get();
     let heads = count(meeting.attended.len());
-    let minting = heads.min(f64::from(config.most_heads));
-    let worth = minting * config.attendance.get()
-        + count(meeting.hosts.len()) * config.host.get()
-        + count(meeting.notes.len()) * config.notes.get();
+    let minting = minting(config, meeting);
+    let worth = worth(config, meeting);
     let node = MEETINGS.messages().with(&[&meeting.channel, &id]);
     let text = description::text(&members.named_in(meeting.text), TEXT_UNITS);
     let place = match channels.name(meeting.channel) {

@@ -10,11 +10,13 @@ mod roles;
 
 pub use config::{MeetingsConfig, MeetingsConfigError};
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeSet};
 
-use super::{channels::Channels, identity_proposals, prefix, references::references};
+use super::{
+    channels::Channels, identity_proposals, members::Members, prefix, references::references,
+};
 use propsbot_archive::{RowSource, Schema};
-use propsbot_model::ChannelId;
+use propsbot_model::{ChannelId, UserId};
 use propsbot_rows::{MessageRow, SCHEMA, Snapshot};
 use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin, NodeAddress, unmatched};
 
@@ -85,5 +87,32 @@ pub fn meetings_documents(snapshot: &Snapshot, config: &MeetingsConfig) -> Docum
         declaration: graph::declaration(config),
         proposals: identity_proposals(snapshot, &graph),
         graph,
+    }
+}
+
+/// What the meetings of a snapshot give.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeetingsTotal {
+    pub meetings: usize,
+    /// How many members attended one.
+    pub members: usize,
+    /// The cred that they mint.
+    pub minted: f64,
+}
+
+impl MeetingsTotal {
+    pub fn of(snapshot: &Snapshot, config: &MeetingsConfig) -> Self {
+        let (channels, members) = (Channels::new(snapshot), Members::new(snapshot));
+        let meetings = meeting::meetings(snapshot, config, (&channels, &members));
+        let attended = meetings.values().flat_map(|meeting| &meeting.attended);
+        let attended: BTreeSet<&UserId> = attended.collect();
+        let minted = meetings
+            .values()
+            .map(|meeting| graph::worth(config, meeting));
+        Self {
+            meetings: meetings.len(),
+            members: attended.len(),
+            minted: minted.sum(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What reactions would have given in the last 30 days if they had been thanks.
+//! What reactions would have given in the last 30 days if they had been thanks, and what meetings would have.
 
 use std::{
     cmp::Reverse,
@@ -10,9 +10,14 @@ use super::{
     ledger::{Community, Order, entries},
     quota::OverQuota,
 };
-use propsbot_graph::Rules;
+use propsbot_graph::{
+    Rules,
+    meetings::{MeetingsConfig, MeetingsTotal},
+};
 use propsbot_mirror::Record as _;
-use propsbot_model::{ChannelId, Emoji, EmojiKey, GuildId, InteractionId, Millis, Reaction};
+use propsbot_model::{
+    ChannelId, Emoji, EmojiKey, GuildId, InteractionId, MessageId, Millis, Reaction,
+};
 use propsbot_store::{Store, StoreError};
 
 /// How many days a preview is about.
@@ -28,6 +33,43 @@ pub struct ThanksPreview {
     pub thanks: usize,
     pub givers: usize,
     pub receivers: usize,
+}
+
+/// What the meetings plugin would have counted, with its defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeetingsPreview {
+    /// The exported channels with "meeting" in their name.
+    pub channels: Vec<ChannelId>,
+    pub total: MeetingsTotal,
+}
+
+/// The preview of the meetings plugin; `None` if it would have counted none.
+pub(crate) fn meetings_preview(
+    store: &Store,
+    guild: GuildId,
+) -> Result<Option<MeetingsPreview>, StoreError> {
+    let settings = store.settings(guild)?;
+    let channels = channels(store, guild, |permissions, channel| {
+        !channel.is_thread()
+            && channel.name.to_lowercase().contains("meeting")
+            && settings.withheld(channel, permissions).is_none()
+    })?;
+    if channels.is_empty() {
+        return Ok(None);
+    }
+    let from = Millis(store.newest()?.millis().0 - PREVIEW_DAYS * 86_400_000);
+    let mut community = Community::read(store, guild, None)?;
+    for channel in &channels {
+        let is_props = store.is_props_channel(guild, *channel)?;
+        for state in store.messages(*channel, MessageId::at(from).0..=u64::MAX) {
+            let row = community.redactor.message(&state?, is_props);
+            let row = row.filter(|row| !row.mentions.is_empty());
+            community.rows.messages.extend(row);
+        }
+    }
+    let config = MeetingsConfig::of(channels.iter().copied().collect());
+    let total = MeetingsTotal::of(&community.rows, &config);
+    Ok((total.meetings > 0).then_some(MeetingsPreview { channels, total }))
 }
 
 /// The preview of the emojis that members used most; empty if reactions are thanks already.

@@ -146,6 +146,11 @@ async fn everyone_who_is_here_is_on_the_list_and_in_the_graph() {
     assert_eq!(lines[2], line("Notes", &[cho]));
     assert!(lines[4].contains(", ended <t:"), "{lines:?}");
 
+    // `/setup` says what that is worth, by default.
+    let (owner, none) = (server.discord().owner_id(), json!({}));
+    let worth = "would have counted 1 meeting with 6 members, and minted 11.0 cred";
+    server.ask_until(owner, place, "setup", none, worth).await;
+
     server.stop().await;
     server.mirror.export().await;
     let everyone = vec![ana, ben, cho, dan, eve, fay];
