@@ -266,6 +266,7 @@ async fn channel_options_offer_only_usable_types() {
         [
             ("settings exclude channel".to_owned(), ALL.to_vec()),
             ("settings include channel".to_owned(), ALL.to_vec()),
+            ("settings set recap_channel".to_owned(), vec![0, 5]),
             ("sync-status channel".to_owned(), with_messages),
         ]
     );
