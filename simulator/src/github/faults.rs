@@ -17,6 +17,8 @@ pub enum Kind {
     ReadRef,
     /// REST: creating, moving or deleting a ref.
     WriteRef,
+    /// REST: issues, pull requests, and what belongs to them.
+    ReadIssues,
     /// REST: a file or folder by its path.
     ReadContents,
     /// REST: a file or folder by path.

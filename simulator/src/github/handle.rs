@@ -12,6 +12,7 @@ use super::limits::{Limiter, Limits};
 use super::options::{Access, Role, Visibility};
 use super::record::{Counters, Request};
 use super::state::State;
+use super::world::{Action, World};
 
 /// Addresses and credentials.
 impl Github {
@@ -248,6 +249,32 @@ impl Github {
     /// Deletes the repository for everyone. The folder stays until the end.
     pub fn delete_repository(&self) {
         self.act(|state| state.settings.deleted = true);
+    }
+}
+
+/// The world of repositories that are a source of data.
+impl Github {
+    /// Reads the truth.
+    pub fn world<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.shared.world())
+    }
+
+    /// Lets something happen in the world. Returns the id of what was made or changed.
+    pub fn act_on_world(&self, action: Action) -> anyhow::Result<u64> {
+        let done = self.shared.world_mut().act(action);
+        self.shared.touch();
+        done
+    }
+
+    /// Lets something random happen in the world; false if that turned out to be impossible.
+    pub fn live(&self, rng: &mut impl rand::Rng) -> bool {
+        let mut world = self.shared.world_mut();
+        let done = world
+            .random_action(rng)
+            .is_some_and(|action| world.act(action).is_ok());
+        drop(world);
+        self.shared.touch();
+        done
     }
 }
 

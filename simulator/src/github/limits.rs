@@ -177,17 +177,17 @@ impl Limiter {
         }
     }
 
-    /// Counts a request, if it fits. Refused requests don't count.
+    /// Counts a request that costs these points of its budget, if it fits. Refused requests don't count.
     pub(crate) fn take(
         &mut self,
         kind: Kind,
-        budget: Budget,
+        (budget, points): (Budget, u32),
         at_once: usize,
     ) -> Result<(), Limited> {
         let now = Instant::now();
         let rate = self.rate(budget);
         let primary = &mut self.primary[budget as usize];
-        if primary.room(rate, 1, now).is_err() {
+        if primary.room(rate, points, now).is_err() {
             return Err(Limited::Primary);
         }
         if self.limits.concurrent.is_some_and(|most| at_once > most) {
@@ -197,13 +197,13 @@ impl Limiter {
             ));
         }
         let cost = if kind.writes() { 5 } else { 1 };
-        let (points, rate) = if kind.graphql() {
+        let (per_minute, rate) = if kind.graphql() {
             (&mut self.graphql_points, self.limits.graphql_points)
         } else {
             (&mut self.rest_points, self.limits.rest_points)
         };
         let over = |what| move |wait| Limited::Secondary(wait, what);
-        points
+        per_minute
             .room(rate, cost, now)
             .map_err(over("points in a minute"))?;
         if kind.writes() {
@@ -217,9 +217,15 @@ impl Limiter {
             self.content_by_minute.used += 1;
             self.content_by_hour.used += 1;
         }
-        points.used += cost;
-        primary.used += 1;
+        per_minute.used += cost;
+        primary.used += points;
         Ok(())
+    }
+
+    /// Gives back what an unchanged answer cost: it is free.
+    pub(crate) fn refund(&mut self, budget: Budget) {
+        let primary = &mut self.primary[budget as usize];
+        primary.used = primary.used.saturating_sub(1);
     }
 
     /// A budget's limit, remaining and used requests, and its reset in seconds since 1970.
@@ -266,7 +272,7 @@ mod tests {
     #[test]
     fn counts_content_separately_and_ignores_refusals() {
         let mut limiter = Limiter::new(Limits::github());
-        let mut take = |kind| limiter.take(kind, Budget::Graphql, 1);
+        let mut take = |kind| limiter.take(kind, (Budget::Graphql, 1), 1);
         for _ in 0..80 {
             assert_eq!(take(Kind::CommitOnBranch), Ok(()));
         }

@@ -1,6 +1,6 @@
-//! A GitHub on loopback: REST and GraphQL as documented, over a real git repository.
+//! A GitHub on loopback: REST and GraphQL as documented, over a real git repository and a world of repositories to read.
 //!
-//! From the inside out: `git` keeps the repository by running git. `viewer` decides permissions, `limits` rates.
+//! From the inside out: `git` keeps the archive's repository by running git. `world` is everything else there is to read. `viewer` decides permissions, `limits` rates.
 //! `rest` and `graphql` respond; `serve` processes every request around that; `faults` are planned, `record` logs.
 //! `handle` is for tests. Settings, budgets and the log are behind the lock of `state`; git runs off the async
 //! threads, without that lock.
@@ -18,6 +18,7 @@ mod rest;
 mod serve;
 mod state;
 mod viewer;
+pub mod world;
 
 #[cfg(test)]
 mod tests;
@@ -92,7 +93,9 @@ impl Github {
             faults: Faults::default(),
             log: Log::new(options.record.as_deref())?,
         };
-        let shared = Shared::new(state, git);
+        let mut world = options.source;
+        world.begin();
+        let shared = Shared::new(state, git, world);
         // A repository found at the path keeps its contents.
         if !options.files.is_empty() && shared.git.is_empty()? {
             shared.somebody_commits(options.files)?;

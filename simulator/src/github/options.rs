@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::limits::Limits;
+use super::world::World;
 
 /// Options of a simulated GitHub. The default: an empty private repository, a token with write access, GitHub's
 /// limits, any free port.
@@ -29,6 +30,8 @@ pub struct Options {
     pub role: Role,
     /// The token's permissions.
     pub access: Access,
+    /// Repositories that are a source of data, beside the one above.
+    pub source: World,
     /// File for all traffic, as JSON lines.
     pub record: Option<PathBuf>,
 }
@@ -48,6 +51,7 @@ impl Default for Options {
             login: "octocat".to_owned(),
             role: Role::Admin,
             access: Access::Write,
+            source: World::default(),
             record: None,
         }
     }

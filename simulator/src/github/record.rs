@@ -38,6 +38,8 @@ pub struct Request {
     pub status: u16,
     /// Whether it failed: a status from 400, or GraphQL errors.
     pub refused: bool,
+    /// What it cost of its primary budget: 0 for an unchanged answer.
+    pub points: u32,
     /// Bytes of the request's body.
     pub sent: u64,
     /// Bytes of the response's body.
@@ -53,6 +55,12 @@ pub struct Counters {
     pub writes: u64,
     /// GraphQL requests.
     pub graphql: u64,
+    /// Answers of 304, which cost nothing.
+    pub not_modified: u64,
+    /// Points of GraphQL requests, by their cost.
+    pub graphql_points: u64,
+    /// REST requests that cost something.
+    pub rest_points: u64,
     /// Requests refused by a limit.
     pub rate_limited: u64,
     /// Requests to routes that are not simulated.
@@ -142,6 +150,11 @@ impl Log {
         counters.requests += 1;
         counters.writes += u64::from(request.writes);
         counters.graphql += u64::from(request.kind.graphql());
+        if request.kind.graphql() {
+            counters.graphql_points += u64::from(request.points);
+        } else {
+            counters.rest_points += u64::from(request.points);
+        }
         counters.sent += request.sent;
         counters.answered += request.answered;
         if self.requests.len() == KEPT {

@@ -1,6 +1,7 @@
 //! Processes a request: route, token, rate limits, planned fault, response, log.
 
 use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::answer::{End, broken, flip, respond, truncated};
 use super::faults::{Fault, Files, Kind, Met};
-use super::graphql::{self, Asked};
+use super::graphql::{self, Asked, Unreadable};
 use super::limits::{Budget, Headers, Limited};
 use super::record::{Request, Said};
 use super::rest::call::{Call, Problem, Reply};
@@ -33,7 +34,7 @@ impl Drop for AtOnce {
 /// The handler of a request.
 enum Target {
     Rest(&'static Route, Vec<String>),
-    Graphql(Box<Result<Asked, String>>),
+    Graphql(Box<Result<Asked, Unreadable>>),
     Unknown,
 }
 
@@ -45,6 +46,8 @@ struct Incoming<'a> {
     kind: Kind,
     route: &'static str,
     at_once: usize,
+    /// What it costs of its primary budget.
+    points: u32,
 }
 
 impl Incoming<'_> {
@@ -91,7 +94,7 @@ fn handle(
         .uri
         .path_and_query()
         .map_or("/", |path_and_query| path_and_query.as_str());
-    let target = aim(parts, body);
+    let target = aim(shared, parts, body);
     let (kind, route) = match &target {
         Target::Rest(route, _) => (route.kind, route.template),
         Target::Graphql(asked) => (
@@ -103,12 +106,11 @@ fn handle(
         ),
         Target::Unknown => (Kind::Unknown, "?"),
     };
-    let fields = match &target {
-        Target::Graphql(asked) => asked
-            .as_ref()
-            .as_ref()
-            .map_or(Vec::new(), |asked| asked.fields.clone()),
-        _ => Vec::new(),
+    let (fields, points) = match &target {
+        Target::Graphql(asked) => asked.as_ref().as_ref().map_or((Vec::new(), 1), |asked| {
+            (asked.fields.clone(), asked.cost.points())
+        }),
+        _ => (Vec::new(), 1),
     };
     let incoming = Incoming {
         parts,
@@ -117,6 +119,7 @@ fn handle(
         kind,
         route,
         at_once,
+        points,
     };
     let (end, delay) = answer(shared, &incoming, target);
     let (status, answered): (u16, &[u8]) = match &end {
@@ -138,6 +141,11 @@ fn handle(
         fields,
         status,
         refused: status >= 400 || (kind.graphql() && has_errors(answered)),
+        points: if matches!(status, 304 | 401) || route == "/rate_limit" {
+            0
+        } else {
+            points
+        },
         sent: body.len() as u64,
         answered: answered.len() as u64,
     };
@@ -155,17 +163,27 @@ fn has_errors(answer: &[u8]) -> bool {
     std::str::from_utf8(answer).is_ok_and(|text| text.contains("\"errors\":["))
 }
 
-fn aim(parts: &Parts, body: &[u8]) -> Target {
+fn aim(shared: &Shared, parts: &Parts, body: &[u8]) -> Target {
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     if (method, path) == ("POST", "/graphql") {
         return Target::Graphql(Box::new(graphql::read(body)));
     }
-    match find(method, path) {
+    let named = by_id(shared, path);
+    match find(method, named.as_deref().unwrap_or(path)) {
         Some((route, params)) => {
             Target::Rest(route, params.iter().map(|part| decode(part)).collect())
         }
         None => Target::Unknown,
     }
+}
+
+/// The path with the repository's name in place of its id, which is where lists and redirects lead.
+fn by_id(shared: &Shared, path: &str) -> Option<String> {
+    let rest = path.strip_prefix("/repositories/")?;
+    let (id, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let world = shared.world();
+    let found = world.repository(id.parse().ok()?)?;
+    Some(format!("/repos/{}{rest}", world.full_name(found)))
 }
 
 fn answer(
@@ -181,6 +199,7 @@ fn answer(
     if let Some(end) = strike(shared, fault.as_ref(), &headers) {
         return (end, None);
     }
+    let viewer_known = viewer.known;
     let expires = viewer.settings.expires.clone().filter(|_| viewer.known);
     let mut race = None;
     match &fault {
@@ -200,9 +219,17 @@ fn answer(
             drop(state);
             Problem::not_found().reply()
         }
-        Target::Graphql(asked) => graphql::answer(shared, viewer, *asked, race),
+        Target::Graphql(asked) => graphql::answer(shared, &viewer, *asked, race),
         Target::Rest(route, params) => rest(shared, viewer, incoming, (route, params), race),
     };
+    if incoming.parts.method == "GET" && reply.status == 200 && incoming.kind != Kind::Codeload {
+        reply = conditional(reply, incoming.header("if-none-match"));
+    }
+    if reply.status == 304 && viewer_known {
+        let mut state = shared.lock();
+        state.limiter.refund(budget(incoming));
+        state.log.counters.not_modified += 1;
+    }
     // The budget after this request, including what it used itself.
     let mut headers = if headers.is_empty() {
         headers
@@ -224,6 +251,26 @@ fn answer(
         Some(Fault::Delay(delay)) => (End::Answer(reply, headers), Some(delay)),
         _ => (End::Answer(reply, headers), None),
     }
+}
+
+/// Marks an answer with its `ETag`; without a body if the client has that already.
+fn conditional(reply: Reply, known: &str) -> Reply {
+    let mut hasher = DefaultHasher::new();
+    reply.body.hash(&mut hasher);
+    let tag = format!("\"{:016x}\"", hasher.finish());
+    let weak = format!("W/{tag}");
+    let mut known = known
+        .split(',')
+        .map(|one| one.trim().trim_start_matches("W/"));
+    let reply = if known.any(|one| one == tag || one == "*") {
+        Reply {
+            headers: reply.headers,
+            ..Reply::none(304)
+        }
+    } else {
+        reply
+    };
+    reply.with("etag", weak)
 }
 
 fn budget(incoming: &Incoming<'_>) -> Budget {
@@ -248,9 +295,10 @@ fn admit(state: &mut State, incoming: &Incoming<'_>, ask: &str) -> Result<Admitt
         body: incoming.body,
     };
     let given = incoming.header("authorization");
-    let token = given
-        .strip_prefix("Bearer ")
-        .or_else(|| given.strip_prefix("token "));
+    let token = given.split_once(' ').filter(|(scheme, _)| {
+        scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")
+    });
+    let token = token.map(|(_, token)| token);
     let viewer = Viewer {
         settings: state.settings.clone(),
         known: token == Some(state.settings.token.as_str()),
@@ -275,7 +323,9 @@ fn admit(state: &mut State, incoming: &Incoming<'_>, ask: &str) -> Result<Admitt
     let budget = budget(incoming);
     // Reading the rate limit is free.
     if incoming.route != "/rate_limit"
-        && let Err(limited) = state.limiter.take(kind, budget, incoming.at_once)
+        && let Err(limited) = state
+            .limiter
+            .take(kind, (budget, incoming.points), incoming.at_once)
     {
         state.log.counters.rate_limited += 1;
         return Err(Box::new(too_many(state, limited, budget, ask)));
@@ -363,7 +413,28 @@ fn rest(
     (route, params): (&'static Route, Vec<String>),
     race: Option<Files>,
 ) -> Reply {
-    if route.template.contains("{repo}") && viewer.settings.was_named(&params[0], &params[1]) {
+    let world = shared.world();
+    let mut source = None;
+    if route.template.contains("{repo}") {
+        let full_name = format!("{}/{}", params[0], params[1]);
+        source = world.repository_named(&full_name);
+        if let Some(found) = source {
+            if !found.is_visible() {
+                return Problem::not_found().reply();
+            }
+            if !world.full_name(found).eq_ignore_ascii_case(&full_name) {
+                let rest = incoming.path.trim_start_matches("/repos/");
+                let rest = rest
+                    .splitn(3, '/')
+                    .nth(2)
+                    .map_or(String::new(), |rest| format!("/{rest}"));
+                let to = format!("{}/repositories/{}{rest}", viewer.settings.url, found.id);
+                return Reply::none(301).with("location", to);
+            }
+        }
+    }
+    let of_archive = source.is_none() && route.template.contains("{repo}");
+    if of_archive && viewer.settings.was_named(&params[0], &params[1]) {
         let former = format!("/{}/{}", params[0], params[1]);
         let now = format!("/{}", viewer.settings.full_name());
         let to = format!(
@@ -378,9 +449,17 @@ fn rest(
         };
         return Reply::none(status).with("location", to);
     }
-    if route.template.contains("{repo}") && !viewer.settings.is_named(&params[0], &params[1]) {
+    if of_archive && !viewer.settings.is_named(&params[0], &params[1]) {
         return Problem::not_found().reply();
     }
+    let handler = if source.is_some() {
+        route.source
+    } else {
+        route.answer
+    };
+    let Some(handler) = handler else {
+        return Problem::not_found().reply();
+    };
     let body = match incoming.body {
         b"" => Value::Null,
         bytes => match serde_json::from_slice(bytes) {
@@ -392,13 +471,16 @@ fn rest(
     let call = Call {
         shared,
         viewer,
+        world: &world,
+        source,
         params,
+        path: incoming.path,
         query: query(incoming.parts.uri.query().unwrap_or_default()),
         body,
         accept: incoming.header("accept"),
         race: Cell::new(race),
     };
-    (route.answer)(&call).unwrap_or_else(|problem| {
+    handler(&call).unwrap_or_else(|problem| {
         if let Some(why) = &problem.internal {
             shared.lock().log.violation(format!("simulator: {why}"));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use super::git::{Changes, Repository, Signature};
 use super::limits::Limiter;
 use super::options::{Access, Role, Visibility};
 use super::record::Log;
+use super::world::World;
 
 /// Settings of the repository and the token. A request uses those of the moment it arrived.
 #[derive(Debug, Clone)]
@@ -78,6 +79,7 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    world: RwLock<World>,
     pub(crate) git: Repository,
     pub(crate) at_once: AtomicUsize,
     changed: watch::Sender<u64>,
@@ -85,9 +87,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(state: State, git: Repository) -> Arc<Self> {
+    pub(crate) fn new(state: State, git: Repository, world: World) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(state),
+            world: RwLock::new(world),
             git,
             at_once: AtomicUsize::new(0),
             changed: watch::Sender::new(0),
@@ -97,9 +100,16 @@ impl Shared {
 
     /// Locks the state. A panic while it was locked (a failed assertion) doesn't affect other users.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The world, for a request. Who also wants the state locks it afterwards.
+    pub(crate) fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
+        self.world.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes those who wait for a condition.

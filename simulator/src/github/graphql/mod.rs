@@ -1,166 +1,250 @@
-//! GraphQL: the part of GitHub's schema that concerns a repository's contents, with GitHub's names.
+//! GraphQL: any query that is valid by GitHub's published schema, over the world and the archive's repository.
 //!
-//! The engine validates documents and variables. `tests/contract` checks that all of it exists in GitHub's published
-//! schema.
+//! The engine (`apollo-compiler`) validates documents and variables, carries them out field by field, and answers
+//! introspection. `object` is what it asks; `root`, `source`, `items` and `archive` know the answers.
 
-mod inputs;
+mod archive;
+mod cost;
+mod items;
 mod mutation;
-mod objects;
-mod query;
-mod scalars;
+mod object;
+mod page;
+mod root;
+mod schema;
+mod source;
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
-use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{
-    DocumentOperations, OperationDefinition, OperationType, Selection,
-};
-use async_graphql::{
-    Context, EmptySubscription, Error, ErrorExtensions as _, Request, Response, Schema, Value,
-};
-use serde_json::json;
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::Node;
+use apollo_compiler::executable::{Operation, Selection};
+use apollo_compiler::request::coerce_variable_values;
+use apollo_compiler::resolvers::{Execution, FieldError};
+use apollo_compiler::response::{ExecutionResponse, GraphQLError, JsonMap, JsonValue};
+use apollo_compiler::validation::Valid;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::faults::{Files, Kind};
 use super::rest::call::{Problem, Reply};
 use super::state::Shared;
 use super::viewer::{ARCHIVED, NOT_ACCESSIBLE, Refusal, Viewer};
+use super::world;
+use cost::{Cost, MOST_NODES};
+pub(super) use items::path;
+use object::{Object, Thing};
+use schema::{IMPLEMENTERS, SCHEMA};
+pub(super) use source::WEB;
 
-static SCHEMA: LazyLock<Schema<query::Query, mutation::Mutation, EmptySubscription>> =
-    LazyLock::new(|| Schema::new(query::Query, mutation::Mutation, EmptySubscription));
+/// Stand before and after an error, and between its type and its message: the engine knows only messages, and puts its
+/// own words around them.
+const AROUND: char = '\u{1e}';
+const BETWEEN: char = '\u{1f}';
 
-/// The context of resolvers.
-struct World {
-    shared: Arc<Shared>,
-    viewer: Viewer,
+/// What resolvers answer from.
+struct World<'w> {
+    shared: &'w Arc<Shared>,
+    viewer: &'w Viewer,
+    source: &'w world::World,
+    cost: Cost,
     /// Files that someone else commits during a mutation.
     race: Mutex<Option<Files>>,
 }
 
-/// A nullable field: an error in it leaves the rest of the response intact.
-type Maybe<T> = Option<Result<T, Error>>;
+impl World<'_> {
+    /// Records that something isn't simulated.
+    fn unsimulated(&self, what: &str) {
+        let mut state = self.shared.lock();
+        state
+            .log
+            .violation(format!("simulator: {what} isn't simulated"));
+    }
+}
 
-/// A parsed request: its contents are known before the limits are checked.
+/// A parsed and valid request: its contents are known before the limits are checked.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    request: Request,
+    document: Valid<ExecutableDocument>,
+    operation: Node<Operation>,
+    variables: Valid<JsonMap>,
     pub(crate) kind: Kind,
     pub(crate) fields: Vec<String>,
+    pub(crate) cost: Cost,
 }
 
-/// Parses a body: JSON with `query`, and optionally `variables` and `operationName`.
-pub(crate) fn read(body: &[u8]) -> Result<Asked, String> {
-    let request: Request = serde_json::from_slice(body).map_err(|_| "Problems parsing JSON")?;
-    let document = parse_query(&request.query).map_err(|error| error.to_string())?;
-    let name = request.operation_name.as_deref();
-    let operation = match &document.operations {
-        DocumentOperations::Single(operation) => Some(&operation.node),
-        DocumentOperations::Multiple(all) => all
-            .iter()
-            // A name is required only if there are several operations.
-            .find(|(known, _)| all.len() == 1 || Some(known.as_str()) == name)
-            .map(|(_, operation)| &operation.node),
+/// Why a request isn't carried out.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    NotJson,
+    /// Errors in GitHub's format.
+    Invalid(Vec<Value>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    query: String,
+    variables: Option<JsonMap>,
+    operation_name: Option<String>,
+}
+
+/// Parses and validates a body: JSON with `query`, and optionally `variables` and `operationName`.
+pub(crate) fn read(body: &[u8]) -> Result<Asked, Unreadable> {
+    let body: Body = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
+    let document = ExecutableDocument::parse_and_validate(&SCHEMA, body.query, "query");
+    let document = document.map_err(|invalid| {
+        let errors = invalid.errors.iter().map(|error| json!(error.to_json()));
+        Unreadable::Invalid(errors.collect())
+    })?;
+    let one = |message: String| Unreadable::Invalid(vec![json!({"message": message})]);
+    // A name is required only if there are several operations.
+    let name = body.operation_name.as_deref();
+    let name = name.filter(|_| document.operations.len() > 1);
+    let operation = document.operations.get(name);
+    let operation = operation
+        .map_err(|_| one("An operation name is required".to_owned()))?
+        .clone();
+    let given = body.variables.unwrap_or_default();
+    let variables = coerce_variable_values(&SCHEMA, &operation, &given);
+    let variables = variables.map_err(|error| one(error.message().to_string()))?;
+    let names = operation
+        .selection_set
+        .selections
+        .iter()
+        .filter_map(Selection::as_field);
+    let fields: Vec<_> = names.map(|field| field.name.to_string()).collect();
+    let kind = if !operation.is_mutation() {
+        Kind::Query
+    } else if fields.iter().any(|field| field == "createCommitOnBranch") {
+        Kind::CommitOnBranch
+    } else {
+        Kind::Mutation
     };
-    let operation = operation.ok_or("An operation name is required")?;
-    let fields = fields(operation);
-    let kind = match operation.ty {
-        OperationType::Mutation if fields.iter().any(|field| field == "createCommitOnBranch") => {
-            Kind::CommitOnBranch
-        }
-        OperationType::Mutation => Kind::Mutation,
-        _ => Kind::Query,
-    };
+    let cost = Cost::of(&document, &operation.selection_set, &variables);
+    if cost.nodes > MOST_NODES {
+        let what = format!(
+            "This query requests up to {} possible nodes which exceeds the maximum limit of 500,000.",
+            cost.nodes
+        );
+        let error = json!({"type": "MAX_NODE_LIMIT_EXCEEDED", "message": what});
+        return Err(Unreadable::Invalid(vec![error]));
+    }
     Ok(Asked {
-        request,
+        document,
+        operation,
+        variables,
         kind,
         fields,
+        cost,
     })
-}
-
-fn fields(operation: &OperationDefinition) -> Vec<String> {
-    let items = &operation.selection_set.node.items;
-    let name = |item: &Selection| match item {
-        Selection::Field(field) => Some(field.node.name.node.to_string()),
-        _ => None,
-    };
-    items.iter().filter_map(|item| name(&item.node)).collect()
 }
 
 /// Responds to a request; the status is 200 unless the body is invalid JSON.
 pub(crate) fn answer(
     shared: &Arc<Shared>,
-    viewer: Viewer,
-    asked: Result<Asked, String>,
+    viewer: &Viewer,
+    asked: Result<Asked, Unreadable>,
     race: Option<Files>,
 ) -> Reply {
     let asked = match asked {
         Ok(asked) => asked,
-        Err(why) => {
-            let mut state = shared.lock();
-            state
+        Err(Unreadable::NotJson) => {
+            let why = "Problems parsing JSON";
+            shared
+                .lock()
                 .log
                 .violation(format!("GraphQL that cannot be read: {why}"));
-            return if why == "Problems parsing JSON" {
-                Problem::new(400, &why).reply()
-            } else {
-                Reply::json(200, &json!({"errors": [{"message": why}]}))
-            };
+            return Problem::new(400, why).reply();
+        }
+        Err(Unreadable::Invalid(errors)) => {
+            let why: Vec<_> = errors.iter().map(|error| &error["message"]).collect();
+            let what = format!("GraphQL that does not fit the schema: {why:?}");
+            shared.lock().log.violation(what);
+            return Reply::json(200, &json!({"errors": errors}));
         }
     };
+    let source = shared.world();
     let world = World {
-        shared: Arc::clone(shared),
+        shared,
         viewer,
+        source: &source,
+        cost: asked.cost,
         race: Mutex::new(race),
     };
-    // Resolvers don't wait: they block on git, and this thread is for that.
-    let response = futures::executor::block_on(SCHEMA.execute(asked.request.data(world)));
-    if response.errors.iter().any(|error| error.path.is_empty()) {
-        let why: Vec<_> = response.errors.iter().map(|error| &error.message).collect();
-        let mut state = shared.lock();
-        state
-            .log
-            .violation(format!("GraphQL that does not fit the schema: {why:?}"));
+    let thing = match asked.kind {
+        Kind::Query => Thing::Query,
+        _ => Thing::Mutation,
+    };
+    let root = Object {
+        world: &world,
+        thing,
+    };
+    let response = Execution::new(&SCHEMA, &asked.document)
+        .operation(&asked.operation)
+        .implementers_map(&IMPLEMENTERS)
+        .coerced_variable_values(&asked.variables)
+        .enable_schema_introspection(true)
+        .execute_sync(&root);
+    match response {
+        Ok(response) => Reply::json(200, &Written::from(&response)),
+        Err(error) => {
+            let what = error.message().to_string();
+            shared.lock().log.violation(format!("simulator: {what}"));
+            Reply::json(200, &json!({"errors": [{"message": what}]}))
+        }
     }
-    Reply::json(200, &written(&response))
 }
 
 /// The response in GitHub's format: an error's `type` is next to its message.
-fn written(response: &Response) -> serde_json::Value {
-    let errors: Vec<_> = response
-        .errors
-        .iter()
-        .map(|error| {
-            let mut shown = json!(error);
-            let extensions = shown["extensions"].take();
-            if let Some(shown) = shown.as_object_mut() {
-                shown.remove("extensions");
-                if let Some(kind) = extensions.get("type") {
-                    shown.insert("type".to_owned(), kind.clone());
-                }
-            }
-            shown
-        })
-        .collect();
-    let mut shown = json!({});
-    // Documents that don't fit the schema aren't executed, so there is no data.
-    if response.data != Value::Null || errors.is_empty() {
-        shown["data"] = json!(response.data);
+#[derive(Serialize)]
+struct Written<'a> {
+    data: Option<&'a JsonMap>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Value>,
+}
+
+impl<'a> From<&'a ExecutionResponse> for Written<'a> {
+    fn from(response: &'a ExecutionResponse) -> Self {
+        let errors = response.errors.iter();
+        Self {
+            data: response.data.as_ref(),
+            errors: errors.map(write).collect(),
+        }
     }
-    if !errors.is_empty() {
-        shown["errors"] = json!(errors);
+}
+
+fn write(error: &GraphQLError) -> Value {
+    let mut shown = json!(error);
+    let own = error.message.split(AROUND).nth(1);
+    if let Some((kind, message)) = own.and_then(|own| own.split_once(BETWEEN)) {
+        shown["type"] = json!(kind);
+        shown["message"] = json!(message);
     }
     shown
 }
 
-fn world<'c>(context: &Context<'c>) -> &'c World {
-    context.data_unchecked::<World>()
+/// An argument that is a text, an enum's value or a time; nothing if it wasn't given.
+fn text<'a>(arguments: &'a JsonMap, name: &str) -> &'a str {
+    arguments
+        .get(name)
+        .and_then(JsonValue::as_str)
+        .unwrap_or_default()
 }
 
 /// An error of a GitHub type.
-fn problem(kind: &'static str, message: &str) -> Error {
-    Error::new(message).extend_with(|_, extensions| extensions.set("type", kind))
+fn problem(kind: &str, message: &str) -> FieldError {
+    FieldError {
+        message: format!("{AROUND}{kind}{BETWEEN}{message}{AROUND}"),
+    }
 }
 
-fn refused(refusal: Refusal, full_name: &str) -> Error {
+/// An error of the simulator itself.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn failed(error: anyhow::Error) -> FieldError {
+    problem("INTERNAL", &format!("simulator: {error:#}"))
+}
+
+fn refused(refusal: Refusal, full_name: &str) -> FieldError {
     match refusal {
         Refusal::Hidden => unresolved(full_name),
         Refusal::Anonymous | Refusal::Token => problem("FORBIDDEN", NOT_ACCESSIBLE),
@@ -169,7 +253,7 @@ fn refused(refusal: Refusal, full_name: &str) -> Error {
     }
 }
 
-fn unresolved(full_name: &str) -> Error {
+fn unresolved(full_name: &str) -> FieldError {
     let what = format!("Could not resolve to a Repository with the name '{full_name}'.");
     problem("NOT_FOUND", &what)
 }

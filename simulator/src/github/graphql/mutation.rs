@@ -1,68 +1,183 @@
-//! Mutations: commits on a branch, and refs.
+//! Mutations: commits on a branch, and refs of the archive.
 
 use std::sync::PoisonError;
 
-use async_graphql::{Context, Error, Object};
+use apollo_compiler::resolvers::FieldError;
+use apollo_compiler::response::JsonMap;
+use serde::Deserialize;
 
-use super::inputs::{
-    CommittableBranch, CreateCommitOnBranchInput, CreateCommitOnBranchPayload, CreateRefInput,
-    CreateRefPayload, DeleteRefInput, DeleteRefPayload, FileChanges, UpdateRefInput,
-    UpdateRefPayload, UpdateRefsInput, UpdateRefsPayload,
-};
-use super::objects::Commit;
-use super::query::Ref;
-use super::{Maybe, World, problem, refused, unresolved, world};
-use crate::github::git::{Changes, Signature, is_path};
+use super::archive::Ref;
+use super::object::{Given, Thing};
+use super::{World, failed, refused, unresolved};
+use crate::github::git::{Changes, Signature, is_oid, is_path};
 use crate::github::node;
+use crate::github::rest::call::from_base64;
 use crate::github::viewer::Refusal;
 
-/// The root of mutations.
-pub(crate) struct Mutation;
+/// A complete git hash.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Oid(String);
 
-#[Object]
-impl Mutation {
-    async fn create_commit_on_branch(
-        &self,
-        context: &Context<'_>,
-        input: CreateCommitOnBranchInput,
-    ) -> Maybe<CreateCommitOnBranchPayload> {
-        Some(commit(world(context), input))
-    }
+impl TryFrom<String> for Oid {
+    type Error = String;
 
-    async fn create_ref(
-        &self,
-        context: &Context<'_>,
-        input: CreateRefInput,
-    ) -> Maybe<CreateRefPayload> {
-        Some(create_ref(world(context), input))
-    }
-
-    async fn update_ref(
-        &self,
-        context: &Context<'_>,
-        input: UpdateRefInput,
-    ) -> Maybe<UpdateRefPayload> {
-        Some(update_ref(world(context), input))
-    }
-
-    async fn update_refs(
-        &self,
-        context: &Context<'_>,
-        input: UpdateRefsInput,
-    ) -> Maybe<UpdateRefsPayload> {
-        Some(update_refs(world(context), &input))
-    }
-
-    async fn delete_ref(
-        &self,
-        context: &Context<'_>,
-        input: DeleteRefInput,
-    ) -> Maybe<DeleteRefPayload> {
-        Some(delete_ref(world(context), &input))
+    fn try_from(text: String) -> Result<Self, String> {
+        if is_oid(&text) {
+            Ok(Self(text))
+        } else {
+            Err(format!("{text:?} is not a valid GitObjectID"))
+        }
     }
 }
 
-impl World {
+/// The bytes of a file.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Base64(Vec<u8>);
+
+impl TryFrom<String> for Base64 {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        from_base64(&text)
+            .map(Self)
+            .ok_or("the value is not a valid Base64String")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateCommitOnBranchInput {
+    branch: CommittableBranch,
+    expected_head_oid: Oid,
+    file_changes: Option<FileChanges>,
+    message: CommitMessage,
+}
+
+/// A branch by its node id, or by repository and branch name.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommittableBranch {
+    branch_name: Option<String>,
+    id: Option<String>,
+    repository_name_with_owner: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct FileChanges {
+    additions: Option<Vec<FileAddition>>,
+    deletions: Option<Vec<FileDeletion>>,
+}
+
+#[derive(Deserialize)]
+struct FileAddition {
+    contents: Base64,
+    path: String,
+}
+
+#[derive(Deserialize)]
+struct FileDeletion {
+    path: String,
+}
+
+#[derive(Deserialize)]
+struct CommitMessage {
+    body: Option<String>,
+    headline: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateRefInput {
+    name: String,
+    oid: Oid,
+    repository_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UpdateRefInput {
+    force: Option<bool>,
+    oid: Oid,
+    ref_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UpdateRefsInput {
+    ref_updates: Vec<RefUpdate>,
+    repository_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefUpdate {
+    after_oid: Oid,
+    before_oid: Option<Oid>,
+    force: Option<bool>,
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeleteRefInput {
+    ref_id: String,
+}
+
+/// Why a mutation isn't carried out.
+struct Error(FieldError);
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        Self(failed(error))
+    }
+}
+
+impl From<Error> for FieldError {
+    fn from(error: Error) -> Self {
+        error.0
+    }
+}
+
+fn problem(kind: &str, message: &str) -> Error {
+    Error(super::problem(kind, message))
+}
+
+/// Fields of a payload.
+type Payload<'w> = Vec<(&'static str, Given<'w>)>;
+
+impl<'w> World<'w> {
+    pub(super) fn mutation(
+        &self,
+        name: &str,
+        arguments: &JsonMap,
+    ) -> Result<Given<'w>, FieldError> {
+        let (payload, mut fields) = match name {
+            "createCommitOnBranch" => (
+                "CreateCommitOnBranchPayload",
+                commit(self, input(arguments)?)?,
+            ),
+            "createRef" => ("CreateRefPayload", create_ref(self, input(arguments)?)?),
+            "updateRef" => ("UpdateRefPayload", update_ref(self, input(arguments)?)?),
+            "updateRefs" => ("UpdateRefsPayload", update_refs(self, &input(arguments)?)?),
+            "deleteRef" => ("DeleteRefPayload", delete_ref(self, &input(arguments)?)?),
+            _ => {
+                self.unsimulated(name);
+                let what = format!("The mutation {name} isn't simulated.");
+                return Err(problem("FORBIDDEN", &what).into());
+            }
+        };
+        let given = arguments
+            .get("input")
+            .and_then(|input| input.get("clientMutationId"));
+        fields.push((
+            "clientMutationId",
+            Given::Leaf(given.cloned().unwrap_or_default()),
+        ));
+        Ok(Given::One(Thing::Plain(payload, fields)))
+    }
+
     fn may_move(&self, name: &str) -> Result<(), Error> {
         self.may(self.viewer.move_ref(name))
     }
@@ -73,11 +188,11 @@ impl World {
 
     fn may(&self, may: Result<(), Refusal>) -> Result<(), Error> {
         let full_name = self.viewer.settings.full_name();
-        may.map_err(|refusal| refused(refusal, &full_name))
+        may.map_err(|refusal| Error(refused(refusal, &full_name)))
     }
 
     /// Checks that a node id is this repository's, and that it is visible.
-    fn repository(&self, id: &str) -> Result<(), Error> {
+    fn is_archive(&self, id: &str) -> Result<(), Error> {
         let full_name = self.viewer.settings.full_name();
         if id != node::repository(&full_name) || self.viewer.see().is_err() {
             return Err(no_node(id));
@@ -86,7 +201,7 @@ impl World {
     }
 
     /// Name and target of the ref with this node id.
-    fn reference(&self, id: &str) -> Result<(String, String), Error> {
+    fn ref_behind(&self, id: &str) -> Result<(String, String), Error> {
         if self.viewer.see().is_err() {
             return Err(no_node(id));
         }
@@ -97,18 +212,18 @@ impl World {
     }
 
     /// The full name of the branch to commit to.
-    fn branch(&self, branch: &CommittableBranch) -> Result<String, Error> {
+    fn branch_to_commit(&self, branch: &CommittableBranch) -> Result<String, Error> {
         match (
             &branch.id,
             &branch.repository_name_with_owner,
             &branch.branch_name,
         ) {
-            (Some(id), None, None) => Ok(self.reference(id)?.0),
+            (Some(id), None, None) => Ok(self.ref_behind(id)?.0),
             (None, Some(full_name), Some(name)) => {
                 let (owner, repo) = full_name.split_once('/').unwrap_or((full_name, ""));
                 let here = self.viewer.settings.is_named(owner, repo);
                 if !here || self.viewer.see().is_err() {
-                    return Err(unresolved(full_name));
+                    return Err(Error(unresolved(full_name)));
                 }
                 let short = name.strip_prefix("refs/heads/").unwrap_or(name);
                 Ok(format!("refs/heads/{short}"))
@@ -133,6 +248,17 @@ impl World {
     }
 }
 
+fn input<T: for<'a> Deserialize<'a>>(arguments: &JsonMap) -> Result<T, Error> {
+    let given = arguments.get("input").cloned().unwrap_or_default();
+    let wrong = |error| {
+        problem(
+            "UNPROCESSABLE",
+            &format!("Variable $input is invalid: {error}"),
+        )
+    };
+    T::deserialize(given).map_err(wrong)
+}
+
 fn no_node(id: &str) -> Error {
     let what = format!("Could not resolve to a node with the global id of '{id}'");
     problem("NOT_FOUND", &what)
@@ -142,15 +268,12 @@ fn unprocessable(message: &str) -> Error {
     problem("UNPROCESSABLE", message)
 }
 
-fn commit(
-    world: &World,
-    input: CreateCommitOnBranchInput,
-) -> Result<CreateCommitOnBranchPayload, Error> {
+fn commit<'w>(world: &World<'w>, input: CreateCommitOnBranchInput) -> Result<Payload<'w>, Error> {
     let git = &world.shared.git;
-    let name = world.branch(&input.branch)?;
+    let name = world.branch_to_commit(&input.branch)?;
     let full_name = world.viewer.settings.full_name();
     let may = world.viewer.write();
-    may.map_err(|refusal| refused(refusal, &full_name))?;
+    may.map_err(|refusal| Error(refused(refusal, &full_name)))?;
     let missing = || problem("NOT_FOUND", "Branch not found");
     let (head, _) = git.target(&name)?.ok_or_else(missing)?;
     let expected = input.expected_head_oid.0;
@@ -177,15 +300,16 @@ fn commit(
         let what = format!("Ref {name} is at {now} but expected {head}");
         return Err(unprocessable(&what));
     }
-    Ok(CreateCommitOnBranchPayload {
-        client_mutation_id: input.client_mutation_id,
-        commit: git.commit(&oid)?.map(Commit),
-        reference: Some(Ref { name, oid }),
-    })
+    let commit = git.commit(&oid)?.map(Thing::GitCommit);
+    let reference = Thing::Ref(Ref { name, oid });
+    Ok(vec![
+        ("commit", Given::maybe(commit)),
+        ("ref", Given::One(reference)),
+    ])
 }
 
 /// Validates the paths against the head; deleted files must exist.
-fn read_changes(world: &World, asked: FileChanges, head: &str) -> Result<Changes, Error> {
+fn read_changes(world: &World<'_>, asked: FileChanges, head: &str) -> Result<Changes, Error> {
     let largest = world.shared.lock().limiter.limits.file;
     let mut changes = Changes::default();
     for deletion in asked.deletions.unwrap_or_default() {
@@ -222,7 +346,7 @@ fn read_changes(world: &World, asked: FileChanges, head: &str) -> Result<Changes
 }
 
 /// Checks that a branch's target is an existing commit.
-fn check_target(world: &World, oid: &str) -> Result<(), Error> {
+fn check_target(world: &World<'_>, oid: &str) -> Result<(), Error> {
     let found = world.shared.git.look(oid)?;
     if found.is_some_and(|(_, kind, _)| kind == "commit") {
         Ok(())
@@ -231,8 +355,8 @@ fn check_target(world: &World, oid: &str) -> Result<(), Error> {
     }
 }
 
-fn create_ref(world: &World, input: CreateRefInput) -> Result<CreateRefPayload, Error> {
-    world.repository(&input.repository_id)?;
+fn create_ref<'w>(world: &World<'w>, input: CreateRefInput) -> Result<Payload<'w>, Error> {
+    world.is_archive(&input.repository_id)?;
     let (name, oid) = (input.name, input.oid.0);
     world.may_create(&name)?;
     if !name.starts_with("refs/") || !world.shared.git.is_ref_name(&name)? {
@@ -244,14 +368,11 @@ fn create_ref(world: &World, input: CreateRefInput) -> Result<CreateRefPayload, 
         let what = format!("A ref named \"{name}\" already exists in the repository.");
         return Err(unprocessable(&what));
     }
-    Ok(CreateRefPayload {
-        client_mutation_id: input.client_mutation_id,
-        reference: Some(Ref { name, oid }),
-    })
+    Ok(vec![("ref", Given::One(Thing::Ref(Ref { name, oid })))])
 }
 
-fn update_ref(world: &World, input: UpdateRefInput) -> Result<UpdateRefPayload, Error> {
-    let (name, before) = world.reference(&input.ref_id)?;
+fn update_ref<'w>(world: &World<'w>, input: UpdateRefInput) -> Result<Payload<'w>, Error> {
+    let (name, before) = world.ref_behind(&input.ref_id)?;
     let oid = input.oid.0;
     world.may_move(&name)?;
     check_target(world, &oid)?;
@@ -267,19 +388,16 @@ fn update_ref(world: &World, input: UpdateRefInput) -> Result<UpdateRefPayload, 
     if !moved {
         return Err(unprocessable("Reference cannot be updated"));
     }
-    Ok(UpdateRefPayload {
-        client_mutation_id: input.client_mutation_id,
-        reference: Some(Ref { name, oid }),
-    })
+    Ok(vec![("ref", Given::One(Thing::Ref(Ref { name, oid })))])
 }
 
-fn update_refs(world: &World, input: &UpdateRefsInput) -> Result<UpdateRefsPayload, Error> {
-    world.repository(&input.repository_id)?;
+fn update_refs<'w>(world: &World<'w>, input: &UpdateRefsInput) -> Result<Payload<'w>, Error> {
+    world.is_archive(&input.repository_id)?;
     let zero = "0".repeat(40);
     let some = |oid: &str| Some(oid.to_owned()).filter(|oid| *oid != zero);
     let mut moves = Vec::new();
     for update in &input.ref_updates {
-        let name = update.name.0.as_str();
+        let name = update.name.as_str();
         if !name.starts_with("refs/") || !world.shared.git.is_ref_name(name)? {
             let what = format!("{name} is not a valid ref name.");
             return Err(unprocessable(&what));
@@ -320,18 +438,14 @@ fn update_refs(world: &World, input: &UpdateRefsInput) -> Result<UpdateRefsPaylo
     if !world.shared.git.move_refs(&moves)? {
         return Err(unprocessable("Reference cannot be updated"));
     }
-    Ok(UpdateRefsPayload {
-        client_mutation_id: input.client_mutation_id.clone(),
-    })
+    Ok(Vec::new())
 }
 
-fn delete_ref(world: &World, input: &DeleteRefInput) -> Result<DeleteRefPayload, Error> {
-    let (name, before) = world.reference(&input.ref_id)?;
+fn delete_ref<'w>(world: &World<'w>, input: &DeleteRefInput) -> Result<Payload<'w>, Error> {
+    let (name, before) = world.ref_behind(&input.ref_id)?;
     world.may_move(&name)?;
     if !world.shared.git.move_ref(&name, Some(&before), None)? {
         return Err(unprocessable("Reference does not exist"));
     }
-    Ok(DeleteRefPayload {
-        client_mutation_id: input.client_mutation_id.clone(),
-    })
+    Ok(Vec::new())
 }

@@ -11,12 +11,17 @@ use crate::github::faults::Files;
 use crate::github::git::{Repository, is_oid};
 use crate::github::state::Shared;
 use crate::github::viewer::{ARCHIVED, NOT_ACCESSIBLE, Refusal, Viewer};
+use crate::github::world::{Repository as Repo, World};
 
 /// A request: path parameters in order, query, body.
 pub(crate) struct Call<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) viewer: Viewer,
+    pub(crate) world: &'a World,
+    /// The repository that the path names, if it is one of the world.
+    pub(crate) source: Option<&'a Repo>,
     pub(crate) params: Vec<String>,
+    pub(crate) path: &'a str,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Value,
     pub(crate) accept: &'a str,

@@ -7,5 +7,6 @@ mod objects;
 mod refs;
 mod repository;
 pub(crate) mod routes;
+mod source;
 mod tarball;
 mod wire;

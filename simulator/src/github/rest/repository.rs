@@ -44,14 +44,14 @@ pub(super) fn user(call: &Call<'_>) -> Answer {
     Ok(Reply::json(200, &shown))
 }
 
-fn extend(shown: &mut Value, more: Value) {
+pub(super) fn extend(shown: &mut Value, more: Value) {
     if let (Value::Object(shown), Value::Object(more)) = (shown, more) {
         shown.extend(more);
     }
 }
 
 /// URLs of a repository that differ only in their suffix.
-const URLS: &[(&str, &str)] = &[
+pub(super) const URLS: &[(&str, &str)] = &[
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),
     ("blobs_url", "/git/blobs{/sha}"),

@@ -1,16 +1,18 @@
 //! The route table, named as in GitHub's `OpenAPI` description.
 
 use super::call::{Answer, Call};
+use super::source::{accounts, commits as pushed, threads};
 use super::{commits, contents, objects, refs, repository, tarball};
 use crate::github::faults::Kind;
 
-/// A route: method and path, kind, handler.
+/// A route: method and path, kind, and who answers for the archive, and for a repository of the world.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Route {
     pub(crate) method: &'static str,
     pub(crate) template: &'static str,
     pub(crate) kind: Kind,
-    pub(crate) answer: fn(&Call<'_>) -> Answer,
+    pub(crate) answer: Option<fn(&Call<'_>) -> Answer>,
+    pub(crate) source: Option<fn(&Call<'_>) -> Answer>,
 }
 
 const fn route(
@@ -23,13 +25,34 @@ const fn route(
         method,
         template,
         kind,
-        answer,
+        answer: Some(answer),
+        source: None,
+    }
+}
+
+/// A route that only the world has.
+const fn source(template: &'static str, kind: Kind, answer: fn(&Call<'_>) -> Answer) -> Route {
+    Route {
+        method: "GET",
+        template,
+        kind,
+        answer: None,
+        source: Some(answer),
+    }
+}
+
+impl Route {
+    const fn or(self, source: fn(&Call<'_>) -> Answer) -> Self {
+        Self {
+            source: Some(source),
+            ..self
+        }
     }
 }
 
 use Kind::{
-    Account, Codeload, ReadBlob, ReadCommit, ReadContents, ReadRef, ReadTree, Repository, Tarball,
-    WriteBlob, WriteCommit, WriteContents, WriteRef, WriteTree,
+    Account, Codeload, ReadBlob, ReadCommit, ReadContents, ReadIssues, ReadRef, ReadTree,
+    Repository, Tarball, WriteBlob, WriteCommit, WriteContents, WriteRef, WriteTree,
 };
 
 const REFS: &str = "/repos/{owner}/{repo}/git/refs";
@@ -40,7 +63,88 @@ const CONTENTS: &str = "/repos/{owner}/{repo}/contents/{path}";
 const ROUTES: &[Route] = &[
     route("GET", "/rate_limit", Account, repository::rate_limit),
     route("GET", "/user", Account, repository::user),
-    route("GET", "/repos/{owner}/{repo}", Repository, repository::get),
+    route("GET", "/repos/{owner}/{repo}", Repository, repository::get).or(accounts::repository),
+    source(
+        "/repositories/{repository_id}",
+        Repository,
+        accounts::no_repository,
+    ),
+    route("GET", "/users/{username}", Account, accounts::user),
+    route("GET", "/user/{account_id}", Account, accounts::user_by_id),
+    route(
+        "GET",
+        "/users/{username}/repos",
+        Repository,
+        accounts::repositories,
+    ),
+    route(
+        "GET",
+        "/orgs/{org}/repos",
+        Repository,
+        accounts::repositories,
+    ),
+    source("/repos/{owner}/{repo}/issues", ReadIssues, threads::issues),
+    source(
+        "/repos/{owner}/{repo}/issues/comments",
+        ReadIssues,
+        threads::comments,
+    ),
+    source(
+        "/repos/{owner}/{repo}/issues/comments/{comment_id}",
+        ReadIssues,
+        threads::comment,
+    ),
+    source(
+        "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
+        ReadIssues,
+        threads::reactions,
+    ),
+    source(
+        "/repos/{owner}/{repo}/issues/{issue_number}",
+        ReadIssues,
+        threads::issue,
+    ),
+    source(
+        "/repos/{owner}/{repo}/issues/{issue_number}/comments",
+        ReadIssues,
+        threads::comments_on,
+    ),
+    source(
+        "/repos/{owner}/{repo}/issues/{issue_number}/reactions",
+        ReadIssues,
+        threads::issue_reactions,
+    ),
+    source("/repos/{owner}/{repo}/pulls", ReadIssues, threads::pulls),
+    source(
+        "/repos/{owner}/{repo}/pulls/comments",
+        ReadIssues,
+        threads::review_comments,
+    ),
+    source(
+        "/repos/{owner}/{repo}/pulls/comments/{comment_id}",
+        ReadIssues,
+        threads::comment,
+    ),
+    source(
+        "/repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions",
+        ReadIssues,
+        threads::reactions,
+    ),
+    source(
+        "/repos/{owner}/{repo}/pulls/{pull_number}",
+        ReadIssues,
+        threads::pull,
+    ),
+    source(
+        "/repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+        ReadIssues,
+        threads::reviews,
+    ),
+    source(
+        "/repos/{owner}/{repo}/pulls/{pull_number}/comments",
+        ReadIssues,
+        threads::comments_in_reviews,
+    ),
     route(
         "GET",
         "/repos/{owner}/{repo}/branches",
@@ -112,13 +216,15 @@ const ROUTES: &[Route] = &[
         "/repos/{owner}/{repo}/commits",
         ReadCommit,
         commits::list,
-    ),
+    )
+    .or(pushed::list),
     route(
         "GET",
         "/repos/{owner}/{repo}/commits/{ref}",
         ReadCommit,
         commits::get,
-    ),
+    )
+    .or(pushed::get),
     route(
         "GET",
         "/repos/{owner}/{repo}/tarball/{ref}",

@@ -17,15 +17,28 @@ pub(super) fn number(name: &str) -> u32 {
 
 /// An account, as a "simple user".
 pub(super) fn user(url: &str, login: &str) -> Value {
+    let id = u64::from(number(login));
+    let web = format!("{url}/{login}");
+    simple_user(url, login, id, &node::user(login), ("User", &web))
+}
+
+/// A "simple user" of a type, with its web page.
+pub(super) fn simple_user(
+    url: &str,
+    login: &str,
+    id: u64,
+    node_id: &str,
+    (kind, web): (&str, &str),
+) -> Value {
     let api = format!("{url}/users/{login}");
     json!({
         "login": login,
-        "id": number(login),
-        "node_id": node::user(login),
+        "id": id,
+        "node_id": node_id,
         "avatar_url": format!("{url}/avatars/{login}"),
         "gravatar_id": "",
         "url": api,
-        "html_url": format!("{url}/{login}"),
+        "html_url": web,
         "followers_url": format!("{api}/followers"),
         "following_url": format!("{api}/following{{/other_user}}"),
         "gists_url": format!("{api}/gists{{/gist_id}}"),
@@ -35,7 +48,7 @@ pub(super) fn user(url: &str, login: &str) -> Value {
         "repos_url": format!("{api}/repos"),
         "events_url": format!("{api}/events{{/privacy}}"),
         "received_events_url": format!("{api}/received_events"),
-        "type": "User",
+        "type": kind,
         "user_view_type": "public",
         "site_admin": false,
     })

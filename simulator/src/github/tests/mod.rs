@@ -7,6 +7,8 @@ mod graphql;
 mod limits;
 mod permissions;
 mod rest;
+mod source;
+mod source_rest;
 
 use super::*;
 

@@ -1,0 +1,298 @@
+//! The world's objects as REST shows them.
+
+use serde_json::{Value, json};
+
+use super::super::call::Call;
+use super::super::repository::{URLS, extend};
+use super::super::wire::{permissions, simple_user, verification};
+use crate::github::graphql::{WEB, path};
+use crate::github::world::{
+    Account, AccountKind, Commit, Content, GHOST, Item, ItemKind, Reaction, Repository, id, time,
+};
+
+/// The number of the account that stands for deleted ones.
+const GHOST_ID: u64 = 10_137;
+
+/// A bot's login has a suffix here, and not in GraphQL.
+pub(super) fn login(account: &Account) -> String {
+    match account.kind {
+        AccountKind::Bot => format!("{}[bot]", account.login),
+        _ => account.login.clone(),
+    }
+}
+
+pub(super) fn account(call: &Call<'_>, of: &Account) -> Value {
+    let base = &call.viewer.settings.url;
+    let web = match of.kind {
+        AccountKind::Bot => format!("{WEB}/apps/{}", of.login),
+        _ => format!("{WEB}/{}", of.login),
+    };
+    simple_user(
+        base,
+        &login(of),
+        of.id,
+        &of.node_id(),
+        (of.kind.type_name(), &web),
+    )
+}
+
+/// An author: in place of a deleted one, an account for all of them.
+fn author(call: &Call<'_>, id: Option<u64>) -> Value {
+    match id.and_then(|id| call.world.account(id)) {
+        Some(found) => account(call, found),
+        None => {
+            let node_id = id::account(AccountKind::User, GHOST_ID);
+            let (base, web) = (&call.viewer.settings.url, format!("{WEB}/{GHOST}"));
+            simple_user(base, GHOST, GHOST_ID, &node_id, ("User", &web))
+        }
+    }
+}
+
+/// The address of a repository in the API.
+pub(super) fn home(call: &Call<'_>, of: &Repository) -> String {
+    format!(
+        "{}/repos/{}",
+        call.viewer.settings.url,
+        call.world.full_name(of)
+    )
+}
+
+/// A repository as in lists.
+pub(super) fn repository(call: &Call<'_>, of: &Repository) -> Value {
+    let (name, home) = (call.world.full_name(of), home(call, of));
+    let web = format!("{WEB}/{name}");
+    let owner = call
+        .world
+        .account(of.owner)
+        .map(|owner| account(call, owner));
+    let open = call
+        .world
+        .threads(of)
+        .filter(|item| item.closed.is_none())
+        .count();
+    let mut shown = json!({
+        "id": of.id, "node_id": of.node_id(), "name": of.name, "full_name": name,
+        "private": of.private, "visibility": if of.private { "private" } else { "public" },
+        "owner": owner, "html_url": web, "description": null, "fork": false,
+        "clone_url": format!("{web}.git"), "git_url": format!("{web}.git"), "ssh_url": format!("{web}.git"), "svn_url": web,
+        "mirror_url": null, "homepage": null, "language": null, "license": null, "topics": [], "size": 1, "default_branch": of.branch,
+    });
+    let more = json!({
+        "forks": 0, "forks_count": 0, "stargazers_count": 0, "watchers": 0, "watchers_count": 0,
+        "open_issues": open, "open_issues_count": open,
+        "has_issues": true, "has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true, "has_discussions": false,
+        "archived": false, "disabled": false, "is_template": false, "allow_forking": true, "web_commit_signoff_required": false,
+        "pushed_at": time(of.pushed), "created_at": time(of.created), "updated_at": time(of.updated),
+        "permissions": permissions(call.viewer.settings.role),
+    });
+    extend(&mut shown, more);
+    for (field, end) in URLS {
+        shown[*field] = json!(format!("{home}{end}"));
+    }
+    shown
+}
+
+/// What an item has everywhere.
+fn common(call: &Call<'_>, of: &Item, url: &str) -> Value {
+    json!({
+        "id": of.id, "node_id": of.node_id(), "url": url, "html_url": format!("{WEB}{}", path(call.world, of)),
+        "user": author(call, of.author), "body": of.body, "author_association": "CONTRIBUTOR",
+        "created_at": time(of.created), "updated_at": time(of.updated),
+    })
+}
+
+fn rollup(of: &Item, url: &str) -> Value {
+    let mut shown = json!({"url": format!("{url}/reactions"), "total_count": of.reactions.len()});
+    for (content, _, name) in Content::ALL {
+        let count = of
+            .reactions
+            .iter()
+            .filter(|one| one.content == content)
+            .count();
+        shown[name] = json!(count);
+    }
+    shown
+}
+
+/// The repository of an item. Items go with their repository.
+fn home_of<'c>(call: &Call<'c>, of: &Item) -> &'c Repository {
+    call.world
+        .repository(of.repository)
+        .expect("an item lies in a repository")
+}
+
+/// An issue, or a pull request as an issue.
+pub(super) fn issue(call: &Call<'_>, of: &Item) -> Value {
+    let home = home(call, home_of(call, of));
+    let url = format!("{home}/issues/{}", of.number);
+    let mut shown = common(call, of, &url);
+    let more = json!({
+        "repository_url": home, "labels_url": format!("{url}/labels{{/name}}"), "comments_url": format!("{url}/comments"),
+        "events_url": format!("{url}/events"), "timeline_url": format!("{url}/timeline"), "number": of.number, "title": of.title,
+        "state": if of.closed.is_some() { "closed" } else { "open" }, "locked": false, "labels": [], "assignee": null,
+        "assignees": [], "milestone": null, "comments": of.comments.len(), "closed_at": of.closed.map(time),
+        "active_lock_reason": null, "state_reason": of.closed.filter(|_| of.pull.is_none()).map(|_| "completed"),
+        "reactions": rollup(of, &url), "performed_via_github_app": null,
+    });
+    extend(&mut shown, more);
+    if let Some(pull) = &of.pull {
+        let web = format!("{WEB}{}", path(call.world, of));
+        shown["draft"] = json!(false);
+        shown["pull_request"] = json!({
+            "url": format!("{home}/pulls/{}", of.number), "html_url": web, "diff_url": format!("{web}.diff"),
+            "patch_url": format!("{web}.patch"), "merged_at": pull.merged.map(time),
+        });
+    }
+    shown
+}
+
+/// A comment on an issue or a pull request.
+pub(super) fn comment(call: &Call<'_>, of: &Item) -> Value {
+    let home = home(call, home_of(call, of));
+    let url = format!("{home}/issues/comments/{}", of.id);
+    let mut shown = common(call, of, &url);
+    let more = json!({
+        "issue_url": format!("{home}/issues/{}", of.number), "reactions": rollup(of, &url), "performed_via_github_app": null,
+    });
+    extend(&mut shown, more);
+    shown
+}
+
+/// A commit's hash where none is simulated.
+fn tip(of: &Repository) -> String {
+    let head = of.head.map(|at| of.commits[at].sha.clone());
+    head.unwrap_or_else(|| "0".repeat(40))
+}
+
+/// A pull request as in lists, or with what only its own page has.
+pub(super) fn pull(call: &Call<'_>, of: &Item, whole: bool) -> Value {
+    let repository = home_of(call, of);
+    let home = home(call, repository);
+    let (url, issue) = (
+        format!("{home}/pulls/{}", of.number),
+        format!("{home}/issues/{}", of.number),
+    );
+    let web = format!("{WEB}{}", path(call.world, of));
+    let pull = of.pull.clone().unwrap_or_default();
+    let mut shown = common(call, of, &url);
+    let link = |end: &str| json!({"href": format!("{url}{end}")});
+    let (tip, owner) = (
+        tip(repository),
+        call.world
+            .account(repository.owner)
+            .map(|owner| account(call, owner)),
+    );
+    let branch = |name: &str| {
+        let label = format!(
+            "{}:{name}",
+            owner
+                .as_ref()
+                .map_or(GHOST, |owner| owner["login"].as_str().unwrap_or(GHOST))
+        );
+        json!({"label": label, "ref": name, "sha": tip, "user": owner, "repo": self::repository(call, repository)})
+    };
+    let merge = pull.merge_commit.map(|at| &repository.commits[at]);
+    let more = json!({
+        "diff_url": format!("{web}.diff"), "patch_url": format!("{web}.patch"), "issue_url": issue, "number": of.number,
+        "state": if of.closed.is_some() { "closed" } else { "open" }, "locked": false, "title": of.title,
+        "closed_at": of.closed.map(time), "merged_at": pull.merged.map(time), "merge_commit_sha": merge.map(|commit| &commit.sha),
+        "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": [], "milestone": null,
+        "draft": false, "commits_url": format!("{url}/commits"), "review_comments_url": format!("{url}/comments"),
+        "review_comment_url": format!("{home}/pulls/comments{{/number}}"), "comments_url": format!("{issue}/comments"),
+        "statuses_url": format!("{home}/statuses/{tip}"), "head": branch(&format!("change-{}", of.number)),
+        "base": branch(&repository.branch), "auto_merge": null, "active_lock_reason": null,
+        "_links": {
+            "self": link(""), "html": {"href": web}, "issue": {"href": issue}, "comments": {"href": format!("{issue}/comments")},
+            "review_comments": link("/comments"), "review_comment": {"href": format!("{home}/pulls/comments{{/number}}")},
+            "commits": link("/commits"), "statuses": {"href": format!("{home}/statuses/{tip}")},
+        },
+    });
+    extend(&mut shown, more);
+    if whole {
+        let reviews = of.reviews.iter().filter_map(|id| call.world.item(*id));
+        let in_reviews: usize = reviews.map(|one| one.comments.len()).sum();
+        let by = merge.and_then(|commit| call.world.account(commit.authors[0].user?));
+        let more = json!({
+            "merged": pull.merged.is_some(), "mergeable": null, "rebaseable": null, "mergeable_state": "unknown",
+            "merged_by": by.map(|by| account(call, by)), "comments": of.comments.len(), "review_comments": in_reviews,
+            "maintainer_can_modify": false, "commits": 1, "additions": pull.additions, "deletions": pull.deletions,
+            "changed_files": 1,
+        });
+        extend(&mut shown, more);
+    }
+    shown
+}
+
+pub(super) fn review(call: &Call<'_>, of: &Item) -> Value {
+    let repository = home_of(call, of);
+    let url = format!("{}/pulls/{}", home(call, repository), of.number);
+    let web = format!("{WEB}{}", path(call.world, of));
+    json!({
+        "id": of.id, "node_id": of.node_id(), "user": author(call, of.author), "body": of.body,
+        "state": of.review.map_or("COMMENTED", |state| state.name()), "html_url": web, "pull_request_url": url,
+        "author_association": "CONTRIBUTOR", "submitted_at": time(of.created), "commit_id": tip(repository),
+        "_links": {"html": {"href": web}, "pull_request": {"href": url}},
+    })
+}
+
+/// A comment in a review.
+pub(super) fn review_comment(call: &Call<'_>, of: &Item) -> Value {
+    let repository = home_of(call, of);
+    let home = home(call, repository);
+    let (url, pull) = (
+        format!("{home}/pulls/comments/{}", of.id),
+        format!("{home}/pulls/{}", of.number),
+    );
+    let mut shown = common(call, of, &url);
+    let tip = tip(repository);
+    let more = json!({
+        "pull_request_review_id": of.parent, "diff_hunk": "@@ -1 +1 @@", "path": "src/lib.rs", "commit_id": tip,
+        "original_commit_id": tip, "pull_request_url": pull, "position": 1, "original_position": 1, "line": 1,
+        "original_line": 1, "start_line": null, "original_start_line": null, "start_side": null, "side": "RIGHT",
+        "subject_type": "line", "reactions": rollup(of, &url),
+        "_links": {"self": {"href": url}, "html": {"href": shown["html_url"]}, "pull_request": {"href": pull}},
+    });
+    extend(&mut shown, more);
+    shown
+}
+
+pub(super) fn reaction(call: &Call<'_>, on: &Item, of: &Reaction) -> Value {
+    let user = of.user.and_then(|user| call.world.account(user));
+    json!({
+        "id": of.id, "node_id": id::reaction(on.id, of.id), "user": user.map(|user| account(call, user)),
+        "content": of.content.rest(), "created_at": time(of.created),
+    })
+}
+
+pub(super) fn commit(call: &Call<'_>, home: &Repository, of: &Commit) -> Value {
+    let api = self::home(call, home);
+    let web = format!("{WEB}/{}", call.world.full_name(home));
+    let (sha, author) = (&of.sha, &of.authors[0]);
+    let user = author.user.and_then(|user| call.world.account(user));
+    let user = user.map(|user| account(call, user));
+    let signed = json!({"name": author.name, "email": author.email, "date": time(of.at)});
+    let parents = of.parents.iter().map(|at| &home.commits[*at].sha);
+    let parents: Vec<_> = parents
+        .map(|sha| json!({"sha": sha, "url": format!("{api}/commits/{sha}"), "html_url": format!("{web}/commit/{sha}")}))
+        .collect();
+    json!({
+        "sha": sha, "node_id": of.node_id(), "url": format!("{api}/commits/{sha}"), "html_url": format!("{web}/commit/{sha}"),
+        "comments_url": format!("{api}/commits/{sha}/comments"), "author": user, "committer": user, "parents": parents,
+        "commit": {
+            "author": signed, "committer": signed, "message": of.message, "comment_count": 0, "verification": verification(),
+            "url": format!("{api}/git/commits/{sha}"),
+            // The world has no files.
+            "tree": {"sha": sha, "url": format!("{api}/git/trees/{sha}")},
+        },
+    })
+}
+
+/// An item by what it is.
+pub(super) fn shown(call: &Call<'_>, of: &Item) -> Value {
+    match of.kind {
+        ItemKind::Comment => comment(call, of),
+        ItemKind::ReviewComment => review_comment(call, of),
+        ItemKind::Review => review(call, of),
+        ItemKind::Issue | ItemKind::PullRequest => issue(call, of),
+    }
+}

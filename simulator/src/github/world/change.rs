@@ -1,0 +1,435 @@
+//! What actions do. All of it can also be done at another time, while a world is made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, bail};
+
+use super::action::Spot;
+use super::entities::{
+    Account, AccountKind, Commit, Content, GitActor, Item, ItemKind, Pull, Reaction, Repository,
+    ReviewState,
+};
+use super::{World, now};
+
+impl World {
+    pub(super) fn sign_up(&mut self, login: &str, kind: AccountKind, at: i64) -> u64 {
+        if let Some(found) = self.account_named(login) {
+            return found.id;
+        }
+        let id = self.new_id();
+        self.logins.insert(login.to_ascii_lowercase(), id);
+        let account = Account {
+            id,
+            kind,
+            login: login.to_owned(),
+            name: None,
+            created: at,
+        };
+        self.accounts.insert(id, account);
+        id
+    }
+
+    pub(super) fn delete_account(&mut self, login: &str) -> anyhow::Result<u64> {
+        let found = self.account_named(login);
+        let id = found.with_context(|| format!("no account {login}"))?.id;
+        let owned = self.repositories.values().filter(|found| found.owner == id);
+        let owned: Vec<_> = owned.map(|found| found.id).collect();
+        for repository in owned {
+            self.delete_repository(repository)?;
+        }
+        self.logins.remove(&login.to_ascii_lowercase());
+        self.accounts.remove(&id);
+        for item in self.items.values_mut() {
+            item.author = item.author.filter(|author| *author != id);
+            item.reactions.retain(|one| one.user != Some(id));
+        }
+        let commits = self
+            .repositories
+            .values_mut()
+            .flat_map(|found| &mut found.commits);
+        for author in commits.flat_map(|commit| &mut commit.authors) {
+            author.user = author.user.filter(|user| *user != id);
+        }
+        Ok(id)
+    }
+
+    pub(super) fn rename_account(&mut self, login: &str, to: &str) -> anyhow::Result<u64> {
+        let found = self.account_named(login);
+        let id = found.with_context(|| format!("no account {login}"))?.id;
+        self.logins.remove(&login.to_ascii_lowercase());
+        self.logins.insert(to.to_ascii_lowercase(), id);
+        if let Some(account) = self.accounts.get_mut(&id) {
+            to.clone_into(&mut account.login);
+        }
+        // Names with the former owner redirect, as long as nobody takes that login.
+        let owned: Vec<_> = self
+            .repositories
+            .values()
+            .filter(|found| found.owner == id)
+            .map(|found| (self.full_name(found), found.id))
+            .collect();
+        for (name, repository) in owned {
+            self.names.insert(name.to_ascii_lowercase(), repository);
+        }
+        Ok(id)
+    }
+
+    pub(super) fn create(&mut self, name: &str, at: i64) -> anyhow::Result<u64> {
+        let (owner, short) = name
+            .split_once('/')
+            .with_context(|| format!("{name}: a repository is named OWNER/NAME"))?;
+        let owner = self.sign_up(owner, AccountKind::Organization, at);
+        let id = self.new_id();
+        self.names.insert(name.to_ascii_lowercase(), id);
+        let repository = Repository {
+            id,
+            owner,
+            name: short.to_owned(),
+            private: false,
+            readable: true,
+            created: at,
+            updated: at,
+            pushed: at,
+            branch: "main".to_owned(),
+            head: None,
+            commits: Vec::new(),
+            numbers: BTreeMap::new(),
+            comments: BTreeSet::new(),
+            review_comments: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            transferred: BTreeMap::new(),
+            next: 1,
+        };
+        self.repositories.insert(id, repository);
+        self.tell("repository", "created", id, None);
+        Ok(id)
+    }
+
+    pub(super) fn rename(&mut self, id: u64, to: &str) -> anyhow::Result<u64> {
+        let (owner, name) = match to.split_once('/') {
+            Some((owner, name)) => {
+                let owner = self.sign_up(owner, AccountKind::Organization, now());
+                (Some(owner), name)
+            }
+            None => (None, to),
+        };
+        let found = self.repository_mut(id)?;
+        found.owner = owner.unwrap_or(found.owner);
+        name.clone_into(&mut found.name);
+        found.updated = now();
+        let full_name = self.full_name(&self.repositories[&id]);
+        self.names.insert(full_name.to_ascii_lowercase(), id);
+        self.tell("repository", "renamed", id, None);
+        Ok(id)
+    }
+
+    pub(super) fn delete_repository(&mut self, id: u64) -> anyhow::Result<u64> {
+        self.repository_mut(id)?;
+        self.repositories.remove(&id);
+        self.names.retain(|_, of| *of != id);
+        self.items.retain(|_, item| item.repository != id);
+        Ok(id)
+    }
+
+    pub(super) fn open(
+        &mut self,
+        kind: ItemKind,
+        repository: &Spot,
+        by: Option<String>,
+        title: &str,
+        body: &str,
+        at: Option<i64>,
+    ) -> anyhow::Result<u64> {
+        let (repository, author) = (self.find(repository)?, self.whom(by)?);
+        let at = at.unwrap_or_else(now);
+        let id = self.write(kind, repository, 0, author, body.to_owned(), at)?;
+        title.clone_into(&mut self.item_mut(id)?.title);
+        self.tell_item("opened", id)
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        kind: ItemKind,
+        on: &Spot,
+        by: Option<String>,
+        body: String,
+        at: Option<i64>,
+        state: Option<ReviewState>,
+    ) -> anyhow::Result<u64> {
+        let (on, author) = (self.find(on)?, self.whom(by)?);
+        let repository = self.item_mut(on)?.repository;
+        let at = at.unwrap_or_else(now);
+        let id = self.write(kind, repository, on, author, body, at)?;
+        self.item_mut(id)?.review = state;
+        self.tell_item(
+            if kind == ItemKind::Review {
+                "submitted"
+            } else {
+                "created"
+            },
+            id,
+        )
+    }
+
+    /// Adds an item where it belongs.
+    pub(super) fn write(
+        &mut self,
+        kind: ItemKind,
+        repository: u64,
+        parent: u64,
+        author: Option<u64>,
+        body: String,
+        at: i64,
+    ) -> anyhow::Result<u64> {
+        let id = self.new_id();
+        let mut number = 0;
+        if let Some(parent) = self.items.get_mut(&parent) {
+            match (parent.kind, kind) {
+                (ItemKind::Issue | ItemKind::PullRequest, ItemKind::Comment)
+                | (ItemKind::Review, ItemKind::ReviewComment) => parent.comments.push(id),
+                (ItemKind::PullRequest, ItemKind::Review) => parent.reviews.push(id),
+                (on, kind) => bail!("there is no {kind:?} on a {on:?}"),
+            }
+            number = parent.number;
+            parent.updated = parent.updated.max(at);
+            let above = parent.parent;
+            if let Some(thread) = self.items.get_mut(&above) {
+                thread.updated = thread.updated.max(at);
+            }
+        } else if !kind.is_thread() {
+            bail!("{parent} is nothing to comment on");
+        }
+        let found = self.repository_mut(repository)?;
+        found.updated = found.updated.max(at);
+        match kind {
+            ItemKind::Issue | ItemKind::PullRequest => {
+                number = found.next;
+                found.next += 1;
+                found.numbers.insert(number, id);
+            }
+            ItemKind::Comment => _ = found.comments.insert(id),
+            ItemKind::ReviewComment => _ = found.review_comments.insert(id),
+            ItemKind::Review => {}
+        }
+        let item = Item {
+            id,
+            kind,
+            repository,
+            parent,
+            number,
+            author,
+            title: String::new(),
+            body,
+            created: at,
+            updated: at,
+            edited: None,
+            closed: None,
+            pull: (kind == ItemKind::PullRequest).then(Pull::default),
+            review: (kind == ItemKind::Review).then_some(ReviewState::Commented),
+            comments: Vec::new(),
+            reviews: Vec::new(),
+            reactions: Vec::new(),
+        };
+        self.items.insert(id, item);
+        Ok(id)
+    }
+
+    pub(super) fn delete(&mut self, id: u64) -> anyhow::Result<u64> {
+        let item = self.item_mut(id)?.clone();
+        if item.kind == ItemKind::PullRequest {
+            bail!("pull requests can't be deleted");
+        }
+        self.tell_item("deleted", id)?;
+        self.forget(id);
+        if let Some(parent) = self.items.get_mut(&item.parent) {
+            parent.comments.retain(|one| *one != id);
+            parent.reviews.retain(|one| *one != id);
+        }
+        if item.kind == ItemKind::Issue {
+            self.repository_mut(item.repository)?
+                .deleted
+                .insert(item.number);
+        }
+        Ok(id)
+    }
+
+    /// Removes an item and what belongs to it.
+    fn forget(&mut self, id: u64) {
+        let Some(item) = self.items.remove(&id) else {
+            return;
+        };
+        if let Some(found) = self.repositories.get_mut(&item.repository) {
+            found.numbers.retain(|_, of| *of != id);
+            found.comments.remove(&id);
+            found.review_comments.remove(&id);
+        }
+        for below in item.comments.into_iter().chain(item.reviews) {
+            self.forget(below);
+        }
+    }
+
+    /// Reacts; a user who has done that already only repeats it. Returns the item's id. This changes no `updated`.
+    pub(super) fn react(
+        &mut self,
+        on: u64,
+        user: Option<u64>,
+        content: Content,
+        at: i64,
+    ) -> anyhow::Result<u64> {
+        let id = self.new_id();
+        let item = self.item_mut(on)?;
+        let again = |one: &Reaction| user.is_some() && one.user == user && one.content == content;
+        if !item.reactions.iter().any(again) {
+            item.reactions.push(Reaction {
+                id,
+                user,
+                content,
+                created: at,
+            });
+        }
+        Ok(on)
+    }
+
+    pub(super) fn set_closed(&mut self, on: &Spot, at: Option<i64>) -> anyhow::Result<u64> {
+        let id = self.find(on)?;
+        let item = self.item_mut(id)?;
+        item.closed = at;
+        item.updated = now();
+        self.tell_item(if at.is_some() { "closed" } else { "reopened" }, id)
+    }
+
+    pub(super) fn merge(
+        &mut self,
+        id: u64,
+        by: Option<u64>,
+        message: Option<String>,
+        at: i64,
+    ) -> anyhow::Result<u64> {
+        let item = self.item_mut(id)?;
+        let (repository, number) = (item.repository, item.number);
+        let message = message.unwrap_or_else(|| format!("{} (#{number})", item.title));
+        let name = by.and_then(|user| self.account(user));
+        let name = name.map_or_else(|| "somebody".to_owned(), |account| account.login.clone());
+        let before = self.repository_mut(repository)?.head;
+        let commit = self.commit(repository, &name, by, message, at, Vec::new())?;
+        let item = self.item_mut(id)?;
+        let pull = item
+            .pull
+            .as_mut()
+            .context("only pull requests are merged")?;
+        pull.merged = Some(at);
+        pull.merge_commit = Some(commit);
+        item.closed = Some(at);
+        item.updated = item.updated.max(at);
+        self.tell_push(repository, before)?;
+        self.tell_item("closed", id)
+    }
+
+    pub(super) fn transfer(&mut self, id: u64, to: u64) -> anyhow::Result<u64> {
+        let item = self.item_mut(id)?.clone();
+        if item.kind != ItemKind::Issue {
+            bail!("only issues can be transferred");
+        }
+        self.tell_item("transferred", id)?;
+        let moved = self.write(
+            ItemKind::Issue,
+            to,
+            0,
+            item.author,
+            item.body.clone(),
+            item.created,
+        )?;
+        let copy = self.item_mut(moved)?;
+        copy.title.clone_from(&item.title);
+        copy.reactions.clone_from(&item.reactions);
+        (copy.edited, copy.closed) = (item.edited, item.closed);
+        copy.updated = now();
+        for comment in &item.comments {
+            let old = self.item_mut(*comment)?.clone();
+            let new = self.write(
+                ItemKind::Comment,
+                to,
+                moved,
+                old.author,
+                old.body,
+                old.created,
+            )?;
+            let copy = self.item_mut(new)?;
+            (copy.updated, copy.edited, copy.reactions) = (old.updated, old.edited, old.reactions);
+        }
+        self.forget(id);
+        let from = self.repository_mut(item.repository)?;
+        from.transferred.insert(item.number, moved);
+        Ok(moved)
+    }
+
+    /// Adds a commit to the default branch: on its head, and on more parents if it merges some. Returns its place.
+    pub(super) fn commit(
+        &mut self,
+        repository: u64,
+        name: &str,
+        user: Option<u64>,
+        message: String,
+        at: i64,
+        more_parents: Vec<usize>,
+    ) -> anyhow::Result<usize> {
+        let mut authors = vec![GitActor {
+            name: name.to_owned(),
+            email: format!("{}@example.org", name.to_lowercase().replace(' ', ".")),
+            user,
+        }];
+        for line in message.lines() {
+            let lower = line.to_ascii_lowercase();
+            if let Some(rest) = lower.strip_prefix("co-authored-by:") {
+                // The letters' case is the message's.
+                let rest = &line[line.len() - rest.len()..];
+                let (name, email) = rest.trim().split_once(" <").unwrap_or((rest.trim(), ""));
+                let email = email.trim_end_matches('>');
+                let login = email.split('@').next().unwrap_or_default();
+                let user = self.account_named(login).map(|account| account.id);
+                authors.push(GitActor {
+                    name: name.to_owned(),
+                    email: email.to_owned(),
+                    user,
+                });
+            }
+        }
+        let sha = self.new_sha(&message);
+        let found = self.repository_mut(repository)?;
+        let commit = Commit {
+            sha,
+            repository,
+            message,
+            authors,
+            at,
+            parents: found.head.into_iter().chain(more_parents).collect(),
+        };
+        let place = found.commits.len();
+        found.commits.push(commit);
+        found.head = Some(place);
+        found.pushed = found.pushed.max(at);
+        found.updated = found.updated.max(at);
+        Ok(place)
+    }
+
+    /// A hash that no other commit has, and that the same actions give again.
+    fn new_sha(&mut self, message: &str) -> String {
+        let seed = self.new_id();
+        let mut state = message
+            .bytes()
+            .fold(seed ^ 0x9e37_79b9_7f4a_7c15, |state, byte| {
+                (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        let mut sha = String::with_capacity(48);
+        for _ in 0..3 {
+            // A step of SplitMix64.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            _ = write!(sha, "{:016x}", mixed ^ (mixed >> 31));
+        }
+        sha.truncate(40);
+        sha
+    }
+}
