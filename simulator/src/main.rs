@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use simulator::discord::{Discord, Limits, Options, Rate, Seed, World};
+use simulator::discord::{self, Discord, Limits, Options, Rate, Seed};
+use simulator::github::world::World;
 use simulator::github::{self, Github};
 
 /// Simulated services on loopback, to try a bot against
@@ -113,6 +114,48 @@ struct GithubArgs {
     /// The default branch
     #[arg(long, default_value = "main")]
     branch: String,
+    /// A repository to read, as OWNER/NAME, beside that one; several times for several. What follows is for all together
+    #[arg(long, value_name = "OWNER/NAME")]
+    source: Vec<String>,
+    /// Seed of the sources; with the same --until it gives the same world
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Number of issues and pull requests
+    #[arg(long, default_value_t = 60)]
+    issues: usize,
+    /// Number of comments, those in reviews included
+    #[arg(long, default_value_t = 300)]
+    comments: usize,
+    /// Number of commits, without those that merge pull requests
+    #[arg(long, default_value_t = 40)]
+    commits: usize,
+    /// Number of accounts of people
+    #[arg(long, default_value_t = 20)]
+    users: usize,
+    /// Share of what was written that has reactions, 0 to 1
+    #[arg(long, default_value_t = 0.2)]
+    reactions: f64,
+    /// Length of the history in days
+    #[arg(long, default_value_t = 365)]
+    days: u32,
+    /// End of the history, such as 2026-01-01T00:00:00Z; default: now
+    #[arg(long)]
+    until: Option<Timestamp>,
+    /// No mannequins, and no reactions without a user: SourceCred's plugin fails on both
+    #[arg(long)]
+    plain: bool,
+    /// What happens before anything is served: actions as JSON, one a line
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// Read actions, faults and questions from standard input, as JSON, one a line, and answer each with a line
+    #[arg(long)]
+    control: bool,
+    /// Where to deliver webhooks
+    #[arg(long, value_name = "URL", requires = "webhook_secret")]
+    webhook: Option<String>,
+    /// What they are signed with
+    #[arg(long, value_name = "SECRET")]
+    webhook_secret: Option<String>,
     /// Folder of the bare repository, created if needed; default: a temporary folder, deleted at the end
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
@@ -137,9 +180,41 @@ fn repository(text: &str) -> Result<(String, String), String> {
 }
 
 impl GithubArgs {
-    fn options(self) -> github::Options {
+    /// The repositories to read.
+    fn world(&self) -> anyhow::Result<World> {
+        let mut world = if self.source.is_empty() {
+            World::default()
+        } else {
+            World::seeded(&github::world::Seed {
+                seed: self.seed,
+                repositories: self.source.clone(),
+                issues: self.issues,
+                comments: self.comments,
+                commits: self.commits,
+                users: self.users,
+                reactions: self.reactions,
+                days: self.days,
+                until: self.until.map(Timestamp::as_second),
+                odd: !self.plain,
+            })
+        };
+        if let Some(file) = &self.world {
+            let lines = std::fs::read_to_string(file);
+            let lines = lines.with_context(|| format!("cannot read {}", file.display()))?;
+            for (number, line) in (1..).zip(lines.lines()) {
+                let done = github::act_in_line(&mut world, line);
+                done.with_context(|| format!("{}:{number}", file.display()))?;
+            }
+        }
+        Ok(world)
+    }
+
+    fn options(self) -> anyhow::Result<github::Options> {
+        let source = self.world()?;
         let readme = format!("# {}\n", self.repo.1);
-        github::Options {
+        Ok(github::Options {
+            source,
+            webhook: self.webhook.zip(self.webhook_secret),
             owner: self.repo.0,
             repo: self.repo.1,
             visibility: if self.public {
@@ -163,7 +238,7 @@ impl GithubArgs {
             record: self.record,
             token: self.token,
             ..github::Options::default()
-        }
+        })
     }
 }
 
@@ -200,9 +275,9 @@ impl DiscordArgs {
                 until: self.until.map(Timestamp::as_millisecond),
             },
             world: if self.empty {
-                World::Empty
+                discord::World::Empty
             } else {
-                World::Seeded
+                discord::World::Seeded
             },
             port: self.port,
             record: self.record,
@@ -224,7 +299,10 @@ async fn main() -> anyhow::Result<()> {
         .init();
     match Cli::parse().service {
         Service::Discord(args) => run_discord(args.options()).await,
-        Service::Github(args) => run_github(args.options()).await,
+        Service::Github(args) => {
+            let control = args.control;
+            run_github(args.options()?, control).await
+        }
     }
 }
 
@@ -247,7 +325,7 @@ async fn run_discord(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run_github(options: github::Options) -> anyhow::Result<()> {
+async fn run_github(options: github::Options, control: bool) -> anyhow::Result<()> {
     let github = Github::start(options).await?;
     announce(&[
         ("REPOSITORY", github.repository_path().display().to_string()),
@@ -258,11 +336,36 @@ async fn run_github(options: github::Options) -> anyhow::Result<()> {
             format!("github:{}/{}", github.owner(), github.repo()),
         ),
     ])?;
-    stopped().await.context("cannot wait for signals")?;
+    let (send, mut lines) = tokio::sync::mpsc::channel(1);
+    if control {
+        std::thread::spawn(move || {
+            let lines = std::io::stdin().lines().map_while(Result::ok);
+            lines
+                .map(|line| send.blocking_send(line))
+                .find(Result::is_err)
+        });
+    }
+    let stop = stopped();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            stopped = &mut stop => break stopped.context("cannot wait for signals")?,
+            Some(line) = lines.recv() => say(&github.obey(&line).to_string())?,
+        }
+    }
     let (counters, violations) = (github.counters(), github.violations());
     github.stop().await;
-    tracing::info!(?counters, violations = violations.len(), "stopped");
+    // Counted as GitHub documents: for comparisons of what clients cost.
+    say(&format!("COUNTERS={}", serde_json::to_string(&counters)?))?;
+    tracing::info!(violations = violations.len(), "stopped");
     Ok(())
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .context("cannot write to stdout")
 }
 
 /// One `NAME=value` per line for shells; the last ones configure a bot.

@@ -18,6 +18,8 @@ const COMMAND_MS = 120_000;
 const STOP_MS = 20_000;
 /** A community small enough to be read in seconds, and so lively that every kind of event comes up while the bot listens. */
 const WORLD = ["--port", "0", "--seed", "7", "--messages", "600", "--lively", "60", "--limits", "none", "--heartbeat", "2"];
+/** Of a form that SourceCred's plugin takes. */
+const SOURCE_TOKEN = "ghp_simulatedsimulatedsimulatedsimula";
 /** How long the bot listens to live events. */
 const RUN_MS = 6_000;
 
@@ -154,6 +156,37 @@ export async function withGithub(scratch, use) {
   return (await readFile(simulator.recording, "utf8")).split("\n");
 }
 
+/**
+ * Runs a simulated GitHub with repositories to read for `use({address, token, tell})`. `args` are for the program; `tell`
+ * sends it an action, a fault or a question, as simulator/src/github/control.rs has them, and returns what it answers.
+ */
+export async function withSource(args, use) {
+  await mustExist(SIMULATOR);
+  const options = ["github", "--port", "0", "--token", SOURCE_TOKEN, "--control", ...args];
+  const simulator = start(SIMULATOR, options, {stdin: "pipe"});
+  const lines = createInterface({input: simulator.child.stdout})[Symbol.asyncIterator]();
+  const next = async () => {
+    const {value, done} = await lines.next();
+    if (done) throw new Error(`the simulator ended:\n${simulator.said()}`);
+    return value;
+  };
+  try {
+    let address;
+    for (let line = await next(); !line.startsWith("ARCHIVE="); line = await next()) {
+      if (line.startsWith("GITHUB_API_URL=")) address = line.split("=")[1];
+    }
+    const tell = async (what) => {
+      simulator.child.stdin.write(`${JSON.stringify(what)}\n`);
+      const answer = JSON.parse(await next());
+      if (answer.error) throw new Error(`${JSON.stringify(what)}: ${answer.error}`);
+      return answer;
+    };
+    return await use({address, token: SOURCE_TOKEN, tell});
+  } finally {
+    await simulator.stop();
+  }
+}
+
 async function mustExist(program) {
   await access(program).catch(() => {
     throw new Error(`${program} is missing: build it first, with cargo build --workspace`);
@@ -183,8 +216,8 @@ async function startSimulator(recording, args, service) {
   }
 }
 
-export function start(program, args, options) {
-  const child = spawn(program, args, {...options, stdio: ["ignore", "pipe", "pipe"]});
+export function start(program, args, {stdin = "ignore", ...options} = {}) {
+  const child = spawn(program, args, {...options, stdio: [stdin, "pipe", "pipe"]});
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text) => (output = (output + text).slice(-20_000)));

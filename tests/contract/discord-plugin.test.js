@@ -17,7 +17,7 @@ import {withDiscord} from "./sourcecred/discord/server.js";
 import {EMOJIS, emojiRef, makeWorld} from "./sourcecred/discord/world.js";
 import {GRAPH_FILES, computeCred, emptyInstance, readLedger, sourcecred} from "./sourcecred/instance.js";
 
-const LOOPBACK = fileURLToPath(new URL("./sourcecred/discord/loopback.cjs", import.meta.url));
+const LOOPBACK = fileURLToPath(new URL("./sourcecred/loopback.cjs", import.meta.url));
 
 let scratch;
 before(async () => (scratch = await mkdtemp(join(tmpdir(), "discord-contract-"))));

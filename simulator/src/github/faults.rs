@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Files, by path.
 pub(crate) type Files = Vec<(String, Vec<u8>)>;
 
 /// The kind of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A repository's description, or its branches.
@@ -73,7 +73,8 @@ impl Kind {
 }
 
 /// The requests that get a fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum What {
     Any,
     /// Those that change something.
@@ -84,6 +85,8 @@ pub enum What {
     Only(Vec<Kind>),
     /// Those with this text in their path (query included) or GraphQL body.
     Naming(String),
+    /// GraphQL queries that may answer with more nodes than this.
+    LargerThan(u64),
 }
 
 impl From<Kind> for What {
@@ -103,6 +106,8 @@ impl<const N: usize> From<[Kind; N]> for What {
 pub(crate) struct Met<'a> {
     pub(crate) kind: Kind,
     pub(crate) path: &'a str,
+    /// The most nodes that a GraphQL query can answer with.
+    pub(crate) nodes: u64,
     pub(crate) body: &'a [u8],
 }
 
@@ -113,6 +118,7 @@ impl What {
             Self::Writes => met.kind.writes(),
             Self::Reads => !met.kind.writes(),
             Self::Only(kinds) => kinds.contains(&met.kind),
+            Self::LargerThan(nodes) => met.kind == Kind::Query && met.nodes > *nodes,
             Self::Naming(text) => {
                 met.path.contains(text.as_str())
                     || (met.kind.graphql() && String::from_utf8_lossy(met.body).contains(text))
@@ -122,7 +128,8 @@ impl What {
 }
 
 /// What happens to a request instead of its normal response.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// This status, with GitHub's JSON error; the request isn't carried out.
     Status(u16),
@@ -157,6 +164,14 @@ pub enum Fault {
     Raced(Vec<(String, Vec<u8>)>),
     /// This status and body; the request isn't carried out.
     Answer(u16, String),
+    /// This status with a page of HTML, as GitHub's proxies answer; the request isn't carried out.
+    Html(u16),
+    /// A GraphQL query that took too long: this status (502 or 504), and GitHub's words for it.
+    QueryTimeout(u16),
+    /// A GraphQL query that needs too much: status 200 with `RESOURCE_LIMITS_EXCEEDED`.
+    ResourceLimits,
+    /// The world's change isn't seen yet: 304 to whoever sends a tag, whatever there is.
+    StaleTag,
     /// Status 200 with a body of this many MiB of spaces; the request isn't carried out.
     Huge(usize),
 }
@@ -219,6 +234,7 @@ mod tests {
             let met = Met {
                 kind,
                 path: "/graphql",
+                nodes: 0,
                 body: b"",
             };
             faults.meet(&met).is_some()

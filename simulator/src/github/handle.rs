@@ -12,6 +12,7 @@ use super::limits::{Limiter, Limits};
 use super::options::{Access, Role, Visibility};
 use super::record::{Counters, Request};
 use super::state::State;
+use super::webhooks::{self, Delivery, Fate};
 use super::world::{Action, World};
 
 /// Addresses and credentials.
@@ -261,20 +262,40 @@ impl Github {
 
     /// Lets something happen in the world. Returns the id of what was made or changed.
     pub fn act_on_world(&self, action: Action) -> anyhow::Result<u64> {
-        let done = self.shared.world_mut().act(action);
-        self.shared.touch();
-        done
+        self.change(|world| world.act(action))
     }
 
     /// Lets something random happen in the world; false if that turned out to be impossible.
     pub fn live(&self, rng: &mut impl rand::Rng) -> bool {
+        self.change(|world| {
+            let action = world.random_action(rng);
+            action.is_some_and(|action| world.act(action).is_ok())
+        })
+    }
+
+    /// Changes the world, and tells it to webhooks.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.shared.world_mut();
-        let done = world
-            .random_action(rng)
-            .is_some_and(|action| world.act(action).is_ok());
+        let done = change(&mut world);
+        webhooks::tell(&self.shared, &mut world);
         drop(world);
         self.shared.touch();
         done
+    }
+
+    /// From here on, webhooks are delivered to this address, signed with the secret.
+    pub fn set_webhook(&self, url: &str, secret: &str) {
+        self.shared.webhooks.set(url, secret);
+    }
+
+    /// The next `times` webhooks get this fate.
+    pub fn fate(&self, fate: Fate, times: usize) {
+        self.shared.webhooks.fate(fate, times);
+    }
+
+    /// What was delivered so far, or lost.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.shared.webhooks.deliveries()
     }
 }
 

@@ -6,6 +6,7 @@
 //! threads, without that lock.
 
 mod answer;
+mod control;
 mod faults;
 mod git;
 mod graphql;
@@ -18,6 +19,7 @@ mod rest;
 mod serve;
 mod state;
 mod viewer;
+mod webhooks;
 pub mod world;
 
 #[cfg(test)]
@@ -36,10 +38,12 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use control::act_in_line;
 pub use faults::{Fault, Kind, What};
 pub use limits::{Limits, Rate};
 pub use options::{Access, Options, Role, Visibility};
 pub use record::{Counters, Request};
+pub use webhooks::{Delivery, Fate};
 
 use faults::Faults;
 use git::Repository;
@@ -96,11 +100,15 @@ impl Github {
         let mut world = options.source;
         world.begin();
         let shared = Shared::new(state, git, world);
+        if let Some((url, secret)) = options.webhook {
+            shared.webhooks.set(&url, &secret);
+        }
         // A repository found at the path keeps its contents.
         if !options.files.is_empty() && shared.git.is_empty()? {
             shared.somebody_commits(options.files)?;
         }
         let server = tokio::spawn(run(listener, Arc::clone(&shared)));
+        tokio::spawn(webhooks::deliver(Arc::clone(&shared)));
         Ok(Self {
             shared,
             server: Some(server),

@@ -32,6 +32,8 @@ pub struct Options {
     pub access: Access,
     /// Repositories that are a source of data, beside the one above.
     pub source: World,
+    /// Where what happens in the world is told, and the secret that signs it.
+    pub webhook: Option<(String, String)>,
     /// File for all traffic, as JSON lines.
     pub record: Option<PathBuf>,
 }
@@ -52,6 +54,7 @@ impl Default for Options {
             role: Role::Admin,
             access: Access::Write,
             source: World::default(),
+            webhook: None,
             record: None,
         }
     }

@@ -48,6 +48,8 @@ struct Incoming<'a> {
     at_once: usize,
     /// What it costs of its primary budget.
     points: u32,
+    /// The most nodes that it can answer with.
+    nodes: u64,
 }
 
 impl Incoming<'_> {
@@ -106,11 +108,11 @@ fn handle(
         ),
         Target::Unknown => (Kind::Unknown, "?"),
     };
-    let (fields, points) = match &target {
-        Target::Graphql(asked) => asked.as_ref().as_ref().map_or((Vec::new(), 1), |asked| {
-            (asked.fields.clone(), asked.cost.points())
+    let (fields, points, nodes) = match &target {
+        Target::Graphql(asked) => asked.as_ref().as_ref().map_or((Vec::new(), 1, 0), |asked| {
+            (asked.fields.clone(), asked.cost.points(), asked.cost.nodes)
         }),
-        _ => (Vec::new(), 1),
+        _ => (Vec::new(), 1, 0),
     };
     let incoming = Incoming {
         parts,
@@ -120,6 +122,7 @@ fn handle(
         route,
         at_once,
         points,
+        nodes,
     };
     let (end, delay) = answer(shared, &incoming, target);
     let (status, answered): (u16, &[u8]) = match &end {
@@ -196,7 +199,8 @@ fn answer(
         Ok(admitted) => admitted,
         Err(end) => return (*end, None),
     };
-    if let Some(end) = strike(shared, fault.as_ref(), &headers) {
+    let tag = incoming.header("if-none-match");
+    if let Some(end) = strike(shared, fault.as_ref(), &headers, tag) {
         return (end, None);
     }
     let viewer_known = viewer.known;
@@ -292,6 +296,7 @@ fn admit(state: &mut State, incoming: &Incoming<'_>, ask: &str) -> Result<Admitt
     let met = Met {
         kind,
         path: incoming.path,
+        nodes: incoming.nodes,
         body: incoming.body,
     };
     let given = incoming.header("authorization");
@@ -341,6 +346,9 @@ fn admit(state: &mut State, incoming: &Incoming<'_>, ask: &str) -> Result<Admitt
     Ok((viewer, headers, state.faults.meet(&met)))
 }
 
+/// What GitHub's proxies show when nothing behind them answers.
+const UNICORN: &str = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head><body><p><strong>We had issues producing the response to your request.</strong></p></body></html>\n";
+
 const SECONDARY: &str = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach out to GitHub Support for help, please include the request ID.";
 
 fn too_many(state: &mut State, limited: Limited, budget: Budget, ask: &str) -> End {
@@ -370,7 +378,7 @@ fn too_many(state: &mut State, limited: Limited, budget: Budget, ask: &str) -> E
 }
 
 /// A planned fault's response in place of the route's.
-fn strike(shared: &Shared, fault: Option<&Fault>, headers: &Headers) -> Option<End> {
+fn strike(shared: &Shared, fault: Option<&Fault>, headers: &Headers, tag: &str) -> Option<End> {
     let mut headers = headers.clone();
     let reply = match fault? {
         Fault::Status(status) => Problem::new(*status, &format!("{status}: planned fault")).reply(),
@@ -400,6 +408,23 @@ fn strike(shared: &Shared, fault: Option<&Fault>, headers: &Headers) -> Option<E
             let blanks = vec![b' '; mebibytes << 20];
             Reply::bytes(super::rest::call::JSON, blanks)
         }
+        Fault::Html(status) => Reply {
+            status: *status,
+            ..Reply::bytes("text/html; charset=utf-8", UNICORN.as_bytes().to_vec())
+        },
+        Fault::QueryTimeout(status) => {
+            let what = "Something went wrong while executing your query. This may be the result of a timeout, or it could be a GitHub bug. Please include `0400:1D3F:2A1B4C:2B5D6E:65F1A2B3` when reporting this issue.";
+            Reply::json(
+                *status,
+                &json!({"data": null, "errors": [{"message": what}]}),
+            )
+        }
+        Fault::ResourceLimits => {
+            let what = "Resource limits for this query exceeded.";
+            let error = json!({"type": "RESOURCE_LIMITS_EXCEEDED", "message": what});
+            Reply::json(200, &json!({"data": null, "errors": [error]}))
+        }
+        Fault::StaleTag if !tag.is_empty() => Reply::none(304).with("etag", tag.to_owned()),
         Fault::Reset => return Some(End::Broken),
         _ => return None,
     };

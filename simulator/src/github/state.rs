@@ -13,6 +13,7 @@ use super::git::{Changes, Repository, Signature};
 use super::limits::Limiter;
 use super::options::{Access, Role, Visibility};
 use super::record::Log;
+use super::webhooks::Webhooks;
 use super::world::World;
 
 /// Settings of the repository and the token. A request uses those of the moment it arrived.
@@ -81,6 +82,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     world: RwLock<World>,
     pub(crate) git: Repository,
+    pub(crate) webhooks: Webhooks,
     pub(crate) at_once: AtomicUsize,
     changed: watch::Sender<u64>,
     pub(crate) stop: CancellationToken,
@@ -92,6 +94,7 @@ impl Shared {
             state: Mutex::new(state),
             world: RwLock::new(world),
             git,
+            webhooks: Webhooks::default(),
             at_once: AtomicUsize::new(0),
             changed: watch::Sender::new(0),
             stop: CancellationToken::new(),

@@ -76,20 +76,15 @@ impl Counting<'_> {
         };
         let several = if field.ty().inner_named_type().ends_with("Connection") {
             cost.requests = cost.requests.saturating_add(times);
-            number("first").or_else(|| number("last")).unwrap_or(1)
-        } else if field.name == "nodes" {
-            // The ids of the root's `nodes`; in a connection, its own arguments were counted.
-            field
-                .specified_argument_by_name("ids")
-                .map_or(1, |ids| self.length(ids))
+            number("first").or_else(|| number("last")).unwrap_or(0)
+        } else if let Some(ids) = field.specified_argument_by_name("ids") {
+            self.length(ids)
         } else {
-            1
+            return times;
         };
-        let below = times.saturating_mul(several.max(1));
-        if several != 1 || below != times {
-            cost.nodes = cost.nodes.saturating_add(times.saturating_mul(several));
-        }
-        below
+        let below = times.saturating_mul(several);
+        cost.nodes = cost.nodes.saturating_add(below);
+        below.max(times)
     }
 
     fn length(&self, ids: &Value) -> u64 {

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::source::wire::View;
 use crate::github::faults::Files;
 use crate::github::git::{Repository, is_oid};
 use crate::github::state::Shared;
@@ -65,6 +66,15 @@ impl Call<'_> {
         match self.body.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(_) => self.text(name).map(Some),
+        }
+    }
+
+    /// The world, for showing what is in it.
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            base: &self.viewer.settings.url,
+            world: self.world,
+            role: self.viewer.settings.role,
         }
     }
 

@@ -7,6 +7,6 @@ mod objects;
 mod refs;
 mod repository;
 pub(crate) mod routes;
-mod source;
+pub(crate) mod source;
 mod tarball;
 mod wire;

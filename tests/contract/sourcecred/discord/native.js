@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import {mkdir, writeFile} from "node:fs/promises";
 import {join} from "node:path";
-import {redirectedFetch} from "./loopback.cjs";
+import {redirectedFetch} from "../loopback.cjs";
 import {sourcecred} from "../instance.js";
 
 const {DiscordPlugin} = sourcecred.plugins.discord;

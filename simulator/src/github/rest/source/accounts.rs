@@ -9,7 +9,7 @@ use super::{here, wire};
 use crate::github::world::{Account, Repository, time};
 
 pub(in super::super) fn repository(call: &Call<'_>) -> Answer {
-    let mut shown = wire::repository(call, here(call)?);
+    let mut shown = wire::repository(call.view(), here(call)?);
     extend(
         &mut shown,
         json!({"network_count": 0, "subscribers_count": 0}),
@@ -34,7 +34,7 @@ fn shown(call: &Call<'_>, of: &Account) -> Answer {
         .world
         .repositories()
         .filter(|one| one.owner == of.id && !one.private);
-    let mut shown = wire::account(call, of);
+    let mut shown = wire::account(call.view(), of);
     let more = json!({
         "name": of.name, "company": null, "blog": "", "location": null, "email": null, "hireable": null, "bio": null,
         "twitter_username": null, "public_repos": owned.count(), "public_gists": 0, "followers": 0, "following": 0,
@@ -72,5 +72,7 @@ pub(in super::super) fn repositories(call: &Call<'_>) -> Answer {
         "users"
     };
     let path = format!("/{kind}/{}/repos", owner.login);
-    page(call, &path, &owned, |one| wire::repository(call, one))
+    page(call, &path, &owned, |one| {
+        wire::repository(call.view(), one)
+    })
 }

@@ -28,7 +28,7 @@ pub(in super::super) fn list(call: &Call<'_>) -> Answer {
         |at: i64| since.is_none_or(|since| at >= since) && until.is_none_or(|until| at <= until);
     let all: Vec<_> = found.filter(|commit| within(commit.at)).collect();
     page(call, "/commits", &all, |commit| {
-        wire::commit(call, home, commit)
+        wire::commit(call.view(), home, commit)
     })
 }
 
@@ -40,5 +40,5 @@ pub(in super::super) fn get(call: &Call<'_>) -> Answer {
     if call.accept.contains(".sha") {
         return Ok(Reply::bytes(SHA, found.sha.clone().into_bytes()));
     }
-    Ok(Reply::json(200, &wire::commit(call, home, found)))
+    Ok(Reply::json(200, &wire::commit(call.view(), home, found)))
 }

@@ -4,7 +4,7 @@ pub(super) mod accounts;
 pub(super) mod commits;
 mod list;
 pub(super) mod threads;
-mod wire;
+pub(crate) mod wire;
 
 use super::call::{Call, Problem};
 use crate::github::world::Repository;

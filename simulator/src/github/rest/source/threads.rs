@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::call::{Answer, Call, Problem, Reply};
 use super::list::{Keys, page, sort, time};
+use super::wire::View;
 use super::{here, wire};
 use crate::github::world::{Item, ItemKind, Reaction};
 
@@ -45,7 +46,7 @@ fn threads(
     call: &Call<'_>,
     path: &str,
     kinds: &[ItemKind],
-    show: fn(&Call<'_>, &Item) -> Value,
+    show: fn(View<'_>, &Item) -> Value,
 ) -> Answer {
     let since = time(call, "since")?;
     let state = call.asked("state").unwrap_or("open");
@@ -56,7 +57,7 @@ fn threads(
         .filter(|item| since.is_none_or(|since| item.updated >= since))
         .collect();
     sort(call, &mut all, true, keys);
-    page(call, path, &all, |item| show(call, item))
+    page(call, path, &all, |item| show(call.view(), item))
 }
 
 pub(in super::super) fn issues(call: &Call<'_>) -> Answer {
@@ -65,15 +66,15 @@ pub(in super::super) fn issues(call: &Call<'_>) -> Answer {
 }
 
 pub(in super::super) fn pulls(call: &Call<'_>) -> Answer {
-    threads(call, "/pulls", &[ItemKind::PullRequest], |call, item| {
-        wire::pull(call, item, false)
+    threads(call, "/pulls", &[ItemKind::PullRequest], |view, item| {
+        wire::pull(view, item, false)
     })
 }
 
 pub(in super::super) fn issue(call: &Call<'_>) -> Answer {
     match moved(call) {
         Some(reply) => Ok(reply),
-        None => Ok(Reply::json(200, &wire::issue(call, thread(call)?))),
+        None => Ok(Reply::json(200, &wire::issue(call.view(), thread(call)?))),
     }
 }
 
@@ -82,7 +83,7 @@ pub(in super::super) fn pull(call: &Call<'_>) -> Answer {
     if found.kind != ItemKind::PullRequest {
         return Err(Problem::not_found());
     }
-    Ok(Reply::json(200, &wire::pull(call, found, true)))
+    Ok(Reply::json(200, &wire::pull(call.view(), found, true)))
 }
 
 /// Items with these ids.
@@ -93,7 +94,7 @@ fn items(call: &Call<'_>, path: &str, ids: impl IntoIterator<Item = u64>) -> Ans
         .filter(|item| since.is_none_or(|since| item.updated >= since))
         .collect();
     sort(call, &mut all, false, keys);
-    page(call, path, &all, |item| wire::shown(call, item))
+    page(call, path, &all, |item| wire::shown(call.view(), item))
 }
 
 pub(in super::super) fn comments(call: &Call<'_>) -> Answer {
@@ -148,7 +149,7 @@ fn by_id<'c>(call: &Call<'c>) -> Result<&'c Item, Problem> {
 }
 
 pub(in super::super) fn comment(call: &Call<'_>) -> Answer {
-    Ok(Reply::json(200, &wire::shown(call, by_id(call)?)))
+    Ok(Reply::json(200, &wire::shown(call.view(), by_id(call)?)))
 }
 
 pub(in super::super) fn reactions(call: &Call<'_>) -> Answer {
@@ -171,5 +172,5 @@ fn reactions_on(call: &Call<'_>, path: &str, on: &Item) -> Answer {
     let content = call.asked("content");
     let wanted = |one: &&Reaction| content.is_none_or(|content| one.content.rest() == content);
     let all: Vec<_> = on.reactions.iter().filter(wanted).collect();
-    page(call, path, &all, |one| wire::reaction(call, on, one))
+    page(call, path, &all, |one| wire::reaction(call.view(), on, one))
 }

@@ -2,13 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::super::call::Call;
 use super::super::repository::{URLS, extend};
 use super::super::wire::{permissions, simple_user, verification};
 use crate::github::graphql::{WEB, path};
+use crate::github::options::Role;
 use crate::github::world::{
-    Account, AccountKind, Commit, Content, GHOST, Item, ItemKind, Reaction, Repository, id, time,
+    Account, AccountKind, Commit, Content, GHOST, Item, ItemKind, Reaction, Repository, World, id,
+    time,
 };
+
+/// What there is to show, from where, and to whom.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'w> {
+    pub(crate) base: &'w str,
+    pub(crate) world: &'w World,
+    pub(crate) role: Role,
+}
 
 /// The number of the account that stands for deleted ones.
 const GHOST_ID: u64 = 10_137;
@@ -21,8 +30,8 @@ pub(super) fn login(account: &Account) -> String {
     }
 }
 
-pub(super) fn account(call: &Call<'_>, of: &Account) -> Value {
-    let base = &call.viewer.settings.url;
+pub(super) fn account(view: View<'_>, of: &Account) -> Value {
+    let base = view.base;
     let web = match of.kind {
         AccountKind::Bot => format!("{WEB}/apps/{}", of.login),
         _ => format!("{WEB}/{}", of.login),
@@ -37,35 +46,31 @@ pub(super) fn account(call: &Call<'_>, of: &Account) -> Value {
 }
 
 /// An author: in place of a deleted one, an account for all of them.
-fn author(call: &Call<'_>, id: Option<u64>) -> Value {
-    match id.and_then(|id| call.world.account(id)) {
-        Some(found) => account(call, found),
+fn author(view: View<'_>, id: Option<u64>) -> Value {
+    match id.and_then(|id| view.world.account(id)) {
+        Some(found) => account(view, found),
         None => {
             let node_id = id::account(AccountKind::User, GHOST_ID);
-            let (base, web) = (&call.viewer.settings.url, format!("{WEB}/{GHOST}"));
+            let (base, web) = (view.base, format!("{WEB}/{GHOST}"));
             simple_user(base, GHOST, GHOST_ID, &node_id, ("User", &web))
         }
     }
 }
 
 /// The address of a repository in the API.
-pub(super) fn home(call: &Call<'_>, of: &Repository) -> String {
-    format!(
-        "{}/repos/{}",
-        call.viewer.settings.url,
-        call.world.full_name(of)
-    )
+pub(super) fn home(view: View<'_>, of: &Repository) -> String {
+    format!("{}/repos/{}", view.base, view.world.full_name(of))
 }
 
 /// A repository as in lists.
-pub(super) fn repository(call: &Call<'_>, of: &Repository) -> Value {
-    let (name, home) = (call.world.full_name(of), home(call, of));
+pub(crate) fn repository(view: View<'_>, of: &Repository) -> Value {
+    let (name, home) = (view.world.full_name(of), home(view, of));
     let web = format!("{WEB}/{name}");
-    let owner = call
+    let owner = view
         .world
         .account(of.owner)
-        .map(|owner| account(call, owner));
-    let open = call
+        .map(|owner| account(view, owner));
+    let open = view
         .world
         .threads(of)
         .filter(|item| item.closed.is_none())
@@ -83,7 +88,7 @@ pub(super) fn repository(call: &Call<'_>, of: &Repository) -> Value {
         "has_issues": true, "has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true, "has_discussions": false,
         "archived": false, "disabled": false, "is_template": false, "allow_forking": true, "web_commit_signoff_required": false,
         "pushed_at": time(of.pushed), "created_at": time(of.created), "updated_at": time(of.updated),
-        "permissions": permissions(call.viewer.settings.role),
+        "permissions": permissions(view.role),
     });
     extend(&mut shown, more);
     for (field, end) in URLS {
@@ -93,10 +98,10 @@ pub(super) fn repository(call: &Call<'_>, of: &Repository) -> Value {
 }
 
 /// What an item has everywhere.
-fn common(call: &Call<'_>, of: &Item, url: &str) -> Value {
+fn common(view: View<'_>, of: &Item, url: &str) -> Value {
     json!({
-        "id": of.id, "node_id": of.node_id(), "url": url, "html_url": format!("{WEB}{}", path(call.world, of)),
-        "user": author(call, of.author), "body": of.body, "author_association": "CONTRIBUTOR",
+        "id": of.id, "node_id": of.node_id(), "url": url, "html_url": format!("{WEB}{}", path(view.world, of)),
+        "user": author(view, of.author), "body": of.body, "author_association": "CONTRIBUTOR",
         "created_at": time(of.created), "updated_at": time(of.updated),
     })
 }
@@ -115,17 +120,17 @@ fn rollup(of: &Item, url: &str) -> Value {
 }
 
 /// The repository of an item. Items go with their repository.
-fn home_of<'c>(call: &Call<'c>, of: &Item) -> &'c Repository {
-    call.world
+fn home_of<'c>(view: View<'c>, of: &Item) -> &'c Repository {
+    view.world
         .repository(of.repository)
         .expect("an item lies in a repository")
 }
 
 /// An issue, or a pull request as an issue.
-pub(super) fn issue(call: &Call<'_>, of: &Item) -> Value {
-    let home = home(call, home_of(call, of));
+pub(super) fn issue(view: View<'_>, of: &Item) -> Value {
+    let home = home(view, home_of(view, of));
     let url = format!("{home}/issues/{}", of.number);
-    let mut shown = common(call, of, &url);
+    let mut shown = common(view, of, &url);
     let more = json!({
         "repository_url": home, "labels_url": format!("{url}/labels{{/name}}"), "comments_url": format!("{url}/comments"),
         "events_url": format!("{url}/events"), "timeline_url": format!("{url}/timeline"), "number": of.number, "title": of.title,
@@ -136,7 +141,7 @@ pub(super) fn issue(call: &Call<'_>, of: &Item) -> Value {
     });
     extend(&mut shown, more);
     if let Some(pull) = &of.pull {
-        let web = format!("{WEB}{}", path(call.world, of));
+        let web = format!("{WEB}{}", path(view.world, of));
         shown["draft"] = json!(false);
         shown["pull_request"] = json!({
             "url": format!("{home}/pulls/{}", of.number), "html_url": web, "diff_url": format!("{web}.diff"),
@@ -147,10 +152,10 @@ pub(super) fn issue(call: &Call<'_>, of: &Item) -> Value {
 }
 
 /// A comment on an issue or a pull request.
-pub(super) fn comment(call: &Call<'_>, of: &Item) -> Value {
-    let home = home(call, home_of(call, of));
+pub(super) fn comment(view: View<'_>, of: &Item) -> Value {
+    let home = home(view, home_of(view, of));
     let url = format!("{home}/issues/comments/{}", of.id);
-    let mut shown = common(call, of, &url);
+    let mut shown = common(view, of, &url);
     let more = json!({
         "issue_url": format!("{home}/issues/{}", of.number), "reactions": rollup(of, &url), "performed_via_github_app": null,
     });
@@ -165,22 +170,22 @@ fn tip(of: &Repository) -> String {
 }
 
 /// A pull request as in lists, or with what only its own page has.
-pub(super) fn pull(call: &Call<'_>, of: &Item, whole: bool) -> Value {
-    let repository = home_of(call, of);
-    let home = home(call, repository);
+pub(super) fn pull(view: View<'_>, of: &Item, whole: bool) -> Value {
+    let repository = home_of(view, of);
+    let home = home(view, repository);
     let (url, issue) = (
         format!("{home}/pulls/{}", of.number),
         format!("{home}/issues/{}", of.number),
     );
-    let web = format!("{WEB}{}", path(call.world, of));
+    let web = format!("{WEB}{}", path(view.world, of));
     let pull = of.pull.clone().unwrap_or_default();
-    let mut shown = common(call, of, &url);
+    let mut shown = common(view, of, &url);
     let link = |end: &str| json!({"href": format!("{url}{end}")});
     let (tip, owner) = (
         tip(repository),
-        call.world
+        view.world
             .account(repository.owner)
-            .map(|owner| account(call, owner)),
+            .map(|owner| account(view, owner)),
     );
     let branch = |name: &str| {
         let label = format!(
@@ -189,7 +194,7 @@ pub(super) fn pull(call: &Call<'_>, of: &Item, whole: bool) -> Value {
                 .as_ref()
                 .map_or(GHOST, |owner| owner["login"].as_str().unwrap_or(GHOST))
         );
-        json!({"label": label, "ref": name, "sha": tip, "user": owner, "repo": self::repository(call, repository)})
+        json!({"label": label, "ref": name, "sha": tip, "user": owner, "repo": self::repository(view, repository)})
     };
     let merge = pull.merge_commit.map(|at| &repository.commits[at]);
     let more = json!({
@@ -209,12 +214,12 @@ pub(super) fn pull(call: &Call<'_>, of: &Item, whole: bool) -> Value {
     });
     extend(&mut shown, more);
     if whole {
-        let reviews = of.reviews.iter().filter_map(|id| call.world.item(*id));
+        let reviews = of.reviews.iter().filter_map(|id| view.world.item(*id));
         let in_reviews: usize = reviews.map(|one| one.comments.len()).sum();
-        let by = merge.and_then(|commit| call.world.account(commit.authors[0].user?));
+        let by = merge.and_then(|commit| view.world.account(commit.authors[0].user?));
         let more = json!({
             "merged": pull.merged.is_some(), "mergeable": null, "rebaseable": null, "mergeable_state": "unknown",
-            "merged_by": by.map(|by| account(call, by)), "comments": of.comments.len(), "review_comments": in_reviews,
+            "merged_by": by.map(|by| account(view, by)), "comments": of.comments.len(), "review_comments": in_reviews,
             "maintainer_can_modify": false, "commits": 1, "additions": pull.additions, "deletions": pull.deletions,
             "changed_files": 1,
         });
@@ -223,12 +228,12 @@ pub(super) fn pull(call: &Call<'_>, of: &Item, whole: bool) -> Value {
     shown
 }
 
-pub(super) fn review(call: &Call<'_>, of: &Item) -> Value {
-    let repository = home_of(call, of);
-    let url = format!("{}/pulls/{}", home(call, repository), of.number);
-    let web = format!("{WEB}{}", path(call.world, of));
+pub(super) fn review(view: View<'_>, of: &Item) -> Value {
+    let repository = home_of(view, of);
+    let url = format!("{}/pulls/{}", home(view, repository), of.number);
+    let web = format!("{WEB}{}", path(view.world, of));
     json!({
-        "id": of.id, "node_id": of.node_id(), "user": author(call, of.author), "body": of.body,
+        "id": of.id, "node_id": of.node_id(), "user": author(view, of.author), "body": of.body,
         "state": of.review.map_or("COMMENTED", |state| state.name()), "html_url": web, "pull_request_url": url,
         "author_association": "CONTRIBUTOR", "submitted_at": time(of.created), "commit_id": tip(repository),
         "_links": {"html": {"href": web}, "pull_request": {"href": url}},
@@ -236,14 +241,14 @@ pub(super) fn review(call: &Call<'_>, of: &Item) -> Value {
 }
 
 /// A comment in a review.
-pub(super) fn review_comment(call: &Call<'_>, of: &Item) -> Value {
-    let repository = home_of(call, of);
-    let home = home(call, repository);
+pub(super) fn review_comment(view: View<'_>, of: &Item) -> Value {
+    let repository = home_of(view, of);
+    let home = home(view, repository);
     let (url, pull) = (
         format!("{home}/pulls/comments/{}", of.id),
         format!("{home}/pulls/{}", of.number),
     );
-    let mut shown = common(call, of, &url);
+    let mut shown = common(view, of, &url);
     let tip = tip(repository);
     let more = json!({
         "pull_request_review_id": of.parent, "diff_hunk": "@@ -1 +1 @@", "path": "src/lib.rs", "commit_id": tip,
@@ -256,20 +261,20 @@ pub(super) fn review_comment(call: &Call<'_>, of: &Item) -> Value {
     shown
 }
 
-pub(super) fn reaction(call: &Call<'_>, on: &Item, of: &Reaction) -> Value {
-    let user = of.user.and_then(|user| call.world.account(user));
+pub(super) fn reaction(view: View<'_>, on: &Item, of: &Reaction) -> Value {
+    let user = of.user.and_then(|user| view.world.account(user));
     json!({
-        "id": of.id, "node_id": id::reaction(on.id, of.id), "user": user.map(|user| account(call, user)),
+        "id": of.id, "node_id": id::reaction(on.id, of.id), "user": user.map(|user| account(view, user)),
         "content": of.content.rest(), "created_at": time(of.created),
     })
 }
 
-pub(super) fn commit(call: &Call<'_>, home: &Repository, of: &Commit) -> Value {
-    let api = self::home(call, home);
-    let web = format!("{WEB}/{}", call.world.full_name(home));
+pub(super) fn commit(view: View<'_>, home: &Repository, of: &Commit) -> Value {
+    let api = self::home(view, home);
+    let web = format!("{WEB}/{}", view.world.full_name(home));
     let (sha, author) = (&of.sha, &of.authors[0]);
-    let user = author.user.and_then(|user| call.world.account(user));
-    let user = user.map(|user| account(call, user));
+    let user = author.user.and_then(|user| view.world.account(user));
+    let user = user.map(|user| account(view, user));
     let signed = json!({"name": author.name, "email": author.email, "date": time(of.at)});
     let parents = of.parents.iter().map(|at| &home.commits[*at].sha);
     let parents: Vec<_> = parents
@@ -288,11 +293,37 @@ pub(super) fn commit(call: &Call<'_>, home: &Repository, of: &Commit) -> Value {
 }
 
 /// An item by what it is.
-pub(super) fn shown(call: &Call<'_>, of: &Item) -> Value {
+pub(super) fn shown(view: View<'_>, of: &Item) -> Value {
     match of.kind {
-        ItemKind::Comment => comment(call, of),
-        ItemKind::ReviewComment => review_comment(call, of),
-        ItemKind::Review => review(call, of),
-        ItemKind::Issue | ItemKind::PullRequest => issue(call, of),
+        ItemKind::Comment => comment(view, of),
+        ItemKind::ReviewComment => review_comment(view, of),
+        ItemKind::Review => review(view, of),
+        ItemKind::Issue | ItemKind::PullRequest => issue(view, of),
     }
+}
+
+/// Adds to a webhook's body what it is about.
+pub(crate) fn into_event(view: View<'_>, of: &Item, body: &mut Value) {
+    let thread = view.world.thread_of(of);
+    let shown_thread = |thread: &Item| match thread.kind {
+        ItemKind::PullRequest => pull(view, thread, false),
+        _ => issue(view, thread),
+    };
+    match of.kind {
+        ItemKind::Issue => body["issue"] = issue(view, of),
+        ItemKind::PullRequest => body["pull_request"] = pull(view, of, true),
+        ItemKind::Comment => {
+            body["comment"] = comment(view, of);
+            body["issue"] = thread.map(|thread| issue(view, thread)).into();
+        }
+        ItemKind::Review => {
+            body["review"] = review(view, of);
+            body["pull_request"] = thread.map(shown_thread).into();
+        }
+        ItemKind::ReviewComment => {
+            body["comment"] = review_comment(view, of);
+            body["pull_request"] = thread.map(shown_thread).into();
+        }
+    }
+    body["sender"] = author(view, of.author);
 }
