@@ -28,6 +28,8 @@ enum Command {
     Heal,
     /// Random changes, the same ones with the same seed in the same world.
     Live { seed: u64, times: usize },
+    /// Answers with the hash at the head of a repository's default branch.
+    Head { repository: String },
     /// Answers with everything that people wrote.
     Truth,
 }
@@ -81,6 +83,11 @@ impl Github {
                 let done = (0..times).filter(|_| self.live(&mut rng)).count();
                 json!({"done": done})
             }
+            Command::Head { repository } => self.world(|world| {
+                let found = world.repository_named(&repository);
+                let head = found.and_then(|found| Some(&found.commits[found.head?].sha));
+                json!({"head": head})
+            }),
             Command::Truth => self.world(|world| {
                 let item = |item: &super::world::Item| {
                     let author = item.author.and_then(|author| world.account(author));

@@ -54,6 +54,8 @@ function checkGraphql({request, response, status}, seen, add) {
 function checkRest(entry, seen, add) {
   const {method, status, content_type: contentType = "", response} = entry;
   const url = new URL(entry.path, "http://github");
+  // Where GitHub's links and redirects lead, by the repository's id. Its description lacks them.
+  url.pathname = url.pathname.replace(/^\/repositories\/\d+/, "/repos/owner/name");
   const operation = findOperation(method, url.pathname);
   if (!operation) return add(`${method} ${url.pathname}`, "GitHub has no such route");
   const where = `${method} ${operation.route}`;
@@ -70,6 +72,8 @@ function checkRest(entry, seen, add) {
   if (status === 0) return;
   const answered = `${where} -> ${status}`;
   seen.add(answered);
+  // Conditional requests are documented for all that can be read.
+  if (status === 304 && method === "GET") return response === null || add(answered, "has no body");
   const check = operation.answers.get(status);
   if (status >= 400) return report(answered, "response", (check ?? refusal)(response).concat(refusal(response)), add);
   if (check === undefined) return add(answered, `answers with ${[...operation.answers.keys()]}`);

@@ -2,7 +2,8 @@
 // command line takes this with `node --require`; `discord/native.js` takes it before it takes SourceCred's library.
 //
 // They fetch from the Discord at process.env.DISCORD_ORIGIN and the GitHub at process.env.GITHUB_ORIGIN, though each
-// knows one address alone. Their database does not wait for the disk after every row.
+// knows one address alone. Their database does not wait for the disk after every row. It is process.env.LATER_MS
+// milliseconds later than it is.
 
 "use strict";
 
@@ -23,6 +24,17 @@ function redirected(address) {
 }
 
 const redirectedFetch = (address, options) => fetch(redirected(address), options);
+
+const later = Number(process.env.LATER_MS ?? 0);
+if (later > 0) {
+  const Now = Date;
+  globalThis.Date = class extends Now {
+    constructor(...given) {
+      super(...(given.length > 0 ? given : [Now.now() + later]));
+    }
+    static now = () => Now.now() + later;
+  };
+}
 
 function replace(module, exports) {
   const filename = require.resolve(module);

@@ -8,6 +8,7 @@ import {join} from "node:path";
 import {argv} from "node:process";
 import {fileURLToPath} from "node:url";
 import {promisify} from "node:util";
+import {inflateSync} from "node:zlib";
 import {CLI, emptyInstance, readLedger} from "../instance.js";
 
 const LOOPBACK = fileURLToPath(new URL("../loopback.cjs", import.meta.url));
@@ -15,14 +16,14 @@ const LOOPBACK = fileURLToPath(new URL("../loopback.cjs", import.meta.url));
 const PATIENCE_MS = 120_000;
 
 /** An instance in `dir` whose only plugin reads these repositories of the GitHub at `address`. */
-export async function githubInstance({dir, address, token, repositories}) {
+export async function githubInstance({dir, address, token, repositories, patience = PATIENCE_MS}) {
   const plugin = await emptyInstance(dir, "sourcecred/github");
   await writeFile(join(plugin, "config.json"), JSON.stringify({repositories}));
   await mkdir(join(dir, "cache/sourcecred/github"), {recursive: true});
   const env = {...process.env, GITHUB_ORIGIN: address, SOURCECRED_GITHUB_TOKEN: token};
-  /** Runs a command of SourceCred; returns whether it succeeded, and what it said. */
-  const run = async (command) => {
-    const options = {cwd: dir, env, timeout: PATIENCE_MS, maxBuffer: 1 << 28};
+  /** Runs a command of SourceCred, some milliseconds later; returns whether it succeeded and what it said. */
+  const run = async (command, later = 0) => {
+    const options = {cwd: dir, env: {...env, LATER_MS: later}, timeout: patience, maxBuffer: 1 << 28};
     const args = ["--require", LOOPBACK, CLI, command];
     const {code = 0, stdout, stderr} = await promisify(execFile)(process.execPath, args, options).catch((error) => error);
     const said = stdout + stderr;
@@ -40,7 +41,7 @@ export async function githubInstance({dir, address, token, repositories}) {
     async graph() {
       await must("load");
       await must("graph");
-      const graph = JSON.parse(await readFile(join(dir, "output/graphs/sourcecred/github/graph.json"), "utf8"));
+      const graph = JSON.parse(inflateSync(await readFile(join(dir, "output/graphs/sourcecred/github/graph"))));
       const identities = (await readLedger(dir)).accounts().map(({identity}) => identity);
       return {graph, identities};
     },
