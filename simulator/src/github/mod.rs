@@ -1,10 +1,11 @@
 //! A GitHub on loopback: REST and GraphQL as documented, over a real git repository and a world of repositories to read.
 //!
 //! From the inside out: `git` keeps the archive's repository by running git. `world` is everything else there is to read. `viewer` decides permissions, `limits` rates.
-//! `rest` and `graphql` respond; `serve` processes every request around that; `faults` are planned, `record` logs.
+//! `rest` and `graphql` respond; `serve` processes every request around that, and `admit` lets it in; `faults` are planned, `record` logs.
 //! `handle` is for tests. Settings, budgets and the log are behind the lock of `state`; git runs off the async
 //! threads, without that lock.
 
+mod admit;
 mod answer;
 mod control;
 mod faults;

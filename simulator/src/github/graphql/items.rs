@@ -2,7 +2,7 @@
 
 use apollo_compiler::response::{JsonMap, JsonValue};
 
-use super::object::{Field, Given, Thing};
+use super::object::{Given, Thing};
 use super::page::Entry;
 use super::source::{WEB, number, signed, sorted};
 use super::{World, text};
@@ -41,11 +41,9 @@ impl<'w> World<'w> {
         Given::Page(Order::of(arguments).sort(found))
     }
 
-    pub(super) fn item(&self, of: &'w Item, name: &str, arguments: &JsonMap) -> Field<'w> {
-        if let Some(given) = self.any_item(of, name, arguments) {
-            return Ok(Some(given));
-        }
-        Ok(match of.kind {
+    pub(super) fn item(&self, of: &'w Item, name: &str, arguments: &JsonMap) -> Option<Given<'w>> {
+        let given = self.any_item(of, name, arguments);
+        given.or_else(|| match of.kind {
             ItemKind::Issue => self.thread(of, name, arguments),
             ItemKind::PullRequest => {
                 let found = self.thread(of, name, arguments);

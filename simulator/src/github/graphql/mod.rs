@@ -5,6 +5,7 @@
 
 mod archive;
 mod cost;
+mod inputs;
 mod items;
 mod mutation;
 mod object;

@@ -7,123 +7,15 @@ use apollo_compiler::response::JsonMap;
 use serde::Deserialize;
 
 use super::archive::Ref;
+use super::inputs::{
+    CommittableBranch, CreateCommitOnBranchInput, CreateRefInput, DeleteRefInput, FileChanges,
+    UpdateRefInput, UpdateRefsInput,
+};
 use super::object::{Given, Thing};
 use super::{World, failed, refused, unresolved};
-use crate::github::git::{Changes, Signature, is_oid, is_path};
+use crate::github::git::{Changes, Signature, is_path};
 use crate::github::node;
-use crate::github::rest::call::from_base64;
 use crate::github::viewer::Refusal;
-
-/// A complete git hash.
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct Oid(String);
-
-impl TryFrom<String> for Oid {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if is_oid(&text) {
-            Ok(Self(text))
-        } else {
-            Err(format!("{text:?} is not a valid GitObjectID"))
-        }
-    }
-}
-
-/// The bytes of a file.
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct Base64(Vec<u8>);
-
-impl TryFrom<String> for Base64 {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        from_base64(&text)
-            .map(Self)
-            .ok_or("the value is not a valid Base64String")
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CreateCommitOnBranchInput {
-    branch: CommittableBranch,
-    expected_head_oid: Oid,
-    file_changes: Option<FileChanges>,
-    message: CommitMessage,
-}
-
-/// A branch by its node id, or by repository and branch name.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CommittableBranch {
-    branch_name: Option<String>,
-    id: Option<String>,
-    repository_name_with_owner: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct FileChanges {
-    additions: Option<Vec<FileAddition>>,
-    deletions: Option<Vec<FileDeletion>>,
-}
-
-#[derive(Deserialize)]
-struct FileAddition {
-    contents: Base64,
-    path: String,
-}
-
-#[derive(Deserialize)]
-struct FileDeletion {
-    path: String,
-}
-
-#[derive(Deserialize)]
-struct CommitMessage {
-    body: Option<String>,
-    headline: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CreateRefInput {
-    name: String,
-    oid: Oid,
-    repository_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UpdateRefInput {
-    force: Option<bool>,
-    oid: Oid,
-    ref_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UpdateRefsInput {
-    ref_updates: Vec<RefUpdate>,
-    repository_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RefUpdate {
-    after_oid: Oid,
-    before_oid: Option<Oid>,
-    force: Option<bool>,
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeleteRefInput {
-    ref_id: String,
-}
 
 /// Why a mutation isn't carried out.
 struct Error(FieldError);

@@ -31,8 +31,7 @@ impl<'w> World<'w> {
             "isPrivate" => of.private.into(),
             "visibility" => if of.private { "PRIVATE" } else { "PUBLIC" }.into(),
             "isEmpty" => of.head.is_none().into(),
-            "hasIssuesEnabled" => true.into(),
-            "isInOrganization" => true.into(),
+            "hasIssuesEnabled" | "isInOrganization" => true.into(),
             "createdAt" => time(of.created).into(),
             "updatedAt" => time(of.updated).into(),
             "pushedAt" => time(of.pushed).into(),
@@ -120,7 +119,7 @@ impl<'w> World<'w> {
     }
 
     /// The default branch.
-    pub(super) fn branch(&self, of: &'w Repository, name: &str) -> Option<Given<'w>> {
+    pub(super) fn branch(of: &'w Repository, name: &str) -> Option<Given<'w>> {
         Some(match name {
             "id" => id::branch(of.id, &of.branch).into(),
             "name" => of.branch.as_str().into(),

@@ -61,6 +61,10 @@ async fn pages_cover_everything_in_either_direction() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a world, and one query over all of it"
+)]
 #[tokio::test(flavor = "multi_thread")]
 async fn one_query_reads_everything_about_an_issue_and_a_pull_request() {
     let github = start(filled()).await;

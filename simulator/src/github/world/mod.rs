@@ -8,6 +8,7 @@ mod entities;
 mod event;
 pub(crate) mod id;
 mod life;
+mod push;
 mod seed;
 
 use std::collections::{BTreeMap, HashMap};

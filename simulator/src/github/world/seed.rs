@@ -344,9 +344,11 @@ impl<'w> Maker<'w> {
         let mut message = self.text(LINES);
         if self.rng.random_bool(0.3) {
             let with = self.logins.choose(&mut self.rng).expect("two at least");
-            message.push_str(&format!(
-                "\n\nCo-authored-by: {with} <{with}@example.org>\n"
-            ));
+            message += "\n\nCo-authored-by: ";
+            message += with;
+            message += " <";
+            message += with;
+            message += "@example.org>\n";
         }
         let by = self.person().and_then(|id| self.world.account(id));
         // A mannequin isn't known to git.

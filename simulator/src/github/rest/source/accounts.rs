@@ -29,7 +29,7 @@ fn named<'c>(call: &Call<'c>) -> Result<&'c Account, Problem> {
         .ok_or_else(Problem::not_found)
 }
 
-fn shown(call: &Call<'_>, of: &Account) -> Answer {
+fn shown(call: &Call<'_>, of: &Account) -> Reply {
     let owned = call
         .world
         .repositories()
@@ -41,24 +41,25 @@ fn shown(call: &Call<'_>, of: &Account) -> Answer {
         "created_at": time(of.created), "updated_at": time(of.created),
     });
     extend(&mut shown, more);
-    Ok(Reply::json(200, &shown))
+    Reply::json(200, &shown)
 }
 
 pub(in super::super) fn user(call: &Call<'_>) -> Answer {
-    shown(call, named(call)?)
+    Ok(shown(call, named(call)?))
 }
 
 pub(in super::super) fn user_by_id(call: &Call<'_>) -> Answer {
     let id = call.param(0).parse().map_err(|_| Problem::not_found())?;
-    shown(call, call.world.account(id).ok_or_else(Problem::not_found)?)
+    let found = call.world.account(id).ok_or_else(Problem::not_found)?;
+    Ok(shown(call, found))
 }
 
 /// The repositories of an account that the token sees.
 pub(in super::super) fn repositories(call: &Call<'_>) -> Answer {
-    let owner = named(call)?;
-    let owned = call.world.repositories();
-    let mut owned: Vec<_> = owned
-        .filter(|one| one.owner == owner.id && one.is_visible())
+    let account = named(call)?;
+    let all = call.world.repositories();
+    let mut owned: Vec<_> = all
+        .filter(|one| one.owner == account.id && one.is_visible())
         .collect();
     let keys = |one: &&Repository| Keys {
         created: one.created,
@@ -71,8 +72,8 @@ pub(in super::super) fn repositories(call: &Call<'_>) -> Answer {
     } else {
         "users"
     };
-    let path = format!("/{kind}/{}/repos", owner.login);
-    page(call, &path, &owned, |one| {
+    let path = format!("/{kind}/{}/repos", account.login);
+    Ok(page(call, &path, &owned, |one| {
         wire::repository(call.view(), one)
-    })
+    }))
 }

@@ -27,9 +27,9 @@ pub(in super::super) fn list(call: &Call<'_>) -> Answer {
     let within =
         |at: i64| since.is_none_or(|since| at >= since) && until.is_none_or(|until| at <= until);
     let all: Vec<_> = found.filter(|commit| within(commit.at)).collect();
-    page(call, "/commits", &all, |commit| {
+    Ok(page(call, "/commits", &all, |commit| {
         wire::commit(call.view(), home, commit)
-    })
+    }))
 }
 
 pub(in super::super) fn get(call: &Call<'_>) -> Answer {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::call::{Answer, Call, Problem, Reply};
+use super::super::call::{Call, Problem, Reply};
 
 /// The time in a parameter, in seconds since 1970.
 pub(super) fn time(call: &Call<'_>, name: &str) -> Result<Option<i64>, Problem> {
@@ -48,12 +48,7 @@ pub(super) fn sort<T>(call: &Call<'_>, all: &mut [T], descends: bool, keys: impl
 }
 
 /// The page that was asked for. `path` is where the list is, within its repository if it has one.
-pub(super) fn page<T>(
-    call: &Call<'_>,
-    path: &str,
-    all: &[T],
-    wire: impl Fn(&T) -> Value,
-) -> Answer {
+pub(super) fn page<T>(call: &Call<'_>, path: &str, all: &[T], wire: impl Fn(&T) -> Value) -> Reply {
     let (size, page) = (call.number("per_page", 30).min(100), call.number("page", 1));
     let from = (page - 1).saturating_mul(size);
     let shown: Vec<_> = all.iter().skip(from).take(size).map(wire).collect();
@@ -83,9 +78,9 @@ pub(super) fn page<T>(
     if page > 1 {
         links.push(to(1, "first"));
     }
-    Ok(if links.is_empty() {
+    if links.is_empty() {
         reply
     } else {
         reply.with("link", links.join(", "))
-    })
+    }
 }

@@ -8,7 +8,7 @@ use super::wire::View;
 use super::{here, wire};
 use crate::github::world::{Item, ItemKind, Reaction};
 
-fn keys(item: &&Item) -> Keys {
+fn keys(item: &Item) -> Keys {
     Keys {
         created: item.created,
         updated: item.updated,
@@ -56,8 +56,8 @@ fn threads(
         .filter(|item| state == "all" || (state == "open") == item.closed.is_none())
         .filter(|item| since.is_none_or(|since| item.updated >= since))
         .collect();
-    sort(call, &mut all, true, keys);
-    page(call, path, &all, |item| show(call.view(), item))
+    sort(call, &mut all, true, |item| keys(item));
+    Ok(page(call, path, &all, |item| show(call.view(), item)))
 }
 
 pub(in super::super) fn issues(call: &Call<'_>) -> Answer {
@@ -93,8 +93,10 @@ fn items(call: &Call<'_>, path: &str, ids: impl IntoIterator<Item = u64>) -> Ans
     let mut all: Vec<_> = found
         .filter(|item| since.is_none_or(|since| item.updated >= since))
         .collect();
-    sort(call, &mut all, false, keys);
-    page(call, path, &all, |item| wire::shown(call.view(), item))
+    sort(call, &mut all, false, |item| keys(item));
+    Ok(page(call, path, &all, |item| {
+        wire::shown(call.view(), item)
+    }))
 }
 
 pub(in super::super) fn comments(call: &Call<'_>) -> Answer {
@@ -160,15 +162,16 @@ pub(in super::super) fn reactions(call: &Call<'_>) -> Answer {
         "pulls"
     };
     let path = format!("/{part}/comments/{}/reactions", found.id);
-    reactions_on(call, &path, found)
+    Ok(reactions_on(call, &path, found))
 }
 
 pub(in super::super) fn issue_reactions(call: &Call<'_>) -> Answer {
     let found = thread(call)?;
-    reactions_on(call, &format!("/issues/{}/reactions", found.number), found)
+    let path = format!("/issues/{}/reactions", found.number);
+    Ok(reactions_on(call, &path, found))
 }
 
-fn reactions_on(call: &Call<'_>, path: &str, on: &Item) -> Answer {
+fn reactions_on(call: &Call<'_>, path: &str, on: &Item) -> Reply {
     let content = call.asked("content");
     let wanted = |one: &&Reaction| content.is_none_or(|content| one.content.rest() == content);
     let all: Vec<_> = on.reactions.iter().filter(wanted).collect();

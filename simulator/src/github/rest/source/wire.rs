@@ -47,14 +47,12 @@ pub(super) fn account(view: View<'_>, of: &Account) -> Value {
 
 /// An author: in place of a deleted one, an account for all of them.
 fn author(view: View<'_>, id: Option<u64>) -> Value {
-    match id.and_then(|id| view.world.account(id)) {
-        Some(found) => account(view, found),
-        None => {
-            let node_id = id::account(AccountKind::User, GHOST_ID);
-            let (base, web) = (view.base, format!("{WEB}/{GHOST}"));
-            simple_user(base, GHOST, GHOST_ID, &node_id, ("User", &web))
-        }
+    if let Some(found) = id.and_then(|id| view.world.account(id)) {
+        return account(view, found);
     }
+    let node_id = id::account(AccountKind::User, GHOST_ID);
+    let web = format!("{WEB}/{GHOST}");
+    simple_user(view.base, GHOST, GHOST_ID, &node_id, ("User", &web))
 }
 
 /// The address of a repository in the API.
