@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 use simulator::discord::{self, Discord, Limits, Options, Rate, Seed};
 use simulator::github::world::World;
 use simulator::github::{self, Github};
@@ -150,6 +152,9 @@ struct GithubArgs {
     /// Read actions, faults and questions from standard input, as JSON, one a line, and answer each with a line
     #[arg(long)]
     control: bool,
+    /// Random changes per second in the sources
+    #[arg(long, value_name = "ACTIONS_PER_SECOND", default_value_t = 0.0)]
+    lively: f64,
     /// Where to deliver webhooks
     #[arg(long, value_name = "URL", requires = "webhook_secret")]
     webhook: Option<String>,
@@ -300,8 +305,8 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().service {
         Service::Discord(args) => run_discord(args.options()).await,
         Service::Github(args) => {
-            let control = args.control;
-            run_github(args.options()?, control).await
+            let (control, lively, seed) = (args.control, args.lively, args.seed);
+            run_github(args.options()?, control, (lively, seed)).await
         }
     }
 }
@@ -325,7 +330,11 @@ async fn run_discord(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run_github(options: github::Options, control: bool) -> anyhow::Result<()> {
+async fn run_github(
+    options: github::Options,
+    control: bool,
+    (lively, seed): (f64, u64),
+) -> anyhow::Result<()> {
     let github = Github::start(options).await?;
     announce(&[
         ("REPOSITORY", github.repository_path().display().to_string()),
@@ -336,27 +345,30 @@ async fn run_github(options: github::Options, control: bool) -> anyhow::Result<(
             format!("github:{}/{}", github.owner(), github.repo()),
         ),
     ])?;
-    let (send, mut lines) = tokio::sync::mpsc::channel(1);
+    let (sender, mut lines) = tokio::sync::mpsc::channel(1);
     if control {
         std::thread::spawn(move || {
             let lines = std::io::stdin().lines().map_while(Result::ok);
             lines
-                .map(|line| send.blocking_send(line))
+                .map(|line| sender.blocking_send(line))
                 .find(Result::is_err)
         });
     }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut moments = tokio::time::interval(Duration::from_secs_f64(1.0 / lively.max(0.001)));
     let stop = stopped();
     tokio::pin!(stop);
     loop {
         tokio::select! {
             stopped = &mut stop => break stopped.context("cannot wait for signals")?,
-            Some(line) = lines.recv() => say(&github.obey(&line).to_string())?,
+            Some(told) = lines.recv() => say(&github.obey(&told).to_string())?,
+            _ = moments.tick(), if lively > 0.0 => { github.live(&mut rng); }
         }
     }
     let (counters, violations) = (github.counters(), github.violations());
     github.stop().await;
-    // Counted as GitHub documents: for comparisons of what clients cost.
-    say(&format!("COUNTERS={}", serde_json::to_string(&counters)?))?;
+    // Counted as GitHub documents, to compare what clients cost. Standard output may be a `.env`.
+    writeln!(std::io::stderr(), "{}", serde_json::to_string(&counters)?)?;
     tracing::info!(violations = violations.len(), "stopped");
     Ok(())
 }

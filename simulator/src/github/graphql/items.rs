@@ -5,7 +5,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use super::object::{Given, Thing};
 use super::page::Entry;
 use super::source::{WEB, number, signed, sorted};
-use super::{World, text};
+use super::{World, instant, text};
 use crate::github::world::{
     Account, Content, Item, ItemKind, Reaction, Repository, World as Source, id, time,
 };
@@ -22,7 +22,7 @@ impl<'w> World<'w> {
         let states = list("states").filter(|states| !states.is_empty());
         let filter = arguments.get("filterBy").and_then(JsonValue::as_object);
         let filter = filter.cloned().unwrap_or_default();
-        let since = text(&filter, "since").to_owned();
+        let since = instant(&filter, "since");
         let in_filter = filter.get("states").and_then(JsonValue::as_array);
         let order = Order::of(arguments);
         let wanted = self.source.threads(of).filter(|item| {
@@ -31,7 +31,7 @@ impl<'w> World<'w> {
             item.kind == kind
                 && states.is_none_or(fits)
                 && in_filter.is_none_or(fits)
-                && (since.is_empty() || time(item.updated) >= since)
+                && since.is_none_or(|since| item.updated >= since)
         });
         Given::Page(order.sort(wanted))
     }

@@ -23,6 +23,7 @@ use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::resolvers::{Execution, FieldError};
 use apollo_compiler::response::{ExecutionResponse, GraphQLError, JsonMap, JsonValue};
 use apollo_compiler::validation::Valid;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ use cost::{Cost, MOST_NODES};
 pub(super) use items::path;
 use object::{Object, Thing};
 use schema::{IMPLEMENTERS, SCHEMA};
-pub(super) use source::WEB;
+pub(super) use source::{WEB, page};
 
 /// Stand before and after an error, and between its type and its message: the engine knows only messages, and puts its
 /// own words around them.
@@ -230,6 +231,12 @@ fn text<'a>(arguments: &'a JsonMap, name: &str) -> &'a str {
         .get(name)
         .and_then(JsonValue::as_str)
         .unwrap_or_default()
+}
+
+/// An argument that is a time, in seconds since 1970.
+fn instant(arguments: &JsonMap, name: &str) -> Option<i64> {
+    let time: Timestamp = text(arguments, name).parse().ok()?;
+    Some(time.as_second())
 }
 
 /// An error of a GitHub type.

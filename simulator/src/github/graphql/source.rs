@@ -4,9 +4,11 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 
 use super::object::{Field, Given, Thing};
 use super::page::Entry;
-use super::{World, text};
+use super::{World, instant, text};
 use crate::github::options::Role;
-use crate::github::world::{Account, Commit, GitActor, ItemKind, Repository, id, time};
+use crate::github::world::{
+    Account, AccountKind, Commit, GitActor, ItemKind, Repository, id, time,
+};
 
 /// Where web pages are, whatever the API's address is: texts link there.
 pub(in crate::github) const WEB: &str = "https://github.com";
@@ -90,8 +92,8 @@ impl<'w> World<'w> {
             "databaseId" => number(of.id),
             "login" => of.login.as_str().into(),
             "name" => of.name.clone().into(),
-            "url" => format!("{WEB}/{}", of.login).into(),
-            "resourcePath" => format!("/{}", of.login).into(),
+            "url" => format!("{WEB}{}", page(of)).into(),
+            "resourcePath" => page(of).into(),
             "avatarUrl" => format!("https://avatars.githubusercontent.com/u/{}?v=4", of.id).into(),
             "email" => String::new().into(),
             "createdAt" | "updatedAt" => time(of.created).into(),
@@ -165,11 +167,11 @@ impl<'w> World<'w> {
             "parents" => all(of.parents.iter().map(|at| &home.commits[*at]).collect()),
             "history" => {
                 let at = home.commits.iter().position(|commit| commit.sha == of.sha);
-                let (since, until) = (text(arguments, "since"), text(arguments, "until"));
+                let (since, until) = (instant(arguments, "since"), instant(arguments, "until"));
                 let found = home.history(at).into_iter().map(|at| &home.commits[at]);
                 let within = |commit: &&Commit| {
-                    let at = time(commit.at);
-                    (since.is_empty() || *at >= *since) && (until.is_empty() || *at <= *until)
+                    since.is_none_or(|since| commit.at >= since)
+                        && until.is_none_or(|until| commit.at <= until)
                 };
                 all(found.filter(within).collect())
             }
@@ -203,6 +205,14 @@ impl<'w> World<'w> {
             }
             _ => return None,
         })
+    }
+}
+
+/// The path of an account's web page.
+pub(in crate::github) fn page(of: &Account) -> String {
+    match of.kind {
+        AccountKind::Bot => format!("/apps/{}", of.login),
+        _ => format!("/{}", of.login),
     }
 }
 

@@ -43,7 +43,7 @@ pub enum Action {
         #[serde(default = "user")]
         kind: AccountKind,
     },
-    /// What the account wrote stays, without an author; its reactions and repositories go.
+    /// What the account wrote and its reactions stay, but nobody's. Its repositories go.
     DeleteAccount {
         login: String,
     },

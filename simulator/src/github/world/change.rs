@@ -40,7 +40,9 @@ impl World {
         self.accounts.remove(&id);
         for item in self.items.values_mut() {
             item.author = item.author.filter(|author| *author != id);
-            item.reactions.retain(|one| one.user != Some(id));
+            for reaction in &mut item.reactions {
+                reaction.user = reaction.user.filter(|user| *user != id);
+            }
         }
         let commits = self
             .repositories

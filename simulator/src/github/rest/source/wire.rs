@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::repository::{URLS, extend};
 use super::super::wire::{permissions, simple_user, verification};
-use crate::github::graphql::{WEB, path};
+use crate::github::graphql::{WEB, page, path};
 use crate::github::options::Role;
 use crate::github::world::{
     Account, AccountKind, Commit, Content, GHOST, Item, ItemKind, Reaction, Repository, World, id,
@@ -32,10 +32,7 @@ pub(super) fn login(account: &Account) -> String {
 
 pub(super) fn account(view: View<'_>, of: &Account) -> Value {
     let base = view.base;
-    let web = match of.kind {
-        AccountKind::Bot => format!("{WEB}/apps/{}", of.login),
-        _ => format!("{WEB}/{}", of.login),
-    };
+    let web = format!("{WEB}{}", page(of));
     simple_user(
         base,
         &login(of),
