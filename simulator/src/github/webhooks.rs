@@ -81,7 +81,7 @@ impl Webhooks {
     }
 }
 
-/// Queues what happened in the world. Nobody is told of repositories that the token can't see.
+/// Queues what happened in the world.
 pub(crate) fn tell(shared: &Shared, world: &mut World) {
     let events = world.take_events();
     let settings = shared.lock().settings.clone();
@@ -129,12 +129,17 @@ pub(crate) fn tell(shared: &Shared, world: &mut World) {
     shared.webhooks.more.notify_one();
 }
 
+/// The body for an event. Of a repository that the token no longer sees, only that is told.
 fn payload(settings: &Settings, world: &World, event: &Event) -> Option<Value> {
-    let home = world.sees(event.repository)?;
     let view = View {
         base: &settings.url,
         world,
         role: settings.role,
+    };
+    let Some(home) = world.sees(event.repository) else {
+        let gone = json!({"id": event.repository, "full_name": event.full_name});
+        let told = event.name == "repository";
+        return told.then(|| json!({"action": event.action, "repository": gone}));
     };
     let mut body = json!({"repository": repository(view, home)});
     if let Some((before, after)) = event.push {

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::client::{error, query};
@@ -278,4 +280,52 @@ fn worlds_come_from_their_seeds() {
     let started = Instant::now();
     assert!(World::seeded(&large).items().count() >= 60_000);
     println!("60,000 items in {:?}", started.elapsed());
+}
+
+/// Whatever happens, everything that exists is found by its id and in its place, and nothing else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn random_lives_leave_a_sound_world() {
+    let github = seeded(Seed::default()).await;
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let done = (0..600).filter(|_| github.live(&mut rng)).count();
+    assert!(done > 500, "{done}");
+    let ids: Vec<String> = github.world(|world| {
+        for item in world.items() {
+            let home = world.repository(item.repository).expect("its repository");
+            let thread = world.thread_of(item).expect("its thread");
+            assert_eq!(world.thread(home, thread.number), Some(thread));
+            assert_eq!(
+                (thread.number, thread.repository),
+                (item.number, item.repository)
+            );
+        }
+        world
+            .items()
+            .map(crate::github::world::Item::node_id)
+            .collect()
+    });
+    let text = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Comment { body } ... on Reactable { reactions(first: 100) { totalCount } } } }";
+    for some in ids.chunks(100) {
+        let answer = query(&github, text, json!({"ids": some})).await;
+        assert_eq!(answer.get("errors"), None, "{answer}");
+        let found = answer["data"]["nodes"].as_array().expect("nodes").iter();
+        assert!(
+            found
+                .map(|node| node["id"].as_str())
+                .eq(some.iter().map(|id| Some(id.as_str())))
+        );
+    }
+    let lists = github.world(|world| {
+        world
+            .repositories()
+            .map(|home| home.numbers.len() + home.comments.len() + home.review_comments.len())
+            .sum::<usize>()
+    });
+    let reviews = github.world(|world| {
+        world
+            .items()
+            .filter(|item| item.kind == ItemKind::Review)
+            .count()
+    });
+    assert_eq!(lists + reviews, ids.len());
 }

@@ -343,10 +343,15 @@ impl World {
         item: Option<Item>,
     ) {
         if self.live {
+            let full_name = self
+                .repositories
+                .get(&at)
+                .map(|found| self.full_name(found));
             self.events.push(Event {
                 name,
                 action,
                 repository: at,
+                full_name: full_name.unwrap_or_default(),
                 item,
                 push: None,
             });

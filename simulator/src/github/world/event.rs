@@ -8,6 +8,8 @@ pub(crate) struct Event {
     /// `created`, `edited`, …; empty for a push.
     pub(crate) action: &'static str,
     pub(crate) repository: u64,
+    /// The repository's name then.
+    pub(crate) full_name: String,
     /// The item, as it was then.
     pub(crate) item: Option<super::Item>,
     /// The commits before and after a push.

@@ -141,6 +141,8 @@ struct Maker<'w> {
     logins: Vec<String>,
     threads: Vec<u64>,
     reviews: Vec<u64>,
+    /// Nothing is later.
+    until: i64,
 }
 
 impl<'w> Maker<'w> {
@@ -154,11 +156,12 @@ impl<'w> Maker<'w> {
             logins: Vec::new(),
             threads: Vec::new(),
             reviews: Vec::new(),
+            until: seed.until.unwrap_or_else(now),
         }
     }
 
     fn make(&mut self) {
-        let until = self.seed.until.unwrap_or_else(now);
+        let until = self.until;
         let from = until - i64::from(self.seed.days.max(1)) * DAY;
         for name in &self.seed.repositories {
             let made = self.world.create(name, from);
@@ -251,7 +254,7 @@ impl<'w> Maker<'w> {
         let id = made.expect("a repository");
         let closes = self.rng.random_bool(0.5);
         let (additions, deletions) = (self.rng.random_range(0..500), self.rng.random_range(0..200));
-        let later = at + self.rng.random_range(60..DAY);
+        let later = (at + self.rng.random_range(60..DAY)).min(self.until);
         let item = self.world.item_mut(id).expect("made just now");
         item.title = title;
         if let Some(pull) = &mut item.pull {
@@ -293,8 +296,9 @@ impl<'w> Maker<'w> {
         };
         let id = made.expect("a place for a comment");
         if self.rng.random_bool(0.05) {
+            let later = (at + 60).min(self.until);
             let item = self.world.item_mut(id).expect("made just now");
-            (item.edited, item.updated) = (Some(at + 60), at + 60);
+            (item.edited, item.updated) = (Some(later), later);
         }
         self.react(id, at);
     }
@@ -335,7 +339,9 @@ impl<'w> Maker<'w> {
                 continue;
             }
             let (content, ..) = *Content::ALL.choose(&mut self.rng).expect("eight");
-            self.world.react(on, by, content, at + 30).expect("an item");
+            self.world
+                .react(on, by, content, (at + 30).min(self.until))
+                .expect("an item");
         }
     }
 
