@@ -4,7 +4,7 @@
 //! `discord` is a Discord: REST and gateway over a seeded world.
 //!
 //! `github` is a GitHub: REST and GraphQL over a bare git repository, so `git clone` and `git fsck` verify what was
-//! written. It enforces the documented permissions, errors, sizes and rate limits, and can fail in the ways GitHub
+//! written, and over a seeded world of repositories with issues and comments to read. It enforces the documented permissions, errors, sizes and rate limits, and can fail in the ways GitHub
 //! does.
 
 pub mod discord;

@@ -173,6 +173,9 @@ struct GithubArgs {
     /// The personal access token; default: a made-up one
     #[arg(long)]
     token: Option<String>,
+    /// A second token for the sources alone; then the other one is for the archive alone
+    #[arg(long)]
+    source_token: Option<String>,
 }
 
 fn repository(text: &str) -> Result<(String, String), String> {
@@ -242,6 +245,7 @@ impl GithubArgs {
             port: self.port,
             record: self.record,
             token: self.token,
+            source_token: self.source_token,
             ..github::Options::default()
         })
     }

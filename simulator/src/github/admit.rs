@@ -6,6 +6,7 @@ use serde_json::json;
 use super::answer::End;
 use super::faults::{Fault, Kind, Met};
 use super::limits::{Budget, Headers, Limited};
+use super::options::Access;
 use super::rest::call::{Problem, Reply};
 use super::serve::Incoming;
 use super::state::{Shared, State};
@@ -42,10 +43,20 @@ pub(super) fn admit(
         scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")
     });
     let token = token.map(|(_, token)| token);
-    let viewer = Viewer {
+    let mut viewer = Viewer {
         settings: state.settings.clone(),
         known: token == Some(state.settings.token.as_str()),
+        reads_source: false,
     };
+    match &state.settings.source_token {
+        Some(source) if token == Some(source.as_str()) => {
+            viewer.known = true;
+            viewer.reads_source = true;
+            viewer.settings.access = Access::None;
+        }
+        Some(_) => {}
+        None => viewer.reads_source = viewer.known,
+    }
     if kind == Kind::Codeload {
         return Ok((viewer, Vec::new(), state.faults.meet(&met)));
     }

@@ -26,6 +26,13 @@ impl Github {
         self.shared.lock().settings.token.clone()
     }
 
+    /// The token for the world.
+    pub fn source_token(&self) -> String {
+        let settings = &self.shared.lock().settings;
+        let own = settings.source_token.as_ref();
+        own.unwrap_or(&settings.token).clone()
+    }
+
     /// The repository's owner.
     pub fn owner(&self) -> String {
         self.shared.lock().settings.owner.clone()

@@ -88,6 +88,7 @@ impl Github {
                 protected: BTreeSet::new(),
                 restricts_creations: false,
                 token,
+                source_token: options.source_token,
                 login: options.login,
                 role: options.role,
                 access: options.access,

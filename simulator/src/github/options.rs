@@ -24,6 +24,9 @@ pub struct Options {
     pub port: u16,
     /// The personal access token. Default: one shaped like a fine-grained token.
     pub token: Option<String>,
+    /// A second token: with it, this one alone sees the private repositories of `source`, and the other one alone the
+    /// archive. Both share their rate limits. Default: the other token sees everything.
+    pub source_token: Option<String>,
     /// The token's owner.
     pub login: String,
     /// That account's role in the repository.
@@ -50,6 +53,7 @@ impl Default for Options {
             limits: Limits::github(),
             port: 0,
             token: None,
+            source_token: None,
             login: "octocat".to_owned(),
             role: Role::Admin,
             access: Access::Write,

@@ -290,7 +290,7 @@ fn rest(
         let full_name = format!("{}/{}", params[0], params[1]);
         source = world.repository_named(&full_name);
         if let Some(found) = source {
-            if !found.is_visible() {
+            if !viewer.sees(found) {
                 return Problem::not_found().reply();
             }
             if !world.full_name(found).eq_ignore_ascii_case(&full_name) {

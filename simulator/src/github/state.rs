@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     /// Whether a ruleset restricts the creation of branches.
     pub(crate) restricts_creations: bool,
     pub(crate) token: String,
+    /// The token for the world, if the other one is for the archive alone.
+    pub(crate) source_token: Option<String>,
     pub(crate) login: String,
     pub(crate) role: Role,
     pub(crate) access: Access,

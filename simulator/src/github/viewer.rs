@@ -2,6 +2,7 @@
 
 use super::options::{Access, Role, Visibility};
 use super::state::Settings;
+use super::world::Repository as Source;
 
 /// The viewer, with the current settings.
 #[derive(Debug, Clone)]
@@ -9,6 +10,8 @@ pub(crate) struct Viewer {
     pub(crate) settings: Settings,
     /// Whether the request has a token. Bad ones are refused earlier.
     pub(crate) known: bool,
+    /// Whether the token was given access to the world's private repositories.
+    pub(crate) reads_source: bool,
 }
 
 /// Why something is refused.
@@ -52,7 +55,12 @@ impl Viewer {
         }
     }
 
-    /// Whether the repository is visible.
+    /// Whether a repository of the world is visible. Everyone sees public ones.
+    pub(crate) fn sees(&self, source: &Source) -> bool {
+        !source.private || (source.readable && self.reads_source)
+    }
+
+    /// Whether the archive's repository is visible.
     pub(crate) fn see(&self) -> Result<(), Refusal> {
         if self.access() == Access::None {
             Err(Refusal::Hidden)

@@ -9,7 +9,7 @@ use super::{World, problem, text, unresolved};
 use crate::github::limits::Budget;
 use crate::github::node;
 use crate::github::world::id::{self, NodeRef};
-use crate::github::world::{AccountKind, ItemKind};
+use crate::github::world::{AccountKind, ItemKind, Repository};
 
 /// The most ids that `nodes` takes.
 const MOST_IDS: usize = 100;
@@ -55,7 +55,7 @@ impl<'w> World<'w> {
                 .source
                 .full_name(found)
                 .eq_ignore_ascii_case(&full_name);
-            return if !found.is_visible() || (is_former && !follow) {
+            return if !self.viewer.sees(found) || (is_former && !follow) {
                 Err(unresolved(&full_name))
             } else {
                 Ok(Thing::Repository(found))
@@ -140,26 +140,32 @@ impl<'w> World<'w> {
         let source = self.source;
         match node {
             NodeRef::Account(id) => source.account(*id).map(Thing::Account),
-            NodeRef::Repository(id) => source.sees(*id).map(Thing::Repository),
+            NodeRef::Repository(id) => self.seen(*id).map(Thing::Repository),
             NodeRef::Branch(id) => {
-                let found = source.sees(*id)?;
+                let found = self.seen(*id)?;
                 found.head.map(|_| Thing::Branch(found))
             }
             NodeRef::Item(kind, repository, id) => {
                 let item = source.item(*id)?;
-                source.sees(item.repository)?;
+                self.seen(item.repository)?;
                 let fits = item.kind == *kind && item.repository == *repository;
                 fits.then_some(Thing::Item(item))
             }
             NodeRef::Reaction(on, id) => {
                 let item = source.item(*on)?;
-                source.sees(item.repository)?;
+                self.seen(item.repository)?;
                 let found = item.reactions.iter().find(|reaction| reaction.id == *id)?;
                 Some(Thing::Reaction(item, found))
             }
             // Commits that no branch leads to any more are found for a while.
-            NodeRef::Commit(id, sha) => source.sees(*id)?.commit(sha).map(Thing::Commit),
+            NodeRef::Commit(id, sha) => self.seen(*id)?.commit(sha).map(Thing::Commit),
         }
+    }
+
+    /// The repository with this id, if it is seen.
+    fn seen(&self, id: u64) -> Option<&'w Repository> {
+        let found = self.source.repository(id)?;
+        self.viewer.sees(found).then_some(found)
     }
 
     /// What is at an address of the web pages.
@@ -175,7 +181,7 @@ impl<'w> World<'w> {
             return None;
         };
         let found = source.repository_named(&format!("{owner}/{name}"));
-        let found = found.filter(|found| found.is_visible())?;
+        let found = found.filter(|found| self.viewer.sees(found))?;
         match rest {
             [] => Some(Thing::Repository(found)),
             ["commit", sha] => found.commit(sha).map(Thing::Commit),
@@ -216,7 +222,7 @@ impl<'w> World<'w> {
     /// The issue or pull request with this number, if it is of this kind.
     pub(super) fn numbered(
         &self,
-        of: &'w crate::github::world::Repository,
+        of: &'w Repository,
         arguments: &JsonMap,
         kinds: &[ItemKind],
         what: &str,

@@ -103,13 +103,13 @@ impl<'w> World<'w> {
                 let found = self.source.repository_named(&full_name);
                 Given::maybe(
                     found
-                        .filter(|found| found.is_visible())
+                        .filter(|found| self.viewer.sees(found))
                         .map(Thing::Repository),
                 )
             }
             "repositories" => {
                 let owned = self.source.repositories();
-                let owned = owned.filter(|found| found.owner == of.id && found.is_visible());
+                let owned = owned.filter(|found| found.owner == of.id && self.viewer.sees(found));
                 let entry = |found: &'w Repository| Entry {
                     key: (found.created, signed(found.id)),
                     thing: Thing::Repository(found),

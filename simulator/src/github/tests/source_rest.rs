@@ -229,3 +229,45 @@ async fn reactions_move_no_time() {
     let owned = get(&github, "/orgs/octo-org/repos").await.json();
     assert_eq!(owned[0]["full_name"], "octo-org/alpha");
 }
+
+/// A token for the world and one for the archive see nothing private of the other's.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_can_be_separate() {
+    let github = start(Options {
+        source: World::seeded(&Seed::default()),
+        source_token: Some("github_pat_source".to_owned()),
+        ..filled()
+    })
+    .await;
+    let hide = Action::SetPrivate {
+        repository: "octo-org/alpha".into(),
+        private: true,
+        readable: true,
+    };
+    github.act_on_world(hide).expect("possible");
+    let status = async |token: &str, path: &str| {
+        let mut headers = headers(&github);
+        headers[1].1 = format!("bearer {token}");
+        let ask = Ask {
+            method: "GET",
+            path,
+            headers,
+            body: Vec::new(),
+        };
+        ask.send(&github).await.expect("an answer").status
+    };
+    let paths = [
+        "/repos/octo-org/archive",
+        "/repos/octo-org/alpha",
+        "/repos/octo-labs/beta",
+    ];
+    let tokens = [
+        (github.token(), [200, 404, 200]),
+        (github.source_token(), [404, 200, 200]),
+    ];
+    for (token, expected) in &tokens {
+        for (path, expected) in paths.iter().zip(expected) {
+            assert_eq!(status(token, path).await, *expected, "{token} {path}");
+        }
+    }
+}

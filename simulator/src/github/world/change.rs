@@ -331,6 +331,9 @@ impl World {
         if item.kind != ItemKind::Issue {
             bail!("only issues can be transferred");
         }
+        if item.repository == to {
+            bail!("it is there already");
+        }
         self.tell_item("transferred", id)?;
         let moved = self.write(
             ItemKind::Issue,

@@ -59,7 +59,7 @@ pub(in super::super) fn repositories(call: &Call<'_>) -> Answer {
     let account = named(call)?;
     let all = call.world.repositories();
     let mut owned: Vec<_> = all
-        .filter(|one| one.owner == account.id && one.is_visible())
+        .filter(|one| one.owner == account.id && call.viewer.sees(one))
         .collect();
     let keys = |one: &&Repository| Keys {
         created: one.created,

@@ -32,7 +32,9 @@ fn thread<'c>(call: &Call<'c>) -> Result<&'c Item, Problem> {
 fn moved(call: &Call<'_>) -> Option<Reply> {
     let number = call.param(2).parse().ok()?;
     let now = call.world.item(*call.source?.transferred.get(&number)?)?;
-    call.world.sees(now.repository)?;
+    call.world
+        .repository(now.repository)
+        .filter(|home| call.viewer.sees(home))?;
     let base = &call.viewer.settings.url;
     let to = format!(
         "{base}/repositories/{}/issues/{}",
