@@ -153,12 +153,12 @@ impl ObjectValue for Object<'_> {
         let given = match self.field(name, arguments)? {
             Some(given) => given,
             None => unmodelled(info).ok_or_else(|| {
-                let what = format!("{}.{name} isn't simulated", self.type_name());
+                let what = format!("{}.{name}", self.type_name());
                 self.world.unsimulated(&what);
-                problem(
-                    "INTERNAL",
-                    &format!("Something went wrong while executing your query. {what}"),
-                )
+                let why = format!(
+                    "Something went wrong while executing your query: {what} isn't simulated."
+                );
+                problem("INTERNAL", &why)
             })?,
         };
         Ok(match given {
