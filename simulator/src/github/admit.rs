@@ -76,13 +76,13 @@ pub(super) fn admit(
     }
     let budget = budget(incoming);
     // Reading the rate limit is free.
-    if incoming.route != "/rate_limit"
-        && let Err(limited) = state
-            .limiter
-            .take(kind, (budget, incoming.points), incoming.at_once)
-    {
-        state.log.counters.rate_limited += 1;
-        return Err(Box::new(too_many(state, limited, budget, ask)));
+    if incoming.route != "/rate_limit" {
+        let cost = (budget, incoming.points);
+        if let Err(limited) = state.limiter.take(kind, cost, incoming.at_once) {
+            state.log.counters.rate_limited += 1;
+            return Err(Box::new(too_many(state, limited, budget, ask)));
+        }
+        state.log.cost(kind.graphql(), incoming.points);
     }
     let headers = state.limiter.headers(budget);
     if incoming.body.len() > state.limiter.limits.body {
@@ -127,12 +127,7 @@ fn too_many(state: &mut State, limited: Limited, budget: Budget, ask: &str) -> E
 }
 
 /// A planned fault's response in place of the route's.
-pub(super) fn strike(
-    shared: &Shared,
-    fault: Option<&Fault>,
-    headers: &Headers,
-    tag: &str,
-) -> Option<End> {
+pub(super) fn strike(shared: &Shared, fault: Option<&Fault>, headers: &Headers) -> Option<End> {
     let mut headers = headers.clone();
     let reply = match fault? {
         Fault::Status(status) => Problem::new(*status, &format!("{status}: planned fault")).reply(),
@@ -178,7 +173,6 @@ pub(super) fn strike(
             let error = json!({"type": "RESOURCE_LIMITS_EXCEEDED", "message": what});
             Reply::json(200, &json!({"data": null, "errors": [error]}))
         }
-        Fault::StaleTag if !tag.is_empty() => Reply::none(304).with("etag", tag.to_owned()),
         Fault::Reset => return Some(End::Broken),
         _ => return None,
     };

@@ -57,7 +57,7 @@ pub struct Counters {
     pub graphql: u64,
     /// Answers of 304, which cost nothing.
     pub not_modified: u64,
-    /// Points of GraphQL requests, by their cost.
+    /// Points of GraphQL requests, by their cost. Requests that a limit refused cost nothing.
     pub graphql_points: u64,
     /// REST requests that cost something.
     pub rest_points: u64,
@@ -116,6 +116,17 @@ impl Log {
         })
     }
 
+    /// Counts what an admitted request costs.
+    pub(crate) fn cost(&mut self, graphql: bool, points: u32) {
+        let counters = &mut self.counters;
+        let spent = if graphql {
+            &mut counters.graphql_points
+        } else {
+            &mut counters.rest_points
+        };
+        *spent += u64::from(points);
+    }
+
     pub(crate) fn violation(&mut self, what: String) {
         if self.violations.len() == KEPT {
             self.violations.pop_front();
@@ -150,11 +161,6 @@ impl Log {
         counters.requests += 1;
         counters.writes += u64::from(request.writes);
         counters.graphql += u64::from(request.kind.graphql());
-        if request.kind.graphql() {
-            counters.graphql_points += u64::from(request.points);
-        } else {
-            counters.rest_points += u64::from(request.points);
-        }
         counters.sent += request.sent;
         counters.answered += request.answered;
         if self.requests.len() == KEPT {

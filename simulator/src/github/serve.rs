@@ -199,8 +199,7 @@ fn answer(
         Ok(admitted) => admitted,
         Err(end) => return (*end, None),
     };
-    let tag = incoming.header("if-none-match");
-    if let Some(end) = strike(shared, fault.as_ref(), &headers, tag) {
+    if let Some(end) = strike(shared, fault.as_ref(), &headers) {
         return (end, None);
     }
     let viewer_known = viewer.known;
@@ -227,12 +226,14 @@ fn answer(
         Target::Rest(route, params) => rest(shared, viewer, incoming, (route, params), race),
     };
     if incoming.parts.method == "GET" && reply.status == 200 && incoming.kind != Kind::Codeload {
-        reply = conditional(reply, incoming.header("if-none-match"));
+        let known = incoming.header("if-none-match");
+        reply = conditional(reply, known, fault == Some(Fault::StaleTag));
     }
     if reply.status == 304 && viewer_known {
         let mut state = shared.lock();
         state.limiter.refund(budget(incoming));
         state.log.counters.not_modified += 1;
+        state.log.counters.rest_points -= 1;
     }
     // The budget after this request, including what it used itself.
     let mut headers = if headers.is_empty() {
@@ -257,8 +258,11 @@ fn answer(
     }
 }
 
-/// Marks an answer with its `ETag`; without a body if the client has that already.
-fn conditional(reply: Reply, known: &str) -> Reply {
+/// Marks an answer with its `ETag`; without a body if the client has that already, or if whatever it has is taken as that.
+fn conditional(reply: Reply, known: &str, stale: bool) -> Reply {
+    if stale && !known.is_empty() {
+        return Reply::none(304).with("etag", known.to_owned());
+    }
     let mut hasher = DefaultHasher::new();
     reply.body.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());

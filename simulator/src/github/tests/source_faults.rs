@@ -95,6 +95,8 @@ async fn tags_can_be_stale() {
         body: Vec::new(),
     };
     assert_eq!(ask.send(&github).await.expect("an answer").status, 304);
+    let counters = github.counters();
+    assert_eq!((counters.not_modified, counters.rest_points), (1, 0));
 }
 
 /// A receiver of webhooks: its address, and the headers and bodies that came.
