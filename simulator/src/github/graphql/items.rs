@@ -1,5 +1,7 @@
 //! What people wrote, and reactions on it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use apollo_compiler::response::{JsonMap, JsonValue};
 
 use super::object::{Given, Thing};
@@ -105,8 +107,31 @@ impl<'w> World<'w> {
             "closed" => of.closed.is_some().into(),
             "closedAt" => of.closed.map(time).into(),
             "comments" => self.listed(of.comments.iter().copied(), arguments),
+            "participants" => {
+                let reviews = self.reviews(of);
+                let inside = reviews.iter().flat_map(|review| &review.comments);
+                let below = of.comments.iter().chain(inside);
+                let below = below.filter_map(|id| self.source.item(*id));
+                let all = std::iter::once(of)
+                    .chain(below)
+                    .chain(reviews.iter().copied());
+                let ids: BTreeSet<u64> = all.filter_map(|item| item.author).collect();
+                let accounts = ids.iter().filter_map(|id| self.source.account(*id));
+                let entry = |account: &'w Account| Entry {
+                    key: (signed(account.id), 0),
+                    thing: Thing::AsUser(account),
+                };
+                Given::Page(accounts.map(entry).collect())
+            }
             _ => return None,
         })
+    }
+
+    fn reviews(&self, of: &'w Item) -> Vec<&'w Item> {
+        of.reviews
+            .iter()
+            .filter_map(|id| self.source.item(*id))
+            .collect()
     }
 
     fn pull(&self, of: &'w Item, name: &str, arguments: &JsonMap) -> Option<Given<'w>> {
@@ -129,10 +154,27 @@ impl<'w> World<'w> {
             "permalink" => format!("{WEB}{}", path(self.source, of)).into(),
             "mergeable" | "mergeStateStatus" => "UNKNOWN".into(),
             "totalCommentsCount" => {
-                let reviews = of.reviews.iter().filter_map(|id| self.source.item(*id));
-                let count =
-                    of.comments.len() + reviews.map(|one| one.comments.len()).sum::<usize>();
+                let inside = self.reviews(of).into_iter().map(|one| one.comments.len());
+                let count = of.comments.len() + inside.sum::<usize>();
                 i64::try_from(count).unwrap_or(i64::MAX).into()
+            }
+            "latestReviews" | "latestOpinionatedReviews" => {
+                // The last one of everybody.
+                let all = self.reviews(of).into_iter();
+                let last: BTreeMap<_, _> = all.map(|review| (review.author, review.id)).collect();
+                self.listed(last.into_values(), arguments)
+            }
+            "reviewThreads" => {
+                let inside = self
+                    .reviews(of)
+                    .into_iter()
+                    .flat_map(|review| &review.comments);
+                let inside = inside.filter_map(|id| self.source.item(*id));
+                let entry = |first: &'w Item| Entry {
+                    key: (first.created, signed(first.id)),
+                    thing: Thing::ReviewThread(first),
+                };
+                Given::Page(sorted(inside.map(entry).collect()))
             }
             "reviews" => {
                 let states = arguments.get("states").and_then(JsonValue::as_array);
@@ -175,6 +217,22 @@ impl<'w> World<'w> {
             "draftedAt" => time(of.created).into(),
             "pullRequestReview" => Given::maybe(self.source.item(of.parent).map(Thing::Item)),
             _ => return self.below(of, name),
+        })
+    }
+
+    pub(super) fn review_thread(
+        &self,
+        of: &'w Item,
+        name: &str,
+        arguments: &JsonMap,
+    ) -> Option<Given<'w>> {
+        Some(match name {
+            "id" => id::review_thread(of.repository, of.id).into(),
+            "comments" => self.listed([of.id], arguments),
+            "path" | "subjectType" | "pullRequest" => return self.review_comment(of, name),
+            "repository" => return self.any_item(of, name, arguments),
+            "diffSide" => "RIGHT".into(),
+            _ => return None,
         })
     }
 

@@ -32,6 +32,8 @@ pub(super) enum Thing<'w> {
     GitActor(&'w GitActor, i64),
     Reaction(&'w Item, &'w Reaction),
     ReactionGroup(&'w Item, Content),
+    /// The conversation that a comment in a review begins. Nobody answers in it: every comment begins one.
+    ReviewThread(&'w Item),
     Connection(Connection<'w>),
     Edge(Edge<'w>),
     /// An entry of a list that can't be shown, with the error. The engine would give up the whole list for an error, but
@@ -102,6 +104,7 @@ impl<'w> Object<'w> {
             Thing::GitActor(of, at) => Ok(world.git_actor(of, *at, name)),
             Thing::Reaction(on, of) => Ok(world.reaction(on, of, name)),
             Thing::ReactionGroup(on, content) => Ok(world.reaction_group(on, *content, name)),
+            Thing::ReviewThread(of) => Ok(world.review_thread(of, name, arguments)),
             Thing::Connection(of) => Ok(of.field(name)),
             Thing::Edge(of) => Ok(of.field(name)),
             Thing::Missing(_) => Ok(None),
@@ -138,6 +141,7 @@ impl ObjectValue for Object<'_> {
             Thing::GitActor(..) => "GitActor",
             Thing::Reaction(..) => "Reaction",
             Thing::ReactionGroup(..) => "ReactionGroup",
+            Thing::ReviewThread(_) => "PullRequestReviewThread",
             Thing::Connection(of) => &of.type_name,
             Thing::Edge(of) => &of.type_name,
             Thing::Missing(error) => error,

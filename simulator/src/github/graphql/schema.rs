@@ -32,13 +32,8 @@ pub(super) static IMPLEMENTERS: LazyLock<HashMap<Name, Implementers>> =
 
 /// Fields that aren't simulated although there is something to say: better an error than a wrong answer.
 const MISSING: &[&str] = &[
-    "commits",
     "contributionsCollection",
-    "latestOpinionatedReviews",
-    "latestReviews",
     "mentionableUsers",
-    "participants",
-    "reviewThreads",
     "search",
     "timeline",
     "timelineItems",

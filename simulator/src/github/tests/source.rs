@@ -127,6 +127,9 @@ async fn one_query_reads_everything_about_an_issue_and_a_pull_request() {
              nameWithOwner owner { __typename login }
              pullRequest(number: 1) {
                url state merged mergeCommit { message } author { login ... on User { databaseId } }
+               participants(first: 9) { nodes { login } }
+               reviewThreads(first: 9) { nodes { isResolved path comments(first: 1) { nodes { body } } } }
+               latestReviews(first: 9) { nodes { body } }
                reviews(first: 1) { nodes { state comments(first: 1) { nodes {
                  url author { login }
                  reactionGroups { content reactors(first: 3) { totalCount } }
@@ -151,6 +154,11 @@ async fn one_query_reads_everything_about_an_issue_and_a_pull_request() {
         (&json!("MERGED"), &json!(true))
     );
     assert_eq!(shown["mergeCommit"]["message"], "Add (#1)");
+    let logins = &shown["participants"]["nodes"];
+    assert_eq!(logins, &json!([{"login": "ana"}, {"login": "ben"}]));
+    let thread = &shown["reviewThreads"]["nodes"][0];
+    assert_eq!(thread["comments"]["nodes"], json!([{"body": "Here"}]));
+    assert_eq!(shown["latestReviews"]["nodes"], json!([{"body": "Good"}]));
     let comment = &shown["reviews"]["nodes"][0]["comments"]["nodes"][0];
     assert_eq!(comment["author"], Value::Null);
     assert_eq!(

@@ -72,6 +72,10 @@ pub(crate) fn item(kind: ItemKind, repository: u64, id: u64) -> String {
     )
 }
 
+pub(crate) fn review_thread(repository: u64, comment: u64) -> String {
+    write("PRRT", &[repository, comment], "")
+}
+
 pub(crate) fn reaction(item: u64, id: u64) -> String {
     write("REA", &[item, id], "")
 }
