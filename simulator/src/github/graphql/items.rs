@@ -72,8 +72,8 @@ impl<'w> World<'w> {
             "updatedAt" => time(of.updated).into(),
             "lastEditedAt" => of.edited.map(time).into(),
             "editor" => Given::maybe(author.filter(|_| of.edited.is_some()).map(Thing::Account)),
-            "url" => format!("{WEB}{}", path(self.source, of)).into(),
-            "resourcePath" => path(self.source, of).into(),
+            "url" | "bodyUrl" | "permalink" => format!("{WEB}{}", path(self.source, of)).into(),
+            "resourcePath" | "bodyResourcePath" => path(self.source, of).into(),
             "repository" => Given::One(Thing::Repository(self.source.repository(of.repository)?)),
             "reactions" => {
                 let content = text(arguments, "content");
@@ -149,9 +149,12 @@ impl<'w> World<'w> {
             "additions" => i64::from(pull.additions).into(),
             "deletions" => i64::from(pull.deletions).into(),
             "baseRefName" => home.branch.as_str().into(),
+            "baseRefOid" | "headRefOid" => {
+                let head = home.head.map(|at| home.commits[at].sha.clone());
+                head.unwrap_or_else(|| "0".repeat(40)).into()
+            }
             "headRefName" => format!("change-{}", of.number).into(),
             "baseRepository" | "headRepository" => Given::One(Thing::Repository(home)),
-            "permalink" => format!("{WEB}{}", path(self.source, of)).into(),
             "mergeable" | "mergeStateStatus" => "UNKNOWN".into(),
             "totalCommentsCount" => {
                 let inside = self.reviews(of).into_iter().map(|one| one.comments.len());

@@ -40,8 +40,8 @@ const MISSING: &[&str] = &[
     "userContentEdits",
 ];
 
-/// What a field answers that the world doesn't have: null, nothing in a list, false, 0. None if it has to be something
-/// and there is nothing.
+/// What a field answers that the world doesn't have: null, nothing in a list, false, 0, an empty text. None if it has to
+/// be something else.
 pub(super) fn unmodelled<'w>(info: &ResolveInfo<'_>) -> Option<Given<'w>> {
     if MISSING.contains(&info.field_name()) {
         return None;
@@ -61,7 +61,12 @@ pub(super) fn unmodelled<'w>(info: &ResolveInfo<'_>) -> Option<Given<'w>> {
     match name.as_str() {
         "Boolean" => Some(Given::Leaf(false.into())),
         "Int" => Some(Given::Leaf(0.into())),
-        _ => None,
+        "HTML" | "String" => Some("".into()),
+        _ => match named? {
+            // Its first value, such as that of a setting that nobody changed.
+            ExtendedType::Enum(of) => of.values.keys().next().map(|value| value.as_str().into()),
+            _ => None,
+        },
     }
 }
 
