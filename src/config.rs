@@ -3,6 +3,7 @@
 //! `.env.example` describes every variable; a test keeps the two in sync.
 
 mod environment;
+mod github;
 mod secrets;
 mod values;
 
@@ -22,10 +23,11 @@ use values::{
 };
 
 pub use environment::Environment;
+pub use github::GithubConfig;
 
 /// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
 /// parses `RUST_LOG`.)
-const VARIABLES: [&str; 26] = [
+const VARIABLES: [&str; 33] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "DISCORD_GUILDS",
@@ -37,6 +39,13 @@ const VARIABLES: [&str; 26] = [
     "GITHUB_API_URL",
     "GITHUB_ALLOW_PUBLIC",
     "GITHUB_HISTORY",
+    "GITHUB_REPOSITORIES",
+    "GITHUB_SOURCE_TOKEN",
+    "GITHUB_SOURCE_API_URL",
+    "GITHUB_EXPORT_PRIVATE",
+    "GITHUB_EXCLUDE_USERS",
+    "GITHUB_WEBHOOK_ADDRESS",
+    "GITHUB_WEBHOOK_SECRET",
     "GIT_TOKEN",
     "GIT_ALLOW_PUBLIC",
     "GIT_HISTORY",
@@ -70,6 +79,8 @@ fn all_variables() -> impl Iterator<Item = &'static str> {
 pub struct Config {
     /// How to reach Discord; `None` if the command doesn't.
     pub discord: Option<DiscordConfig>,
+    /// `GITHUB_REPOSITORIES` and what belongs to it: what is mirrored of GitHub, in place of Discord.
+    pub github: Option<GithubConfig>,
     /// `DISCORD_GUILDS`: who decides which guilds are mirrored.
     pub guilds: Selection,
     /// `OPERATORS`: users who can do what affects all guilds, besides the first guild's admins unless
@@ -152,11 +163,12 @@ pub struct DiscordConfig {
     pub api_url: Option<String>,
 }
 
-/// Whether a command talks to Discord, and so needs its variables.
+/// Whether a command talks to the platform that is mirrored, and so needs its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Only the store and the archive.
     Local,
+    /// Discord, or GitHub if `GITHUB_REPOSITORIES` is set.
     Discord,
 }
 
@@ -184,6 +196,8 @@ impl Config {
     pub fn exposed_secrets(&self) -> Vec<(&'static str, String)> {
         let discord = self.discord.as_ref();
         let discord = discord.and_then(|discord| discord.api_url.as_deref());
+        let source = self.github.as_ref().and_then(|github| github.login.as_ref());
+        let source = source.and_then(|login| login.api_url.as_deref());
         let github = &self.access.github;
         let github = github.api_url.as_deref().filter(|_| github.token.is_some());
         let bucket = |name| self.access.buckets.0.get(name).map(String::as_str);
@@ -194,6 +208,7 @@ impl Config {
         let servers = [
             ("DISCORD_API_URL", discord),
             ("GITHUB_API_URL", github),
+            ("GITHUB_SOURCE_API_URL", source),
             ("ARCHIVE", git),
             ("AWS_ENDPOINT_URL", bucket("AWS_ENDPOINT_URL")),
             ("AZURE_STORAGE_ENDPOINT", bucket("AZURE_STORAGE_ENDPOINT")),
@@ -217,8 +232,9 @@ impl Config {
         };
         let mut mistakes = Vec::new();
 
+        let github = github::read(&value, needs, &mut mistakes);
         let token = match value("DISCORD_TOKEN") {
-            _ if needs == Needs::Local => None,
+            _ if needs == Needs::Local || github.is_some() => None,
             None => {
                 let help = "is not set: copy the token from the developer portal (your \
                             application, \"Bot\", \"Reset Token\"), or name a file with it in \
@@ -289,6 +305,7 @@ impl Config {
         match (archive, export_interval) {
             (Some(archive), Some(export_interval)) if mistakes.is_empty() => Ok(Self {
                 discord: token.map(|token| DiscordConfig { token, api_url }),
+                github,
                 guilds: guilds.unwrap_or_default(),
                 operators: operators
                     .unwrap_or_default()

@@ -19,7 +19,7 @@ struct Secret {
     credential: &'static str,
 }
 
-const SECRETS: [Secret; 7] = [
+const SECRETS: [Secret; 9] = [
     Secret {
         variable: "DISCORD_TOKEN",
         file: "DISCORD_TOKEN_FILE",
@@ -29,6 +29,16 @@ const SECRETS: [Secret; 7] = [
         variable: "GITHUB_TOKEN",
         file: "GITHUB_TOKEN_FILE",
         credential: "github-token",
+    },
+    Secret {
+        variable: "GITHUB_SOURCE_TOKEN",
+        file: "GITHUB_SOURCE_TOKEN_FILE",
+        credential: "github-source-token",
+    },
+    Secret {
+        variable: "GITHUB_WEBHOOK_SECRET",
+        file: "GITHUB_WEBHOOK_SECRET_FILE",
+        credential: "github-webhook-secret",
     },
     Secret {
         variable: "GIT_TOKEN",
@@ -57,6 +67,13 @@ const SECRETS: [Secret; 7] = [
     },
 ];
 
+/// The secrets that only commands which talk to a platform need.
+const OF_PLATFORMS: [&str; 3] = [
+    "DISCORD_TOKEN",
+    "GITHUB_SOURCE_TOKEN",
+    "GITHUB_WEBHOOK_SECRET",
+];
+
 /// Returns the variables that name a file with a secret.
 pub(super) fn files() -> impl Iterator<Item = &'static str> {
     SECRETS.into_iter().map(|secret| secret.file)
@@ -81,7 +98,7 @@ pub(super) fn read(
         credential,
     } in SECRETS
     {
-        if variable == "DISCORD_TOKEN" && needs == Needs::Local {
+        if OF_PLATFORMS.contains(&variable) && needs == Needs::Local {
             continue;
         }
         let set = |name: &str| {

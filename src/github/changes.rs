@@ -1,0 +1,230 @@
+//! What changed since a repository was last read: three lists over REST, which cost nothing if nothing did.
+//!
+//! The lists name what changed; what it is now is asked for by id, like everything else.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use propsbot_archive::Millis;
+use propsbot_mirror::ReadRows as _;
+use serde::Deserialize;
+
+use crate::{
+    client::Page,
+    error::SyncError,
+    merge::{Reader, readings},
+    queries::Listed,
+    reading::{Reading, number_of},
+    records::Read,
+    rows::{Comment, Issue, Review},
+    wire::{read, time},
+};
+
+/// The lists of changes: of issues and pull requests, of comments, and of comments of reviews.
+const LISTS: [(&str, u8); 3] = [
+    ("issues?state=all&", number_of::<Issue>()),
+    ("issues/comments?", number_of::<Comment>()),
+    ("pulls/comments?", number_of::<Comment>()),
+];
+
+/// How many entries a page has.
+const PAGE: usize = 100;
+
+/// How much is asked for twice, in case clocks at GitHub differ, in milliseconds.
+const OVERLAP: i64 = 60_000;
+
+/// An entry of a list.
+#[derive(Deserialize)]
+struct Changed {
+    node_id: String,
+    updated_at: String,
+    number: Option<u64>,
+    issue_url: Option<String>,
+    pull_request_url: Option<String>,
+}
+
+impl Changed {
+    /// The number of the issue that it belongs to.
+    fn issue(&self) -> Option<u64> {
+        let url = self.issue_url.as_ref().or(self.pull_request_url.as_ref())?;
+        url.rsplit('/').next()?.parse().ok()
+    }
+}
+
+impl Reading<'_> {
+    /// Reads what changed. Returns whether any list could not be followed to its end.
+    pub(crate) async fn read_changes(&mut self, server: Millis) -> Result<(), SyncError> {
+        let since = *self.progress.since.get_or_insert(Millis(server.0 - OVERLAP));
+        let mut changed: BTreeMap<String, (u8, Changed)> = BTreeMap::new();
+        let (mut etags, mut is_long) = (self.progress.etags.clone(), false);
+        for (index, (path, table)) in LISTS.iter().enumerate() {
+            let first = self.list(&self.route(path, since), etags[index].as_deref()).await?;
+            let Some(first) = first else { continue };
+            etags[index].clone_from(&first.etag);
+            let pages = self.rest_of_list(path, since, first).await?;
+            is_long |= pages.len() >= PAGE;
+            let entries = pages.into_iter().map(|entry| (entry.node_id.clone(), (*table, entry)));
+            changed.extend(entries);
+        }
+        if !changed.is_empty() {
+            self.read_changed(changed).await?;
+        }
+        self.progress.etags = etags;
+        if is_long {
+            // Shorter lists from here on; what they hold is known.
+            self.progress.since = Some(Millis(server.0 - OVERLAP));
+            self.progress.etags = Default::default();
+        }
+        self.keep(Vec::new()).await
+    }
+
+    fn route(&self, path: &str, since: Millis) -> String {
+        let since = Timestamp::from_millisecond(since.0.div_euclid(1000) * 1000).unwrap_or_default();
+        format!(
+            "/repos/{}/{}/{path}sort=updated&direction=asc&per_page={PAGE}&since={since}",
+            self.owner, self.name
+        )
+    }
+
+    /// All entries. Each page begins where the last one ended: numbers of pages would miss what moves meanwhile.
+    async fn rest_of_list(
+        &self,
+        path: &str,
+        mut since: Millis,
+        first: Page,
+    ) -> Result<Vec<Changed>, SyncError> {
+        let (mut all, mut page, mut number) = (Vec::new(), first, 1);
+        loop {
+            self.check()?;
+            let entries: Vec<Changed> = page.items.iter().filter_map(read).collect();
+            let is_last = page.items.len() < PAGE;
+            let last = entries.last().and_then(|entry| time(&entry.updated_at));
+            all.extend(entries);
+            if is_last {
+                return Ok(all);
+            }
+            let mut route = match last.filter(|last| *last > since) {
+                Some(last) => {
+                    (since, number) = (last, 1);
+                    self.route(path, since)
+                }
+                None => {
+                    number += 1;
+                    self.route(path, since)
+                }
+            };
+            if number > 1 {
+                route += &format!("&page={number}");
+            }
+            match self.list(&route, None).await? {
+                Some(next) => page = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// Reads what isn't known as it is now.
+    async fn read_changed(
+        &mut self,
+        changed: BTreeMap<String, (u8, Changed)>,
+    ) -> Result<(), SyncError> {
+        let space = self.space().to_owned();
+        let tables: BTreeSet<u8> = changed.values().map(|(table, _)| *table).collect();
+        let known = self.stored(move |Reader(view)| {
+            let mut known: HashMap<String, Read> = HashMap::new();
+            for table in tables {
+                let all = readings(view, &space, table, None)?;
+                known.extend(all.into_iter().map(|read| (read.id.clone(), read)));
+            }
+            Ok(known)
+        });
+        let known = known.await?;
+        let mut numbers: HashMap<u64, String> = HashMap::new();
+        for (id, (_, entry)) in &changed {
+            numbers.extend(entry.number.map(|number| (number, id.clone())));
+        }
+        let (mut asked, mut orphans) = (Vec::new(), Vec::new());
+        for (id, (table, entry)) in changed {
+            let is_known = known.get(&id).is_some_and(|read| {
+                !read.is_gone && read.updated_at.is_some() && read.updated_at == time(&entry.updated_at)
+            });
+            if is_known {
+                continue;
+            }
+            let new = |parent: String| Read {
+                space: self.space().to_owned(),
+                table,
+                parent,
+                id: id.clone(),
+                created: Millis(0),
+                at: Default::default(),
+                updated_at: None,
+                is_gone: false,
+            };
+            match (known.get(&id), entry.issue()) {
+                (Some(read), _) => asked.push(read.clone()),
+                (None, None) => asked.push(new(String::new())),
+                (None, Some(issue)) => match numbers.get(&issue) {
+                    Some(parent) => asked.push(new(parent.clone())),
+                    None => orphans.push((issue, new(String::new()))),
+                },
+            }
+        }
+        if !orphans.is_empty() {
+            let ids = self.ids_of_issues().await?;
+            for (issue, mut read) in orphans {
+                if let Some(id) = ids.get(&issue) {
+                    read.parent.clone_from(id);
+                    asked.push(read);
+                }
+            }
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let has_new_issue = asked.iter().any(|read| {
+            read.table == number_of::<Issue>() && !known.contains_key(&read.id)
+        });
+        let has_issue = asked.iter().any(|read| read.table == number_of::<Issue>());
+        let reviews = self.known_reviews().await?;
+        let mut harvest = self.harvest();
+        self.ask_by_id(&mut harvest, asked).await?;
+        // What the lists above name, and the scrub looks at, isn't listed once more.
+        harvest.lists.retain(|page| match page.kind {
+            Listed::Reactions => !known.contains_key(&page.id),
+            Listed::ReviewComments => !reviews.contains(&page.id),
+            Listed::Comments | Listed::Reviews => true,
+        });
+        self.read_lists(&mut harvest).await?;
+        let unlisted = self.unlisted(&mut harvest).await?;
+        self.ask_by_id(&mut harvest, unlisted).await?;
+        self.keep(harvest.facts).await?;
+        if has_new_issue {
+            self.read_absent_numbers().await?;
+        }
+        if has_issue {
+            self.read_merged().await?;
+        }
+        Ok(())
+    }
+
+    async fn ids_of_issues(&self) -> Result<HashMap<u64, String>, SyncError> {
+        let space = self.space().to_owned();
+        self.stored(move |Reader(view)| {
+            let issues = view.iter::<Issue>(space.clone()..=space);
+            issues
+                .map(|issue| issue.map(|issue| (issue.number, issue.id.0)))
+                .collect()
+        })
+        .await
+    }
+
+    async fn known_reviews(&self) -> Result<BTreeSet<String>, SyncError> {
+        let space = self.space().to_owned();
+        self.stored(move |Reader(view)| {
+            let reviews = readings(view, &space, number_of::<Review>(), None)?;
+            Ok(reviews.into_iter().map(|read| read.id).collect())
+        })
+        .await
+    }
+}

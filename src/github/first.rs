@@ -1,0 +1,253 @@
+//! The first reading of a repository: everything, in pages that are as large as GitHub allows.
+
+use std::collections::BTreeSet;
+
+use propsbot_archive::Millis;
+use propsbot_mirror::ReadRows as _;
+use serde_json::json;
+use tracing::info;
+
+use crate::{
+    error::{GithubError, SyncError},
+    merge::{Fact, Object, Observation, Reader, readings},
+    queries::{self, Listed},
+    reading::{Reading, number_of},
+    records::Read,
+    rows::{Commit, Issue},
+    wire::{Connection, Harvest, read},
+};
+
+/// How many issues, or pull requests, a page has.
+const PAGE: u64 = 100;
+
+/// How many numbers are asked for at once.
+const NUMBERS: usize = 50;
+
+impl Reading<'_> {
+    /// Reads all issues and pull requests, with everything that belongs to them; goes on where it was interrupted.
+    pub(crate) async fn read_all(&mut self) -> Result<(), SyncError> {
+        for (which, query) in [queries::issues(), queries::pulls()].iter().enumerate() {
+            while !self.progress.are_listed[which] {
+                self.check()?;
+                self.read_page(which, query).await?;
+            }
+        }
+        self.read_absent_numbers().await
+    }
+
+    async fn read_page(&mut self, which: usize, query: &str) -> Result<(), SyncError> {
+        let after = match which {
+            0 => self.progress.issues.clone(),
+            _ => self.progress.pulls.clone(),
+        };
+        let mut harvest = self.harvest();
+        let mut size = PAGE;
+        let answer = loop {
+            harvest.at = self.clock.stamp();
+            let variables = json!({ "id": self.space(), "n": size, "after": after });
+            match self.query_large(query, variables.clone()).await {
+                Err(SyncError::Github(error)) if error.may_be_too_much() && size > 1 => {
+                    size = (size / 4).max(1);
+                    info!(size, "asking GitHub for smaller pages: {error}");
+                }
+                Err(SyncError::Github(error)) if error.may_be_too_much() => {
+                    break self.query(query, variables).await?;
+                }
+                answer => break answer?,
+            }
+        };
+        let page = read::<Connection>(&answer.data["node"]["list"]);
+        let page = page.ok_or(GithubError::NotFound)?;
+        for node in &page.nodes {
+            harvest.node(node, None, None);
+        }
+        self.read_lists(&mut harvest).await?;
+        let next = page.next();
+        self.progress.are_listed[which] = next.is_none();
+        match which {
+            0 => self.progress.issues = next,
+            _ => self.progress.pulls = next,
+        }
+        self.keep(harvest.facts).await
+    }
+
+    /// Asks for numbers between those of known issues, which GitHub may have left out of its lists.
+    pub(crate) async fn read_absent_numbers(&mut self) -> Result<(), SyncError> {
+        let space = self.space().to_owned();
+        let known: BTreeSet<u64> = self
+            .stored(move |Reader(view)| {
+                let issues = view.iter::<Issue>(space.clone()..=space);
+                issues.map(|issue| Ok(issue?.number)).collect()
+            })
+            .await?;
+        let last = known.last().copied().unwrap_or_default();
+        let mut absent: BTreeSet<u64> = self.progress.absent.iter().copied().collect();
+        let missing = (1..last).filter(|number| !known.contains(number) && !absent.contains(number));
+        // A hostile number must not ask for millions.
+        let missing: Vec<u64> = missing.take(100_000).collect();
+        for numbers in missing.chunks(NUMBERS) {
+            self.check()?;
+            let mut harvest = self.harvest();
+            let query = queries::by_number(numbers);
+            let answer = self.query(&query, json!({ "id": self.space() })).await?;
+            for number in numbers {
+                let field = format!("n{number}");
+                let node = &answer.data["node"][&field];
+                if node.is_null() && answer.lacks(&format!("node/{field}")) {
+                    absent.insert(*number);
+                } else {
+                    harvest.node(node, None, None);
+                }
+            }
+            let found: Vec<String> = harvest.issues.values().cloned().collect();
+            for id in &found {
+                harvest.ask(Listed::Comments, id, id);
+                harvest.ask(Listed::Reviews, id, id);
+            }
+            self.read_lists(&mut harvest).await?;
+            self.progress.absent = absent.iter().copied().collect();
+            self.keep(harvest.facts).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the commits of the default branch that aren't known, and finds those that a force-push took away.
+    pub(crate) async fn read_history(&mut self, head: Option<&str>) -> Result<(), SyncError> {
+        if head == self.progress.head.as_deref() {
+            return Ok(());
+        }
+        let (before, had) = (self.progress.head.clone(), self.progress.commits);
+        let query = queries::history();
+        let (mut after, mut walked, mut new) = (None::<String>, BTreeSet::new(), 0);
+        let (mut is_ahead, mut total, mut oid) = (before.is_none(), 0, None);
+        loop {
+            self.check()?;
+            let mut harvest = self.harvest();
+            let variables = json!({ "id": self.space(), "after": after });
+            let answer = self.query(&query, variables).await?;
+            let target = &answer.data["node"]["defaultBranchRef"]["target"];
+            let now = target["oid"].as_str().map(str::to_owned);
+            if oid.is_some() && oid != now {
+                // Somebody pushed meanwhile: the next reading begins again.
+                return Ok(());
+            }
+            oid = now;
+            let Some(page) = read::<Connection>(&target["history"]) else {
+                break;
+            };
+            total = page.total_count;
+            new += self.add_commits(&mut harvest, &page, &mut walked).await?;
+            is_ahead |= page.nodes.iter().any(|node| node["oid"].as_str() == before.as_deref());
+            after = page.next();
+            self.keep(harvest.facts).await?;
+            let has_rest = before.is_some() && is_ahead && had + new >= total;
+            if after.is_none() || has_rest {
+                break;
+            }
+        }
+        if !is_ahead && total == walked.len() as u64 {
+            self.bury_commits(&walked).await?;
+        }
+        self.progress.head = oid;
+        self.progress.commits = total;
+        self.keep(Vec::new()).await
+    }
+
+    /// Adds the commits of a page. Returns how many weren't known.
+    async fn add_commits(
+        &self,
+        harvest: &mut Harvest,
+        page: &Connection,
+        walked: &mut BTreeSet<String>,
+    ) -> Result<u64, SyncError> {
+        let ids = page.nodes.iter().filter_map(|node| node["id"].as_str());
+        let ids: Vec<String> = ids.map(str::to_owned).collect();
+        walked.extend(ids.iter().cloned());
+        let space = self.space().to_owned();
+        let known = self.stored(move |Reader(view)| {
+            let mut known = BTreeSet::new();
+            for id in ids {
+                let table = number_of::<Commit>();
+                let read = view.get::<Read>((space.clone(), table, String::new(), id))?;
+                known.extend(read.filter(|read| !read.is_gone).map(|read| read.id));
+            }
+            Ok(known)
+        });
+        let known = known.await?;
+        let mut new = 0;
+        for node in &page.nodes {
+            if !node["id"].as_str().is_some_and(|id| known.contains(id)) {
+                harvest.node(node, None, None);
+                new += 1;
+            }
+        }
+        Ok(new)
+    }
+
+    /// Makes tombstones of commits that the branch no longer has, unless a pull request was merged as one of them.
+    async fn bury_commits(&mut self, walked: &BTreeSet<String>) -> Result<(), SyncError> {
+        let (space, walked) = (self.space().to_owned(), walked.clone());
+        let at = self.clock.stamp();
+        let facts = self.stored(move |Reader(view)| {
+            let issues = view.iter::<Issue>(space.clone()..=space.clone());
+            let merged = issues.map(|issue| Ok(issue?.merged_as.map(|id| id.0)));
+            let merged: BTreeSet<Option<String>> = merged.collect::<Result<_, propsbot_mirror::StoreError>>()?;
+            let mut facts = Vec::new();
+            for commit in view.iter::<Commit>(space.clone()..=space) {
+                let commit = commit?;
+                let is_kept = walked.contains(&commit.id.0) || merged.contains(&Some(commit.id.0.clone()));
+                if commit.deleted_at.is_none() && !is_kept {
+                    use crate::records::Kept as _;
+                    let object = Object::Commit(commit.tombstone(at.millis()));
+                    let fact = Fact::Read(Box::new(object), None);
+                    facts.push(Observation { at, fact });
+                }
+            }
+            Ok(facts)
+        });
+        let facts = facts.await?;
+        self.keep(facts).await
+    }
+
+    /// Reads the commits that pull requests were merged as, if they aren't in the default branch, with those that
+    /// lead to them.
+    pub(crate) async fn read_merged(&mut self) -> Result<(), SyncError> {
+        let space = self.space().to_owned();
+        let unknown = self.stored(move |Reader(view)| {
+            let table = number_of::<Commit>();
+            let known = readings(view, &space, table, None)?;
+            let known: BTreeSet<String> = known.into_iter().map(|read| read.id).collect();
+            let mut unknown = BTreeSet::new();
+            for issue in view.iter::<Issue>(space.clone()..=space) {
+                let merged = issue?.merged_as.map(|id| id.0);
+                unknown.extend(merged.filter(|id| !known.contains(id)));
+            }
+            Ok(unknown)
+        });
+        let query = queries::history_of_commit();
+        for id in unknown.await? {
+            let mut after = None::<String>;
+            loop {
+                self.check()?;
+                let mut harvest = self.harvest();
+                let answer = self.query(&query, json!({ "id": id, "after": after })).await?;
+                let Some(page) = read::<Connection>(&answer.data["node"]["history"]) else {
+                    break;
+                };
+                let new = self.add_commits(&mut harvest, &page, &mut BTreeSet::new()).await?;
+                after = page.next();
+                self.keep(harvest.facts).await?;
+                if after.is_none() || new == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a class is complete up to a time.
+    pub(crate) fn complete(&mut self, class: usize, at: Millis) {
+        let known = &mut self.progress.complete[class];
+        *known = (*known).max(Some(at));
+    }
+}

@@ -1,0 +1,38 @@
+//! GitHub as a provider: mirrors repositories, and draws the graph of SourceCred's own GitHub plugin.
+//!
+//! `rows.rs` has what is kept; `merge.rs` how readings change it. `client.rs` asks GitHub within its limits, in the
+//! words of `queries.rs`; `wire.rs` makes rows of the answers. `first.rs`, `changes.rs` and `scrub.rs` decide what is
+//! asked, and `listen.rs` when. `export.rs` says what may leave. `graph/` draws.
+
+mod changes;
+mod client;
+mod clock;
+mod error;
+mod exclusions;
+mod export;
+mod first;
+pub mod graph;
+mod listen;
+mod merge;
+mod provider;
+mod queries;
+mod reading;
+mod records;
+mod restore;
+pub mod rows;
+mod schema;
+mod scrub;
+mod sync;
+mod wanted;
+mod webhook;
+mod wire;
+
+#[cfg(test)]
+mod convergence;
+
+pub use client::Login;
+pub use error::GithubError;
+pub use provider::{GithubOptions, GithubProvider};
+pub use schema::SCHEMA;
+pub use wanted::Wanted;
+pub use webhook::Webhook;

@@ -1,0 +1,204 @@
+//! The GraphQL queries. Each has the fragments that it uses, since GitHub refuses others.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+const ACTOR: &str = "fragment actor on Actor { __typename login url ... on Node { id } } ";
+
+const ISSUE: &str = "fragment issue on Issue { __typename id number title body createdAt updatedAt lastEditedAt \
+    closedAt issueState: state author { ...actor } repository { id } reactionGroups { createdAt } } ";
+
+const PULL: &str = "fragment pull on PullRequest { __typename id number title body createdAt updatedAt lastEditedAt \
+    closedAt mergedAt additions deletions pullState: state mergeCommit { id } author { ...actor } repository { id } \
+    reactionGroups { createdAt } } ";
+
+const REVIEW: &str = "fragment review on PullRequestReview { __typename id url body createdAt updatedAt lastEditedAt \
+    reviewState: state author { ...actor } pullRequest { id } reactionGroups { createdAt } } ";
+
+const COMMENT: &str = "fragment comment on IssueComment { __typename id url body createdAt updatedAt lastEditedAt \
+    author { ...actor } reactionGroups { createdAt } } ";
+
+const REVIEW_COMMENT: &str = "fragment reviewComment on PullRequestReviewComment { __typename id url body createdAt \
+    updatedAt lastEditedAt author { ...actor } pullRequest { id } pullRequestReview { id } \
+    reactionGroups { createdAt } } ";
+
+const REACTION: &str = "fragment reaction on Reaction { __typename id content createdAt user { ...actor } } ";
+
+/// Co-authors come with the author.
+const COMMIT: &str = "fragment commit on Commit { __typename id oid message authoredDate committedDate \
+    author { user { ...actor } } authors(first: 10) { nodes { user { ...actor } } } } ";
+
+const REPOSITORY: &str = "fragment repository on Repository { __typename id name owner { login } visibility createdAt \
+    defaultBranchRef { name target { oid } } } ";
+
+const PAGE: &str = "pageInfo { hasNextPage endCursor }";
+
+/// How many things a query asks for by their ids.
+pub(crate) const IDS: usize = 100;
+
+/// How many lists a query asks for.
+pub(crate) const LISTS: usize = 100;
+
+/// Repositories by name, or by id.
+pub(crate) fn repositories(names: &[(String, String)]) -> (String, Value) {
+    let (mut parameters, mut fields, mut variables) = Default::default();
+    for (index, (owner, name)) in names.iter().enumerate() {
+        write(&mut parameters, &format!("$o{index}: String! $n{index}: String! "));
+        write(
+            &mut fields,
+            &format!("r{index}: repository(owner: $o{index}, name: $n{index}) {{ ...repository }} "),
+        );
+        set(&mut variables, format!("o{index}"), owner.as_str());
+        set(&mut variables, format!("n{index}"), name.as_str());
+    }
+    let query = format!("query({parameters}) {{ {fields} }} {REPOSITORY}");
+    (query, Value::Object(variables))
+}
+
+/// Repositories by id: `$ids`.
+pub(crate) fn repositories_by_id() -> String {
+    format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ...repository }} }} {REPOSITORY}")
+}
+
+/// All repositories of `$owner`, page by page.
+pub(crate) fn repositories_of_owner() -> String {
+    format!(
+        "query($owner: String!, $after: String) {{ repositoryOwner(login: $owner) {{ \
+         repositories(first: 100, after: $after, ownerAffiliations: [OWNER]) {{ {PAGE} nodes {{ name }} }} }} }}"
+    )
+}
+
+/// A page of `$n` issues, with the first comments of each.
+pub(crate) fn issues() -> String {
+    format!(
+        "query($id: ID!, $n: Int!, $after: String) {{ node(id: $id) {{ ... on Repository {{ list: issues(first: $n, \
+         after: $after, orderBy: {{ field: CREATED_AT, direction: ASC }}) {{ {PAGE} nodes {{ ...issue \
+         comments(first: 20) {{ {PAGE} nodes {{ ...comment }} }} }} }} }} }} }} {ISSUE}{COMMENT}{ACTOR}"
+    )
+}
+
+/// A page of `$n` pull requests, with the first comments and reviews of each.
+pub(crate) fn pulls() -> String {
+    format!(
+        "query($id: ID!, $n: Int!, $after: String) {{ node(id: $id) {{ ... on Repository {{ list: pullRequests(first: $n, \
+         after: $after, orderBy: {{ field: CREATED_AT, direction: ASC }}) {{ {PAGE} nodes {{ ...pull \
+         comments(first: 20) {{ {PAGE} nodes {{ ...comment }} }} \
+         reviews(first: 20) {{ {PAGE} nodes {{ ...review }} }} }} }} }} }} }} {PULL}{COMMENT}{REVIEW}{ACTOR}"
+    )
+}
+
+/// A page of the default branch's commits.
+pub(crate) fn history() -> String {
+    format!(
+        "query($id: ID!, $after: String) {{ node(id: $id) {{ ... on Repository {{ defaultBranchRef {{ target {{ \
+         ... on Commit {{ oid history(first: 100, after: $after) {{ totalCount {PAGE} nodes {{ ...commit }} }} }} \
+         }} }} }} }} }} {COMMIT}{ACTOR}"
+    )
+}
+
+/// A page of the commits that lead to this one.
+pub(crate) fn history_of_commit() -> String {
+    format!(
+        "query($id: ID!, $after: String) {{ node(id: $id) {{ ... on Commit {{ oid history(first: 100, after: $after) \
+         {{ totalCount {PAGE} nodes {{ ...commit }} }} }} }} }} {COMMIT}{ACTOR}"
+    )
+}
+
+/// Anything by id: `$ids`. Pull requests come with their first reviews.
+pub(crate) fn by_id() -> String {
+    format!(
+        "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ...issue ...pull ...review ...comment ...reviewComment \
+         ...reaction ...commit ... on Reaction {{ reactable {{ id }} }} \
+         ... on PullRequest {{ reviews(first: 50) {{ {PAGE} nodes {{ ...review }} }} }} }} }} \
+         {ISSUE}{PULL}{REVIEW}{COMMENT}{REVIEW_COMMENT}{REACTION}{COMMIT}{ACTOR}"
+    )
+}
+
+/// Issues or pull requests of the repository `$id` by their numbers.
+pub(crate) fn by_number(numbers: &[u64]) -> String {
+    let mut fields = String::new();
+    for number in numbers {
+        write(
+            &mut fields,
+            &format!("n{number}: issueOrPullRequest(number: {number}) {{ ...issue ...pull }} "),
+        );
+    }
+    format!(
+        "query($id: ID!) {{ node(id: $id) {{ ... on Repository {{ {fields} }} }} }} {ISSUE}{PULL}{ACTOR}"
+    )
+}
+
+/// A list of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Listed {
+    /// Comments of an issue or pull request.
+    Comments,
+    /// Comments of a review.
+    ReviewComments,
+    /// Reviews of a pull request.
+    Reviews,
+    /// Reactions to anything.
+    Reactions,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListPage {
+    pub(crate) kind: Listed,
+    /// What the list belongs to.
+    pub(crate) id: String,
+    /// The issue or pull request of that.
+    pub(crate) issue: String,
+    pub(crate) after: Option<String>,
+}
+
+/// Pages of several lists at once: `a0`, `a1`, … with a `list` each.
+pub(crate) fn lists(pages: &[ListPage]) -> (String, Value) {
+    let (mut parameters, mut fields, mut variables) = Default::default();
+    for (index, page) in pages.iter().enumerate() {
+        let list = |name: &str, first: u8, node: &str| {
+            format!("list: {name}(first: {first}, after: $c{index}) {{ {PAGE} nodes {{ ...{node} }} }}")
+        };
+        let selected = match page.kind {
+            Listed::Comments => {
+                let list = list("comments", 100, "comment");
+                format!("... on Issue {{ {list} }} ... on PullRequest {{ {list} }}")
+            }
+            Listed::ReviewComments => {
+                let list = list("comments", 50, "reviewComment");
+                format!("... on PullRequestReview {{ {list} }}")
+            }
+            Listed::Reviews => {
+                format!("... on PullRequest {{ {} }}", list("reviews", 100, "review"))
+            }
+            Listed::Reactions => {
+                format!("... on Reactable {{ {} }}", list("reactions", 100, "reaction"))
+            }
+        };
+        write(&mut parameters, &format!("$i{index}: ID! $c{index}: String "));
+        write(&mut fields, &format!("a{index}: node(id: $i{index}) {{ {selected} }} "));
+        set(&mut variables, format!("i{index}"), page.id.as_str());
+        set(&mut variables, format!("c{index}"), page.after.as_deref());
+    }
+    let mut query = format!("query({parameters}) {{ {fields} }} {ACTOR}");
+    for (kind, fragment) in [
+        (Listed::Comments, COMMENT),
+        (Listed::ReviewComments, REVIEW_COMMENT),
+        (Listed::Reviews, REVIEW),
+        (Listed::Reactions, REACTION),
+    ] {
+        if pages.iter().any(|page| page.kind == kind) {
+            query.push_str(fragment);
+        }
+    }
+    (query, Value::Object(variables))
+}
+
+fn write(to: &mut String, text: &str) {
+    to.write_str(text).expect("a text takes all");
+}
+
+fn set(variables: &mut Map<String, Value>, name: String, value: impl Into<Value>) {
+    variables.insert(name, value.into());
+}

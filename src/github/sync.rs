@@ -1,0 +1,229 @@
+//! Reads repositories: which there are, and each of them.
+
+use std::collections::BTreeMap;
+
+use propsbot_archive::{Id, one_line};
+use propsbot_mirror::{
+    ProviderError, ReadRows as _, SyncRequest, SyncedSpace, SyncedState, ask,
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    client::Client,
+    clock::Clock,
+    error::{GithubError, SyncError},
+    merge::{Fact, Object, Observation},
+    provider::{GithubProvider, newest, wrong},
+    queries,
+    reading::Reading,
+    records::{Kept as _, Progress},
+    rows::Repository,
+    wire::{Connection, Overview, read},
+};
+
+/// How many repositories are asked for at once.
+const AT_ONCE: usize = 20;
+
+/// A repository's name in the configuration, and what GitHub has there; `None` if it has nothing.
+pub(crate) type Found = (String, Option<Overview>);
+
+impl GithubProvider {
+    /// The repositories that are to be mirrored. Known ones are found by their ids, whatever they are called now.
+    pub(crate) async fn discover(
+        &self,
+        client: &Client,
+        known: &[Progress],
+        stop: &CancellationToken,
+    ) -> Result<Vec<Found>, SyncError> {
+        let wanted = &self.options.repositories;
+        let mut names = wanted.named.clone();
+        for owner in &wanted.owners {
+            let mut after = None::<String>;
+            loop {
+                let variables = json!({ "owner": owner, "after": after });
+                let answer = or_stop(stop, client.query(&queries::repositories_of_owner(), variables)).await?;
+                let list = &answer.data["repositoryOwner"]["repositories"];
+                let page = read::<Connection>(list).ok_or(GithubError::NotFound)?;
+                let found = page.nodes.iter().filter_map(|node| node["name"].as_str());
+                let found = found.filter(|name| wanted.has(owner, name));
+                names.extend(found.map(|name| (owner.clone(), name.to_owned())));
+                after = page.next();
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        let spaces: BTreeMap<String, &Progress> = known
+            .iter()
+            .map(|progress| (progress.named.to_lowercase(), progress))
+            .collect();
+        let of = |(owner, name): &(String, String)| format!("{owner}/{name}");
+        let (old, new): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .partition(|pair| spaces.contains_key(&of(pair).to_lowercase()));
+        let mut found = Vec::new();
+        for some in old.chunks(AT_ONCE) {
+            let ids = some.iter().map(|pair| &*spaces[&of(pair).to_lowercase()].space);
+            let ids: Vec<&str> = ids.collect();
+            let variables = json!({ "ids": ids });
+            let answer = or_stop(stop, client.query(&queries::repositories_by_id(), variables)).await?;
+            for (index, pair) in some.iter().enumerate() {
+                let overview = read(&answer.data["nodes"][index]);
+                if overview.is_none() && !answer.lacks(&format!("nodes/{index}")) {
+                    return Err(GithubError::Unreadable("a repository is neither there nor missing".to_owned()).into());
+                }
+                found.push((of(pair), overview));
+            }
+        }
+        for some in new.chunks(AT_ONCE) {
+            let (query, variables) = queries::repositories(some);
+            let answer = or_stop(stop, client.query(&query, variables)).await?;
+            for (index, pair) in some.iter().enumerate() {
+                found.push((of(pair), read(&answer.data[format!("r{index}")])));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads what is missing, and with `recheck` everything again.
+    pub(crate) async fn sync_with(
+        &self,
+        client: &Client,
+        request: &SyncRequest,
+        stop: &CancellationToken,
+    ) -> Result<Vec<SyncedSpace>, ProviderError> {
+        let store = self.opened().await?;
+        let _turn = self.turn.lock().await;
+        let clock = Clock::after(newest(store).await?);
+        let known = ask(store, |store| store.mirror.0.scan::<Progress>(())).await??;
+        let found = self.discover(client, &known, stop).await?;
+        let mut synced = Vec::new();
+        for (named, overview) in found {
+            let progress = known
+                .iter()
+                .find(|progress| progress.named.eq_ignore_ascii_case(&named));
+            let is_asked = |space: &str| request.space.as_ref().is_none_or(|only| {
+                only.as_str() == space || only.as_str().eq_ignore_ascii_case(&named)
+            });
+            let Some(overview) = overview else {
+                let space = progress.map_or(&named, |progress| &progress.space);
+                if is_asked(space) {
+                    if let Some(progress) = progress {
+                        self.note_gone(&clock, &progress.space).await?;
+                    }
+                    synced.push(SyncedSpace {
+                        space: Id::new(space),
+                        state: SyncedState::Failed,
+                        text: format!(
+                            "{named}: there is no such repository, or GITHUB_SOURCE_TOKEN can't read it"
+                        ),
+                    });
+                }
+                continue;
+            };
+            if !is_asked(&overview.id) {
+                continue;
+            }
+            let row = overview.row();
+            let name = one_line(&format!("{}/{}", row.owner, row.name));
+            let mut reading = Reading {
+                client,
+                store,
+                clock: &clock,
+                stop,
+                owner: row.owner.clone(),
+                name: row.name.clone(),
+                progress: Progress {
+                    space: overview.id.clone(),
+                    named: named.clone(),
+                    ..progress.cloned().unwrap_or_default()
+                },
+            };
+            self.show(&overview.id, &name, "reading", false);
+            let done = reading.run(&overview, request.recheck).await;
+            self.show(&overview.id, &name, "done", true);
+            let (state, text) = match done {
+                Ok(()) => (SyncedState::Complete, format!("{name}: complete")),
+                Err(SyncError::Stopped) => return Err(ProviderError::Failed(SyncError::Stopped.into())),
+                Err(SyncError::Github(error)) if !matches!(error, GithubError::BadToken) => {
+                    (SyncedState::Incomplete, format!("{name}: {error}"))
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let space = Id::new(&overview.id);
+            synced.push(SyncedSpace { space, state, text });
+        }
+        if let (Some(only), true) = (&request.space, synced.is_empty()) {
+            return Err(wrong(format!(
+                "the repository {only} is not mirrored; add it to GITHUB_REPOSITORIES"
+            )));
+        }
+        Ok(synced)
+    }
+
+    /// Notes that a repository is gone, or can't be read any more. It isn't exported any more.
+    async fn note_gone(&self, clock: &Clock, space: &str) -> Result<(), ProviderError> {
+        let (store, space, at) = (self.opened().await?, space.to_owned(), clock.stamp());
+        ask(store, move |store| {
+            let row = store.mirror.0.get::<Repository>(space)?;
+            let Some(row) = row.filter(|row| row.deleted_at.is_none()) else {
+                return Ok(());
+            };
+            let object = Object::Repository(row.tombstone(at.millis()));
+            let fact = Fact::Read(Box::new(object), None);
+            store.mirror.merge(&[vec![Observation { at, fact }]]).map(|_| ())
+        })
+        .await??;
+        Ok(())
+    }
+}
+
+impl Reading<'_> {
+    /// Reads what is missing of the repository.
+    async fn run(&mut self, overview: &Overview, recheck: bool) -> Result<(), SyncError> {
+        let began = Clock::now();
+        let server = self.client.date().unwrap_or(began);
+        let is_first = !self.progress.are_listed.iter().all(|is_listed| *is_listed);
+        if is_first {
+            self.progress.scrub_began.get_or_insert(began);
+            self.progress.since.get_or_insert(propsbot_archive::Millis(server.0 - 60_000));
+        }
+        let at = self.clock.stamp();
+        let object = Object::Repository(overview.row());
+        let fact = Fact::Read(Box::new(object), None);
+        self.keep(vec![Observation { at, fact }]).await?;
+        if is_first {
+            self.read_all().await?;
+        }
+        self.read_changes(server).await?;
+        self.complete(0, began);
+        let had = self.progress.head.clone();
+        self.read_history(overview.head()).await?;
+        if is_first || had != self.progress.head {
+            self.read_merged().await?;
+        }
+        if overview.head() == self.progress.head.as_deref() {
+            self.complete(2, began);
+        }
+        if is_first && let Some(began) = self.progress.scrub_began.take() {
+            self.progress.scrub_done = Some(began);
+            self.complete(1, began);
+        }
+        self.keep(Vec::new()).await?;
+        if recheck {
+            self.progress.scrubbed = None;
+            while !self.scrub_some(Clock::now()).await? {}
+            self.read_absent_numbers().await?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn or_stop<T>(
+    stop: &CancellationToken,
+    asking: impl Future<Output = Result<T, GithubError>>,
+) -> Result<T, SyncError> {
+    let answer = stop.run_until_cancelled(asking).await;
+    Ok(answer.ok_or(SyncError::Stopped)??)
+}
