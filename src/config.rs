@@ -196,7 +196,10 @@ impl Config {
     pub fn exposed_secrets(&self) -> Vec<(&'static str, String)> {
         let discord = self.discord.as_ref();
         let discord = discord.and_then(|discord| discord.api_url.as_deref());
-        let source = self.github.as_ref().and_then(|github| github.login.as_ref());
+        let source = self
+            .github
+            .as_ref()
+            .and_then(|github| github.login.as_ref());
         let source = source.and_then(|login| login.api_url.as_deref());
         let github = &self.access.github;
         let github = github.api_url.as_deref().filter(|_| github.token.is_some());

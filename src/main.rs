@@ -272,8 +272,11 @@ enum Command {
     /// Delete a member's data at their request, or all data of a guild
     Forget {
         /// The member's user id
-        #[arg(long, value_name = "ID", required_unless_present = "guild")]
+        #[arg(long, value_name = "ID", required_unless_present_any = ["guild", "github"])]
         user: Option<Id>,
+        /// The login of somebody on GitHub, of whom nothing is to be kept in a mirror of GitHub
+        #[arg(long, value_name = "LOGIN", conflicts_with_all = ["user", "guild"])]
+        github: Option<Id>,
         /// Only in this guild; without --user, all data of the guild
         #[arg(long, value_name = "ID")]
         guild: Option<Id>,
@@ -490,7 +493,14 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
         Command::Site { from, order } => app::site(&configured(Needs::Local)?, &from, &order).await,
         Command::Restore { from } => app::restore(&configured(Needs::Local)?, &from).await,
         Command::Compact => app::compact(&configured(Needs::Local)?).await,
-        Command::Forget { user, guild } => on_store(StoreCommand::Forget { user, guild }).await,
+        Command::Forget {
+            user,
+            github,
+            guild,
+        } => {
+            let user = user.or(github);
+            on_store(StoreCommand::Forget { user, guild }).await
+        }
         Command::Status(arguments) => on_store(arguments.into()).await,
     }
 }

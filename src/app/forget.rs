@@ -5,10 +5,10 @@ use std::io;
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, console::Console, control::Session, cred, providers::provider};
+use super::{Error, console::Console, control::Session, cred, providers};
 use propsbot_backends::{ArchiveSpec, History, drop_copies};
 use propsbot_jobs::clock::Clock;
-use propsbot_mirror::{DataProvider as _, ForgetRequest};
+use propsbot_mirror::ForgetRequest;
 
 /// Deletes data from the store and the cached archives, and returns how much, and what stays elsewhere.
 ///
@@ -34,7 +34,7 @@ pub(super) async fn forget(
         console.notify(note.to_owned()).await;
         lines
     } else {
-        provider(config).forget(request).await?
+        providers::forget(config, request).await?
     };
     let cred = cred::kept(config);
     if let Err(error) = cred.clear(None, Clock::now()) {

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{config::Config, text_file::read_text};
 use propsbot_archive::{SideFiles, printable_json};
+use propsbot_github::graph::{GithubConfig, GithubPlugin, Rules as GithubRules};
 use propsbot_graph::{
     DidathingConfig, DidathingPlugin, PropsPlugin, Weights,
     discord::{DiscordConfig, DiscordPlugin, Rules},
@@ -41,6 +42,8 @@ discord    Exactly the graph of SourceCred 0.11.2's own Discord plugin, from the
            config/pluginBudgets.json too. Never run both: they produce the same nodes.
 meetings   Who attended, hosted and took notes of meetings: FILE names the channels (\"meeting_channels\"). See
            docs/meetings.md.
+github     Exactly the graph of SourceCred 0.11.2's own GitHub plugin, from an archive of GitHub repositories: of all
+           that are in it, or of those in that plugin's config.json (FILE, or --config). See docs/github.md.
 instance   The cred of another community: FILE says where its SourceCred instance is.
 
 Without --plugin and --plugin-exec, it is props. See docs/plugins.md.";
@@ -54,12 +57,15 @@ lines. See docs/plugins.md, which has an example in Python.";
 
 /// Help for `--improved`.
 const IMPROVED: &str = "\
-With --plugin discord: improve on the rules of SourceCred's plugin. This changes cred.
+With --plugin discord or github: improve on the rules of SourceCred's plugin. This changes cred.
 
 Members who left the guild still count, with their messages, reactions and mentions. Announcement, voice
 and stage channels count. So do threads and forum posts: they take the weight, category, props and NSFW
 setting of their channel unless they have a weight of their own. Super reactions count. Proposed names
-have at most 31 characters, so that two equal names can't fail the whole run.";
+have at most 31 characters, so that two equal names can't fail the whole run.
+
+On GitHub, references between repositories count, links and names mean the same in whatever case they are
+written, and co-authors of commits are authors.";
 
 /// The names of the graph plugins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -73,6 +79,8 @@ pub enum PluginName {
     Meetings,
     /// The graph of SourceCred's own Discord plugin
     Discord,
+    /// The graph of SourceCred's own GitHub plugin
+    Github,
     /// The cred of another community
     Instance,
 }
@@ -88,7 +96,7 @@ struct Described {
 }
 
 /// The plugins of this program.
-const ALL: [Described; 5] = [
+const ALL: [Described; 6] = [
     Described {
         name: PluginName::Props,
         draws: "who was thanked, and who agreed",
@@ -112,6 +120,12 @@ const ALL: [Described; 5] = [
         draws: "the graph of SourceCred 0.11.2's own Discord plugin",
         configured_by: "that plugin's config.json",
         needs_file: true,
+    },
+    Described {
+        name: PluginName::Github,
+        draws: "the graph of SourceCred 0.11.2's own GitHub plugin",
+        configured_by: "that plugin's config.json",
+        needs_file: false,
     },
     Described {
         name: PluginName::Instance,
@@ -223,10 +237,10 @@ pub struct PluginOrder {
     /// JSON file with weights that replace the defaults, for the props plugin
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// The config.json of SourceCred's Discord plugin, for the discord plugin
+    /// The config.json of SourceCred's own plugin, for the discord and the github plugin
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Improve on the rules of SourceCred's Discord plugin
+    /// Improve on the rules of SourceCred's own plugin
     #[arg(long, long_help = IMPROVED)]
     pub improved: bool,
 }
@@ -268,8 +282,9 @@ impl PluginOrder {
             });
         }
         let has = |name| choices.iter().any(|choice| choice.name == name);
-        if !has(PluginName::Discord) && (self.config.is_some() || self.improved) {
-            let wrong = "--config and --plugin discord have to be used together, and --improved is for them";
+        let is_own = has(PluginName::Discord) || has(PluginName::Github);
+        if !is_own && (self.config.is_some() || self.improved) {
+            let wrong = "--config and --plugin discord or github have to be used together, and --improved is for them";
             return Err(anyhow!(wrong));
         }
         if !has(PluginName::Props) && self.weights.is_some() {
@@ -320,6 +335,9 @@ impl PluginOrder {
             PluginName::Didathing => didathing(required()?),
             PluginName::Meetings => meetings(required()?),
             PluginName::Instance => Ok(Arc::new(GraphInstance::open(required()?)?)),
+            PluginName::Github => {
+                github(either("--config", &self.config)?.as_deref(), self.improved)
+            }
             PluginName::Discord => match either("--config", &self.config)? {
                 Some(config) => discord(&config, self.improved),
                 None => Err(anyhow!(
@@ -338,9 +356,11 @@ pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn SideFiles>>, Erro
     let Some(configured) = &config.sourcecred else {
         return Ok(None);
     };
-    let plugin = props(configured.weights.as_deref())
-        .context("SOURCECRED_WEIGHTS")
-        .map_err(Error::Wrong)?;
+    let plugin = match config.github {
+        Some(_) => github(None, false),
+        None => props(configured.weights.as_deref()).context("SOURCECRED_WEIGHTS"),
+    };
+    let plugin = plugin.map_err(Error::Wrong)?;
     Ok(Some(Arc::new(SourceCredFiles::new(plugin))))
 }
 
@@ -378,6 +398,20 @@ fn discord(path: &Path, improved: bool) -> anyhow::Result<Arc<dyn GraphPlugin>> 
         Rules::Native
     };
     Ok(Arc::new(DiscordPlugin::new(config, rules)))
+}
+
+fn github(path: Option<&Path>, improved: bool) -> anyhow::Result<Arc<dyn GraphPlugin>> {
+    let config = match path {
+        Some(path) => GithubConfig::from_json(&config(path)?)
+            .with_context(|| format!("the config {} is invalid", path.display()))?,
+        None => GithubConfig::default(),
+    };
+    let rules = if improved {
+        GithubRules::Improved
+    } else {
+        GithubRules::Native
+    };
+    Ok(Arc::new(GithubPlugin::new(config, rules)))
 }
 
 /// A plugin's config, as text.

@@ -23,8 +23,8 @@ use propsbot_commands::Runner;
 use propsbot_discord::{DiscordApi, InteractionHandler, MessageSender};
 use propsbot_jobs::{clock::Clock, cred::CredBoard, provider::Connected};
 use propsbot_mirror::{
-    DataProvider as _, ExportControl, ExportTurn, Failing, LETTING_GO, ask, export_and_log,
-    export_control, export_regularly, give_up_after,
+    ExportControl, ExportTurn, Failing, LETTING_GO, ask, export_and_log, export_control,
+    export_regularly, give_up_after,
 };
 use propsbot_service::{Deps, Service};
 
@@ -40,10 +40,14 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let beside = beside(config)?;
     let turn = ExportTurn::default();
     let mut session = Session::new(config, None);
-    let provider = Arc::clone(&session.provider);
-    let mut health = HealthServer::start(config, &provider).await?;
+    let provider = session.provider.clone();
+    let discord = provider.discord().cloned();
+    let mut health = match &discord {
+        Some(discord) => HealthServer::start(config, discord).await?,
+        None => None,
+    };
     // The next start resumes what is interrupted here.
-    let Some(store) = stop.run_until_cancelled(provider.store()).await else {
+    let Some(store) = stop.run_until_cancelled(provider.open()).await else {
         return Ok(());
     };
     store?;
@@ -51,7 +55,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let exports = provider.exports().await?;
     let to = Destination::new(config.archive.clone());
     let mut target = target(config, &to, &exports, beside).await?;
-    let keeper = CredKeeper::new(config);
+    // Cred is computed for answers to commands.
+    let keeper = discord.as_ref().and_then(|_| CredKeeper::new(config));
     let wakes = keeper.as_ref().map(CredKeeper::follower);
     target.follower = Followers::of([target.follower, wakes]);
     let cred = keeper.as_ref().map(CredKeeper::board).unwrap_or_default();
@@ -61,10 +66,13 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         health.watch(control.clone(), cred.clone());
     }
     let connected = CancellationToken::new();
-    provider.answer_with({
-        let connected = connected.clone();
-        Box::new(|connection| answer(connection, (control, cred), connected).boxed())
-    });
+    match &discord {
+        Some(discord) => discord.answer_with({
+            let connected = connected.clone();
+            Box::new(|connection| answer(connection, (control, cred), connected).boxed())
+        }),
+        None => connected.cancel(),
+    }
     // If one of them ends, the others have to.
     let stop = stop.child_token();
     session.running = Some(Running {
@@ -100,7 +108,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         let stop = stop.clone();
         keeper.map(|keeper| tokio::spawn(keeper.run(stop)))
     };
-    let logging = log_regularly(provider.clone(), stop.clone());
+    let logging = log_regularly(provider.shared(), stop.clone());
     let exporting = async {
         let exported = exporting.await;
         stop.cancel();
@@ -111,7 +119,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         service_manager::stopping();
         Instant::now()
     };
-    let living = service_manager::keep_alive(&provider, &stop);
+    let living = service_manager::keep_alive(discord.as_deref(), &stop);
     let (listened, exported, stopped_at, (), (), ()) =
         tokio::join!(listening, exporting, stopping, logging, controlling, living);
     listened?;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::config::Config;
 use propsbot_archive::Id;
-use propsbot_mirror::{DataProvider as _, SyncRequest, SyncedSpace, SyncedState};
+use propsbot_mirror::{SyncRequest, SyncedSpace, SyncedState};
 
 /// Fetches what is missing from one space, or from all mirrored ones, and returns a line about each.
 /// With `json`, writes progress to stdout instead. With `recheck`, re-reads all history.
@@ -33,13 +33,13 @@ pub async fn sync(
     let provider = &session.provider;
     let request = SyncRequest { space, recheck };
     provider.check_space(request.space.as_ref())?;
-    let opened = stop.run_until_cancelled(provider.store()).await;
+    let opened = stop.run_until_cancelled(provider.open()).await;
     // If it was stopped, the sync says so.
     opened.transpose()?;
     let server = serve(&session, stop);
     // The bars have to end before the last lines are printed, or they would erase them.
-    let bars = Bars::show(provider.clone());
-    let lines = json.then(|| Lines::write(provider.clone(), Console::Own));
+    let bars = Bars::show(provider.shared());
+    let lines = json.then(|| Lines::write(provider.shared(), Console::Own));
     let done = provider.sync(&request, stop).await;
     bars.finish().await;
     if let Some(lines) = lines {
@@ -67,8 +67,10 @@ pub(super) async fn recheck(
     }
     let provider = &session.provider;
     provider.begin_progress();
-    let lines = json.then(|| Lines::write(provider.clone(), console.clone()));
-    let done = stop.run_until_cancelled(provider.recheck(space)).await;
+    let lines = json.then(|| Lines::write(provider.shared(), console.clone()));
+    let done = stop
+        .run_until_cancelled(provider.recheck(space, stop))
+        .await;
     if let Some(lines) = lines {
         lines.finish().await?;
     }

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What is mirrored of GitHub.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct GithubConfig {
     /// `GITHUB_SOURCE_TOKEN`, `GITHUB_SOURCE_API_URL`: how to reach it; `None` if the command doesn't.
     pub login: Option<Login>,
@@ -23,6 +23,14 @@ pub struct GithubConfig {
     /// `GITHUB_WEBHOOK_ADDRESS`, `GITHUB_WEBHOOK_SECRET`: where deliveries come in.
     pub webhook: Option<Webhook>,
 }
+
+/// Variables of what there is only for Discord.
+const OF_DISCORD: [&str; 4] = [
+    "HEALTH_ADDRESS",
+    "SITE",
+    "SOURCECRED_INSTANCE",
+    "SOURCECRED_WEIGHTS",
+];
 
 /// Parses the variables; `None` if `GITHUB_REPOSITORIES` isn't set.
 pub(super) fn read<'a>(
@@ -37,6 +45,12 @@ pub(super) fn read<'a>(
         let help = "and DISCORD_TOKEN are both set, but a process mirrors either GitHub or Discord: unset one of \
                     them, and run a second propsbot with a STORE_PATH and an ARCHIVE of its own for the other";
         mistakes.push((REPOSITORIES, help.to_owned()));
+    }
+    for variable in OF_DISCORD {
+        if value(variable).is_some() {
+            let help = "works only with a mirror of Discord so far: unset it";
+            mistakes.push((variable, help.to_owned()));
+        }
     }
     let repositories = noted(value, mistakes, REPOSITORIES, str::parse::<Wanted>);
     let api_url = value("GITHUB_SOURCE_API_URL").map(str::to_owned);
@@ -56,7 +70,9 @@ pub(super) fn read<'a>(
     Some(GithubConfig {
         login: token.map(|token| Login { token, api_url }),
         repositories: repositories?,
-        private: list("GITHUB_EXPORT_PRIVATE").map(|name| name.to_lowercase()).collect(),
+        private: list("GITHUB_EXPORT_PRIVATE")
+            .map(|name| name.to_lowercase())
+            .collect(),
         excluded: list("GITHUB_EXCLUDE_USERS").collect(),
         webhook,
     })

@@ -54,16 +54,23 @@ impl Changed {
 impl Reading<'_> {
     /// Reads what changed. Returns whether any list could not be followed to its end.
     pub(crate) async fn read_changes(&mut self, server: Millis) -> Result<(), SyncError> {
-        let since = *self.progress.since.get_or_insert(Millis(server.0 - OVERLAP));
+        let since = *self
+            .progress
+            .since
+            .get_or_insert(Millis(server.0 - OVERLAP));
         let mut changed: BTreeMap<String, (u8, Changed)> = BTreeMap::new();
         let (mut etags, mut is_long) = (self.progress.etags.clone(), false);
         for (index, (path, table)) in LISTS.iter().enumerate() {
-            let first = self.list(&self.route(path, since), etags[index].as_deref()).await?;
+            let first = self
+                .list(&self.route(path, since), etags[index].as_deref())
+                .await?;
             let Some(first) = first else { continue };
             etags[index].clone_from(&first.etag);
             let pages = self.rest_of_list(path, since, first).await?;
             is_long |= pages.len() >= PAGE;
-            let entries = pages.into_iter().map(|entry| (entry.node_id.clone(), (*table, entry)));
+            let entries = pages
+                .into_iter()
+                .map(|entry| (entry.node_id.clone(), (*table, entry)));
             changed.extend(entries);
         }
         if !changed.is_empty() {
@@ -79,7 +86,8 @@ impl Reading<'_> {
     }
 
     fn route(&self, path: &str, since: Millis) -> String {
-        let since = Timestamp::from_millisecond(since.0.div_euclid(1000) * 1000).unwrap_or_default();
+        let since =
+            Timestamp::from_millisecond(since.0.div_euclid(1000) * 1000).unwrap_or_default();
         format!(
             "/repos/{}/{}/{path}sort=updated&direction=asc&per_page={PAGE}&since={since}",
             self.owner, self.name
@@ -146,7 +154,9 @@ impl Reading<'_> {
         let (mut asked, mut orphans) = (Vec::new(), Vec::new());
         for (id, (table, entry)) in changed {
             let is_known = known.get(&id).is_some_and(|read| {
-                !read.is_gone && read.updated_at.is_some() && read.updated_at == time(&entry.updated_at)
+                !read.is_gone
+                    && read.updated_at.is_some()
+                    && read.updated_at == time(&entry.updated_at)
             });
             if is_known {
                 continue;
@@ -182,9 +192,9 @@ impl Reading<'_> {
         if asked.is_empty() {
             return Ok(());
         }
-        let has_new_issue = asked.iter().any(|read| {
-            read.table == number_of::<Issue>() && !known.contains_key(&read.id)
-        });
+        let has_new_issue = asked
+            .iter()
+            .any(|read| read.table == number_of::<Issue>() && !known.contains_key(&read.id));
         let has_issue = asked.iter().any(|read| read.table == number_of::<Issue>());
         let reviews = self.known_reviews().await?;
         let mut harvest = self.harvest();

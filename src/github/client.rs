@@ -197,7 +197,9 @@ impl Client {
         match answer.data {
             Some(data) => Ok(Answer { data, absent }),
             None => {
-                let said = answer.message.unwrap_or_else(|| "it has no data".to_owned());
+                let said = answer
+                    .message
+                    .unwrap_or_else(|| "it has no data".to_owned());
                 Err(GithubError::Unreadable(one_line(&said)))
             }
         }
@@ -346,7 +348,9 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> GithubError 
     match status.as_u16() {
         401 => GithubError::BadToken,
         404 | 410 => GithubError::NotFound,
-        403 | 429 if is_limit(&message) || used_up(headers) || headers.contains_key(RETRY_AFTER) => {
+        403 | 429
+            if is_limit(&message) || used_up(headers) || headers.contains_key(RETRY_AFTER) =>
+        {
             GithubError::Limited(wait(headers))
         }
         429 => GithubError::Limited(wait(headers)),
@@ -399,7 +403,11 @@ fn date(headers: &HeaderMap) -> Option<Millis> {
 fn wait(headers: &HeaderMap) -> Option<Duration> {
     let told = number(headers, RETRY_AFTER.as_str()).or_else(|| {
         let reset = number(headers, "x-ratelimit-reset").filter(|_| used_up(headers))?;
-        Some(reset.saturating_sub(date(headers)?.0 / 1000).saturating_add(1))
+        Some(
+            reset
+                .saturating_sub(date(headers)?.0 / 1000)
+                .saturating_add(1),
+        )
     });
     #[expect(clippy::cast_precision_loss, reason = "what is so long is clamped")]
     told_wait(told.filter(|seconds| *seconds >= 0)? as f64, PATIENCE)

@@ -41,7 +41,11 @@ fn object() -> impl Strategy<Value = Object> {
                         title: text.to_owned(),
                         ..Issue::default()
                     };
-                    Object::Issue(if is_gone { issue.tombstone(Millis(9)) } else { issue })
+                    Object::Issue(if is_gone {
+                        issue.tombstone(Millis(9))
+                    } else {
+                        issue
+                    })
                 }
                 2 => {
                     let comment = Comment {
@@ -53,7 +57,11 @@ fn object() -> impl Strategy<Value = Object> {
                         body: text.to_owned(),
                         ..Comment::default()
                     };
-                    Object::Comment(if is_gone { comment.tombstone(Millis(9)) } else { comment })
+                    Object::Comment(if is_gone {
+                        comment.tombstone(Millis(9))
+                    } else {
+                        comment
+                    })
                 }
                 _ => Object::Reaction(Reaction {
                     repository_id,

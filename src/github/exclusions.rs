@@ -9,7 +9,7 @@ use crate::{records::Login, rows::UserId};
 
 /// A login that is left out, with all accounts that have, or had it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exclusion {
+pub(crate) struct Exclusion {
     /// In lower case.
     pub login: String,
     /// Since when.
@@ -68,9 +68,8 @@ impl Exclusions {
             let mut from = 0;
             while let Some(at) = find(&text[from..], &mention) {
                 let (start, end) = (from + at, from + at + mention.len());
-                let is_whole = !text[end..].starts_with(|next: char| {
-                    next.is_ascii_alphanumeric() || next == '-'
-                });
+                let is_whole = !text[end..]
+                    .starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-');
                 if is_whole {
                     text.replace_range(start..end, "@ghost");
                     from = start + "@ghost".len();

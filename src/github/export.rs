@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use propsbot_archive::{
-    Covered, EncodedRow, ExportPart, ExportSpace, Id, ManifestHistory, Mark,
-    Millis, PartRow, Row, Schema, Scope, Source, SourceError,
+    Covered, EncodedRow, ExportPart, ExportSpace, Id, ManifestHistory, Mark, Millis, PartRow, Row,
+    Schema, Scope, Source, SourceError,
 };
 use propsbot_mirror::{
     Contents, Dirty, ExportView, Exports, Ledger, Mirror, ReadRows as _, Record, StoreError,
@@ -262,9 +262,7 @@ fn own<R: Row>(
     each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
 ) -> Result<(), SourceError> {
     let rows = rows.into_iter().map(|row| EncodedRow::new(&row));
-    let mut rows: Vec<_> = rows
-        .filter(|row| times.contains(&row.key.time))
-        .collect();
+    let mut rows: Vec<_> = rows.filter(|row| times.contains(&row.key.time)).collect();
     rows.sort_by(|one, next| one.key.cmp(&next.key));
     rows.into_iter().try_for_each(each)
 }

@@ -82,7 +82,8 @@ impl Reading<'_> {
             .await?;
         let last = known.last().copied().unwrap_or_default();
         let mut absent: BTreeSet<u64> = self.progress.absent.iter().copied().collect();
-        let missing = (1..last).filter(|number| !known.contains(number) && !absent.contains(number));
+        let missing =
+            (1..last).filter(|number| !known.contains(number) && !absent.contains(number));
         // A hostile number must not ask for millions.
         let missing: Vec<u64> = missing.take(100_000).collect();
         for numbers in missing.chunks(NUMBERS) {
@@ -137,7 +138,10 @@ impl Reading<'_> {
             };
             total = page.total_count;
             new += self.add_commits(&mut harvest, &page, &mut walked).await?;
-            is_ahead |= page.nodes.iter().any(|node| node["oid"].as_str() == before.as_deref());
+            is_ahead |= page
+                .nodes
+                .iter()
+                .any(|node| node["oid"].as_str() == before.as_deref());
             after = page.next();
             self.keep(harvest.facts).await?;
             let has_rest = before.is_some() && is_ahead && had + new >= total;
@@ -191,11 +195,13 @@ impl Reading<'_> {
         let facts = self.stored(move |Reader(view)| {
             let issues = view.iter::<Issue>(space.clone()..=space.clone());
             let merged = issues.map(|issue| Ok(issue?.merged_as.map(|id| id.0)));
-            let merged: BTreeSet<Option<String>> = merged.collect::<Result<_, propsbot_mirror::StoreError>>()?;
+            let merged: BTreeSet<Option<String>> =
+                merged.collect::<Result<_, propsbot_mirror::StoreError>>()?;
             let mut facts = Vec::new();
             for commit in view.iter::<Commit>(space.clone()..=space) {
                 let commit = commit?;
-                let is_kept = walked.contains(&commit.id.0) || merged.contains(&Some(commit.id.0.clone()));
+                let is_kept =
+                    walked.contains(&commit.id.0) || merged.contains(&Some(commit.id.0.clone()));
                 if commit.deleted_at.is_none() && !is_kept {
                     use crate::records::Kept as _;
                     let object = Object::Commit(commit.tombstone(at.millis()));
@@ -230,11 +236,15 @@ impl Reading<'_> {
             loop {
                 self.check()?;
                 let mut harvest = self.harvest();
-                let answer = self.query(&query, json!({ "id": id, "after": after })).await?;
+                let answer = self
+                    .query(&query, json!({ "id": id, "after": after }))
+                    .await?;
                 let Some(page) = read::<Connection>(&answer.data["node"]["history"]) else {
                     break;
                 };
-                let new = self.add_commits(&mut harvest, &page, &mut BTreeSet::new()).await?;
+                let new = self
+                    .add_commits(&mut harvest, &page, &mut BTreeSet::new())
+                    .await?;
                 after = page.next();
                 self.keep(harvest.facts).await?;
                 if after.is_none() || new == 0 {

@@ -110,7 +110,9 @@ impl GithubProvider {
                 continue;
             }
             let space = Id::new(&progress.space);
-            let again = self.read_hinted(client, &progress.space, ids.clone(), stop).await;
+            let again = self
+                .read_hinted(client, &progress.space, ids.clone(), stop)
+                .await;
             self.note(again, stop)?;
             self.read_changes(client, Some(space), stop).await?;
         }
@@ -149,19 +151,30 @@ impl GithubProvider {
     async fn scrub(&self, client: &Client, stop: &CancellationToken) -> Result<(), ProviderError> {
         let followed = self.followed().await?.into_iter();
         let whole = followed.filter(|progress| progress.are_listed == [true; 2]);
-        let Some(progress) = whole.min_by_key(|progress| (progress.scrubbed.is_none(), progress.scrub_done)) else {
+        let Some(progress) =
+            whole.min_by_key(|progress| (progress.scrubbed.is_none(), progress.scrub_done))
+        else {
             return Ok(());
         };
-        let done = self.with_reading(client, &progress.space, stop, async |reading: &mut Reading<'_>| {
-            if reading.scrub_some(Clock::now()).await? {
-                info!(repository = reading.name, "everything was read again");
-            }
-            Ok(())
-        });
+        let done = self.with_reading(
+            client,
+            &progress.space,
+            stop,
+            async |reading: &mut Reading<'_>| {
+                if reading.scrub_some(Clock::now()).await? {
+                    info!(repository = reading.name, "everything was read again");
+                }
+                Ok(())
+            },
+        );
         self.note(done.await, stop)
     }
 
-    fn note(&self, done: Result<(), SyncError>, stop: &CancellationToken) -> Result<(), ProviderError> {
+    fn note(
+        &self,
+        done: Result<(), SyncError>,
+        stop: &CancellationToken,
+    ) -> Result<(), ProviderError> {
         match done {
             Err(SyncError::Github(GithubError::BadToken)) => Err(GithubError::BadToken.into()),
             Err(SyncError::Store(error)) => Err(error.into()),

@@ -10,7 +10,7 @@ use crate::{
 
 /// Something that GitHub has, or had: a tombstone is read, too.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Object {
+pub(crate) enum Object {
     /// A repository.
     Repository(Repository),
     /// A user.
@@ -42,10 +42,9 @@ macro_rules! each_kind {
     };
 }
 
-
 /// What was learned.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fact {
+pub(crate) enum Fact {
     /// A thing as it was, with GitHub's time of its last change.
     Read(Box<Object>, Option<propsbot_archive::Millis>),
     /// How far the reading is.
@@ -56,7 +55,7 @@ pub enum Fact {
 
 /// A fact, and when it held: when the request was sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observation {
+pub(crate) struct Observation {
     /// When it held.
     pub at: Stamp,
     /// The fact.
@@ -74,10 +73,10 @@ impl Observed for Observation {
 }
 
 /// GitHub's facts and their rules.
-pub struct Github;
+pub(crate) struct Github;
 
 /// The rows of a mirror, as of one instant or as they are now.
-pub struct Reader(pub(crate) View);
+pub(crate) struct Reader(pub(crate) View);
 
 impl From<View> for Reader {
     fn from(view: View) -> Self {

@@ -15,11 +15,7 @@ use propsbot_mirror::{
 };
 use propsbot_network::Network;
 use serde_json::{Map, Value, json};
-use tokio::{
-    sync::OnceCell,
-    task::spawn_blocking,
-    time::timeout,
-};
+use tokio::{sync::OnceCell, task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -95,7 +91,10 @@ impl GithubProvider {
             let mut mirror = Mirror::<Github>::open(&path)?;
             if mirror.0.rewritten_under()? == Some(0) {
                 if let Rewrite::NoRoom(bytes) = mirror.rewrite()? {
-                    warn!(bytes, "purging what was deleted from the store's files takes more free disk space");
+                    warn!(
+                        bytes,
+                        "purging what was deleted from the store's files takes more free disk space"
+                    );
                 }
                 mirror = Mirror::open(&path)?;
             }
@@ -188,7 +187,11 @@ impl GithubProvider {
             return Err(wrong(format!("the store has no repository {space}")));
         };
         let name = format!("{}/{}", repository.owner, repository.name);
-        if self.options.repositories.has(&repository.owner, &repository.name) {
+        if self
+            .options
+            .repositories
+            .has(&repository.owner, &repository.name)
+        {
             return Err(wrong(format!(
                 "GITHUB_REPOSITORIES names {name}, so the next run would mirror it again; remove it there first"
             )));
@@ -254,13 +257,24 @@ impl DataProvider for GithubProvider {
     async fn check(&self) -> Vec<Finding> {
         let client = match self.client() {
             Ok(client) => client,
-            Err(error) => return vec![Finding::wrong("github", "GitHub can't be reached").error(&error)],
+            Err(error) => {
+                return vec![Finding::wrong("github", "GitHub can't be reached").error(&error)];
+            }
         };
-        let asked = timeout(PATIENCE, client.query("query { viewer { login } }", json!({}))).await;
+        let asked = timeout(
+            PATIENCE,
+            client.query("query { viewer { login } }", json!({})),
+        )
+        .await;
         let login = match asked {
-            Ok(Ok(answer)) => answer.data["viewer"]["login"].as_str().unwrap_or("?").to_owned(),
+            Ok(Ok(answer)) => answer.data["viewer"]["login"]
+                .as_str()
+                .unwrap_or("?")
+                .to_owned(),
             Ok(Err(error)) => {
-                return vec![Finding::wrong("github token", "GitHub couldn't be asked").error(&error)];
+                return vec![
+                    Finding::wrong("github token", "GitHub couldn't be asked").error(&error),
+                ];
             }
             Err(_) => {
                 let remedy = "check the connection, GITHUB_SOURCE_API_URL and HTTPS_PROXY";
@@ -277,7 +291,9 @@ impl DataProvider for GithubProvider {
                     findings.push(match overview {
                         Some(overview) => {
                             let id = Id::new(&overview.id);
-                            Finding::ok(check, "it can be read").names(named).of(id, None)
+                            Finding::ok(check, "it can be read")
+                                .names(named)
+                                .of(id, None)
                         }
                         None => Finding::wrong(check, "a repository can't be read")
                             .names(named)
@@ -286,7 +302,8 @@ impl DataProvider for GithubProvider {
                 }
             }
             Ok(Err(error)) => {
-                findings.push(Finding::wrong("repositories", "GitHub couldn't be asked").error(&error));
+                findings
+                    .push(Finding::wrong("repositories", "GitHub couldn't be asked").error(&error));
             }
             Err(_) => findings.push(Finding::wrong("repositories", "no answer within 20 s")),
         }
@@ -330,16 +347,24 @@ impl DataProvider for GithubProvider {
                 let [tracker, reactions, history] = progress.complete;
                 let mut lacks = Vec::new();
                 if tracker.is_none() {
-                    lacks.push("its issues and pull requests were never read to the end".to_owned());
+                    lacks
+                        .push("its issues and pull requests were never read to the end".to_owned());
                 }
                 if history.is_none() {
                     lacks.push("its commits were never read to the end".to_owned());
                 }
                 if let Some(gone) = repository.deleted_at {
-                    lacks.push(format!("it is gone, or can't be read any more, since {}", gone.0));
+                    lacks.push(format!(
+                        "it is gone, or can't be read any more, since {}",
+                        gone.0
+                    ));
                 }
                 let shown = counts.map(|(what, count)| format!("{count} {what}"));
-                let state = if lacks.is_empty() { "complete".to_owned() } else { lacks.join("; ") };
+                let state = if lacks.is_empty() {
+                    "complete".to_owned()
+                } else {
+                    lacks.join("; ")
+                };
                 all.push(SpaceStatus {
                     space: Id::from(&repository.id),
                     text: format!("{}: {state}\n  {}", one_line(&name), shown.join(", ")),
@@ -387,7 +412,8 @@ impl DataProvider for GithubProvider {
         let mut lines = self.forget_live(request).await?;
         let store = self.store.take().expect("it was opened above");
         let store = Arc::into_inner(store);
-        let rewritten = spawn_blocking(move || store.map(|store| store.mirror.rewrite()).transpose());
+        let rewritten =
+            spawn_blocking(move || store.map(|store| store.mirror.rewrite()).transpose());
         if !matches!(rewritten.await??, Some(Rewrite::Done)) {
             lines.push(
                 "warning: the store's files still contain what was deleted; the next start removes it".to_owned(),

@@ -23,7 +23,8 @@ const REVIEW_COMMENT: &str = "fragment reviewComment on PullRequestReviewComment
     updatedAt lastEditedAt author { ...actor } pullRequest { id } pullRequestReview { id } \
     reactionGroups { createdAt } } ";
 
-const REACTION: &str = "fragment reaction on Reaction { __typename id content createdAt user { ...actor } } ";
+const REACTION: &str =
+    "fragment reaction on Reaction { __typename id content createdAt user { ...actor } } ";
 
 /// Co-authors come with the author.
 const COMMIT: &str = "fragment commit on Commit { __typename id oid message authoredDate committedDate \
@@ -44,10 +45,15 @@ pub(crate) const LISTS: usize = 100;
 pub(crate) fn repositories(names: &[(String, String)]) -> (String, Value) {
     let (mut parameters, mut fields, mut variables) = Default::default();
     for (index, (owner, name)) in names.iter().enumerate() {
-        write(&mut parameters, &format!("$o{index}: String! $n{index}: String! "));
+        write(
+            &mut parameters,
+            &format!("$o{index}: String! $n{index}: String! "),
+        );
         write(
             &mut fields,
-            &format!("r{index}: repository(owner: $o{index}, name: $n{index}) {{ ...repository }} "),
+            &format!(
+                "r{index}: repository(owner: $o{index}, name: $n{index}) {{ ...repository }} "
+            ),
         );
         set(&mut variables, format!("o{index}"), owner.as_str());
         set(&mut variables, format!("n{index}"), name.as_str());
@@ -158,7 +164,9 @@ pub(crate) fn lists(pages: &[ListPage]) -> (String, Value) {
     let (mut parameters, mut fields, mut variables) = Default::default();
     for (index, page) in pages.iter().enumerate() {
         let list = |name: &str, first: u8, node: &str| {
-            format!("list: {name}(first: {first}, after: $c{index}) {{ {PAGE} nodes {{ ...{node} }} }}")
+            format!(
+                "list: {name}(first: {first}, after: $c{index}) {{ {PAGE} nodes {{ ...{node} }} }}"
+            )
         };
         let selected = match page.kind {
             Listed::Comments => {
@@ -170,14 +178,26 @@ pub(crate) fn lists(pages: &[ListPage]) -> (String, Value) {
                 format!("... on PullRequestReview {{ {list} }}")
             }
             Listed::Reviews => {
-                format!("... on PullRequest {{ {} }}", list("reviews", 100, "review"))
+                format!(
+                    "... on PullRequest {{ {} }}",
+                    list("reviews", 100, "review")
+                )
             }
             Listed::Reactions => {
-                format!("... on Reactable {{ {} }}", list("reactions", 100, "reaction"))
+                format!(
+                    "... on Reactable {{ {} }}",
+                    list("reactions", 100, "reaction")
+                )
             }
         };
-        write(&mut parameters, &format!("$i{index}: ID! $c{index}: String "));
-        write(&mut fields, &format!("a{index}: node(id: $i{index}) {{ {selected} }} "));
+        write(
+            &mut parameters,
+            &format!("$i{index}: ID! $c{index}: String "),
+        );
+        write(
+            &mut fields,
+            &format!("a{index}: node(id: $i{index}) {{ {selected} }} "),
+        );
         set(&mut variables, format!("i{index}"), page.id.as_str());
         set(&mut variables, format!("c{index}"), page.after.as_deref());
     }

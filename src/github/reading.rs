@@ -79,7 +79,8 @@ impl Reading<'_> {
         query: &str,
         variables: Value,
     ) -> Result<Answer, SyncError> {
-        self.or_stop(self.client.query_large(query, variables)).await
+        self.or_stop(self.client.query_large(query, variables))
+            .await
     }
 
     pub(crate) async fn list(
@@ -201,7 +202,10 @@ impl Reading<'_> {
                 if is_gone {
                     gone.push(read);
                 } else if !is_there {
-                    warn!(id = read.id, "GitHub neither has nor lacks something; it is asked for again later");
+                    warn!(
+                        id = read.id,
+                        "GitHub neither has nor lacks something; it is asked for again later"
+                    );
                 }
             }
             let found = harvest.at.millis();

@@ -34,7 +34,7 @@ pub(crate) trait Kept: Record + Row + Clone + Ord {
 
 /// When something was last read, and what isn't exported of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Read {
+pub(crate) struct Read {
     /// The repository.
     pub space: String,
     /// The number of its table.
@@ -73,7 +73,7 @@ impl Record for Read {
 
 /// How far a repository is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// The repository's id.
     pub space: String,
     /// As it is configured: `owner/name`.
@@ -121,7 +121,7 @@ impl Record for Progress {
 
 /// Which account has, or had, a login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Login {
+pub(crate) struct Login {
     /// In lower case.
     pub login: String,
     /// The account.

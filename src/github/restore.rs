@@ -51,7 +51,10 @@ pub(crate) async fn restore(
     table!(Review);
     table!(Comment);
     table!(Reaction);
-    let progress: Vec<Progress> = manifests.iter().map(|manifest| progress(manifest, newest)).collect();
+    let progress: Vec<Progress> = manifests
+        .iter()
+        .map(|manifest| progress(manifest, newest))
+        .collect();
     let origins = reader.origins();
     ask(store, move |store| {
         store.mirror.restore(&progress, newest)?;
@@ -63,7 +66,11 @@ pub(crate) async fn restore(
     Ok(format!(
         "{repositories} {}, {done} rows. The archive doesn't hold private repositories that weren't exported: \
          `propsbot sync` fetches those again",
-        if repositories == 1 { "repository" } else { "repositories" }
+        if repositories == 1 {
+            "repository"
+        } else {
+            "repositories"
+        }
     ))
 }
 

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use propsbot_archive::{
-    FIGURES, Level, Manifest, Millis, Row, Schema, Table, one_line,
-};
+use propsbot_archive::{FIGURES, Level, Manifest, Millis, Row, Schema, Table, one_line};
 
 use crate::rows::{Comment, Commit, Issue, Part, Reaction, Repository, Review, User};
 
@@ -108,7 +106,10 @@ fn commit_message(after: &[&Manifest], before: &[&Manifest], recreated: usize) -
     if parts.is_empty() {
         parts.push("edits".to_owned());
     }
-    let at = after.iter().chain(before).map(|manifest| manifest.created_at);
+    let at = after
+        .iter()
+        .chain(before)
+        .map(|manifest| manifest.created_at);
     let at = at.max().map_or_else(String::new, minute);
     format!("Archive {at}: {}", parts.join(", "))
 }

@@ -29,7 +29,12 @@ impl Reading<'_> {
             let mut next: Vec<(Read, bool)> = Vec::new();
             for read in view.iter::<Read>(after.clone()..=end) {
                 let read = read?;
-                let key = (read.space.clone(), read.table, read.parent.clone(), read.id.clone());
+                let key = (
+                    read.space.clone(),
+                    read.table,
+                    read.parent.clone(),
+                    read.id.clone(),
+                );
                 if key == after || read.is_gone {
                     continue;
                 }
@@ -44,9 +49,9 @@ impl Reading<'_> {
         });
         let next = next.await?;
         let is_done = next.len() < IDS;
-        let last = next.last().map(|(read, _)| {
-            (read.table, read.parent.clone(), read.id.clone())
-        });
+        let last = next
+            .last()
+            .map(|(read, _)| (read.table, read.parent.clone(), read.id.clone()));
         let mut harvest = self.harvest();
         let (asked, reacted): (Vec<Read>, Vec<bool>) = next.into_iter().unzip();
         let with_reactions: Vec<String> = asked

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use propsbot_archive::{Id, one_line};
-use propsbot_mirror::{
-    ProviderError, ReadRows as _, SyncRequest, SyncedSpace, SyncedState, ask,
-};
+use propsbot_mirror::{ProviderError, ReadRows as _, SyncRequest, SyncedSpace, SyncedState, ask};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +40,11 @@ impl GithubProvider {
             let mut after = None::<String>;
             loop {
                 let variables = json!({ "owner": owner, "after": after });
-                let answer = or_stop(stop, client.query(&queries::repositories_of_owner(), variables)).await?;
+                let answer = or_stop(
+                    stop,
+                    client.query(&queries::repositories_of_owner(), variables),
+                )
+                .await?;
                 let list = &answer.data["repositoryOwner"]["repositories"];
                 let page = read::<Connection>(list).ok_or(GithubError::NotFound)?;
                 let found = page.nodes.iter().filter_map(|node| node["name"].as_str());
@@ -64,14 +66,23 @@ impl GithubProvider {
             .partition(|pair| spaces.contains_key(&of(pair).to_lowercase()));
         let mut found = Vec::new();
         for some in old.chunks(AT_ONCE) {
-            let ids = some.iter().map(|pair| &*spaces[&of(pair).to_lowercase()].space);
+            let ids = some
+                .iter()
+                .map(|pair| &*spaces[&of(pair).to_lowercase()].space);
             let ids: Vec<&str> = ids.collect();
             let variables = json!({ "ids": ids });
-            let answer = or_stop(stop, client.query(&queries::repositories_by_id(), variables)).await?;
+            let answer = or_stop(
+                stop,
+                client.query(&queries::repositories_by_id(), variables),
+            )
+            .await?;
             for (index, pair) in some.iter().enumerate() {
                 let overview = read(&answer.data["nodes"][index]);
                 if overview.is_none() && !answer.lacks(&format!("nodes/{index}")) {
-                    return Err(GithubError::Unreadable("a repository is neither there nor missing".to_owned()).into());
+                    return Err(GithubError::Unreadable(
+                        "a repository is neither there nor missing".to_owned(),
+                    )
+                    .into());
                 }
                 found.push((of(pair), overview));
             }
@@ -103,9 +114,11 @@ impl GithubProvider {
             let progress = known
                 .iter()
                 .find(|progress| progress.named.eq_ignore_ascii_case(&named));
-            let is_asked = |space: &str| request.space.as_ref().is_none_or(|only| {
-                only.as_str() == space || only.as_str().eq_ignore_ascii_case(&named)
-            });
+            let is_asked = |space: &str| {
+                request.space.as_ref().is_none_or(|only| {
+                    only.as_str() == space || only.as_str().eq_ignore_ascii_case(&named)
+                })
+            };
             let Some(overview) = overview else {
                 let space = progress.map_or(&named, |progress| &progress.space);
                 if is_asked(space) {
@@ -145,7 +158,9 @@ impl GithubProvider {
             self.show(&overview.id, &name, "done", true);
             let (state, text) = match done {
                 Ok(()) => (SyncedState::Complete, format!("{name}: complete")),
-                Err(SyncError::Stopped) => return Err(ProviderError::Failed(SyncError::Stopped.into())),
+                Err(SyncError::Stopped) => {
+                    return Err(ProviderError::Failed(SyncError::Stopped.into()));
+                }
                 Err(SyncError::Github(error)) if !matches!(error, GithubError::BadToken) => {
                     (SyncedState::Incomplete, format!("{name}: {error}"))
                 }
@@ -172,7 +187,10 @@ impl GithubProvider {
             };
             let object = Object::Repository(row.tombstone(at.millis()));
             let fact = Fact::Read(Box::new(object), None);
-            store.mirror.merge(&[vec![Observation { at, fact }]]).map(|_| ())
+            store
+                .mirror
+                .merge(&[vec![Observation { at, fact }]])
+                .map(|_| ())
         })
         .await??;
         Ok(())
@@ -187,7 +205,9 @@ impl Reading<'_> {
         let is_first = !self.progress.are_listed.iter().all(|is_listed| *is_listed);
         if is_first {
             self.progress.scrub_began.get_or_insert(began);
-            self.progress.since.get_or_insert(propsbot_archive::Millis(server.0 - 60_000));
+            self.progress
+                .since
+                .get_or_insert(propsbot_archive::Millis(server.0 - 60_000));
         }
         let at = self.clock.stamp();
         let object = Object::Repository(overview.row());

@@ -31,7 +31,11 @@ impl FromStr for Wanted {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut wanted = Self::default();
-        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        for entry in text
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+        {
             let (is_except, name) = match entry.strip_prefix('!') {
                 Some(name) => (true, name),
                 None => (false, entry),
@@ -49,7 +53,11 @@ impl FromStr for Wanted {
             };
             let pair = (owner.to_owned(), name.to_owned());
             match (is_except, name) {
-                (true, "*") => return Err(format!("{entry:?} leaves out all of an owner's repositories")),
+                (true, "*") => {
+                    return Err(format!(
+                        "{entry:?} leaves out all of an owner's repositories"
+                    ));
+                }
                 (true, _) => wanted.except.push(pair),
                 (false, "*") => wanted.owners.push(pair.0),
                 (false, _) => wanted.named.push(pair),

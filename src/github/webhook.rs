@@ -83,7 +83,10 @@ impl Server {
     ///
     /// # Errors
     /// An address that can't be used.
-    pub(crate) async fn start(webhook: &Webhook, stop: &CancellationToken) -> Result<Self, ProviderError> {
+    pub(crate) async fn start(
+        webhook: &Webhook,
+        stop: &CancellationToken,
+    ) -> Result<Self, ProviderError> {
         let address = webhook.address;
         let listener = TcpListener::bind(address).await.map_err(|error| {
             wrong(format!(
@@ -140,7 +143,11 @@ async fn receive(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: Byte
         let named = [issue, pull_request, comment, review];
         let hint = Hint {
             repository: repository.node_id,
-            ids: named.into_iter().flatten().map(|named| named.node_id).collect(),
+            ids: named
+                .into_iter()
+                .flatten()
+                .map(|named| named.node_id)
+                .collect(),
         };
         if inbox.hints.try_send(hint).is_err() {
             debug!("too many webhooks wait; the next reading finds what they are about");
@@ -154,7 +161,8 @@ fn is_signed(secret: &str, body: &[u8], signature: &str) -> bool {
     let Ok(signature) = hex::decode(signature) else {
         return false;
     };
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("keys of any length are allowed");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("keys of any length are allowed");
     mac.update(body);
     mac.verify_slice(&signature).is_ok()
 }

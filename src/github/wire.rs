@@ -56,7 +56,10 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> Option<T> {
         Ok(read) => Some(read),
         Err(error) => {
             let id = value.get("id").and_then(Value::as_str).unwrap_or("?");
-            warn!(id, "GitHub's answer has something that can't be read: {error}");
+            warn!(
+                id,
+                "GitHub's answer has something that can't be read: {error}"
+            );
             None
         }
     }
@@ -250,18 +253,32 @@ impl Harvest {
     }
 
     /// Adds whatever this is. Of a comment, `issue` and `review` say where it belongs, unless it says so itself.
-    pub(crate) fn node(&mut self, value: &Value, issue: Option<&str>, review: Option<&str>) -> bool {
+    pub(crate) fn node(
+        &mut self,
+        value: &Value,
+        issue: Option<&str>,
+        review: Option<&str>,
+    ) -> bool {
         let Some(mut node) = read::<Node>(value) else {
             return false;
         };
         let (comments, reviews) = (node.comments.take(), node.reviews.take());
         let own = node.id.clone();
-        let has_reactions = node.reaction_groups.as_ref().is_some_and(|groups| {
-            groups.iter().any(|group| group.created_at.is_some())
-        });
+        let has_reactions = node
+            .reaction_groups
+            .as_ref()
+            .is_some_and(|groups| groups.iter().any(|group| group.created_at.is_some()));
         let is_issue = matches!(&*node.kind, "Issue" | "PullRequest");
-        let issue = if is_issue { Some(own.clone()) } else { issue.map(str::to_owned) };
-        let issue = node.pull_request.as_ref().map(|pull| pull.id.clone()).or(issue);
+        let issue = if is_issue {
+            Some(own.clone())
+        } else {
+            issue.map(str::to_owned)
+        };
+        let issue = node
+            .pull_request
+            .as_ref()
+            .map(|pull| pull.id.clone())
+            .or(issue);
         let updated_at = node.updated_at;
         let Some(object) = self.object(node, issue.as_deref(), review) else {
             return false;
@@ -294,7 +311,10 @@ impl Harvest {
         Some(match &*node.kind {
             "Issue" | "PullRequest" => {
                 let number = node.number?;
-                if node.repository.is_some_and(|repository| repository.id != repository_id.0) {
+                if node
+                    .repository
+                    .is_some_and(|repository| repository.id != repository_id.0)
+                {
                     self.elsewhere.insert(node.id);
                     return None;
                 }
@@ -362,7 +382,10 @@ impl Harvest {
                 })
             }
             "Commit" => {
-                let authors = node.authors.map(|authors| authors.nodes).unwrap_or_default();
+                let authors = node
+                    .authors
+                    .map(|authors| authors.nodes)
+                    .unwrap_or_default();
                 let mut coauthor_ids = Vec::new();
                 for author in &authors {
                     let user = read::<GitActor>(author).and_then(|author| author.user);

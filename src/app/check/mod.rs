@@ -14,11 +14,11 @@ use clap::Args;
 use serde::Serialize;
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::{Error, log, plugins::beside, print_line, providers::provider};
+use super::{Error, log, plugins::beside, print_line, providers::Provider};
 use crate::config::{Config, Environment, Mistakes, Needs};
 use propsbot_archive::{printable, printable_json};
 use propsbot_jobs::clock::Clock;
-use propsbot_mirror::{DataProvider as _, Finding, Outcome};
+use propsbot_mirror::{Finding, Outcome};
 
 /// How long a check may take. Those of a provider have limits of their own, below this one.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -119,7 +119,7 @@ fn configured(environment: &Environment) -> Result<Config, Mistakes> {
 }
 
 async fn check_all(config: &Config) -> Vec<Finding> {
-    let provider = provider(config);
+    let provider = Provider::of(config);
     let platform = provider.check();
     let store = config.store_path.clone();
     let store = async {
@@ -130,7 +130,7 @@ async fn check_all(config: &Config) -> Vec<Finding> {
     };
     let archive = archive::check(config, provider.schema());
     let (platform, archive, store) = tokio::join!(
-        in_time("discord", platform),
+        in_time(provider.schema().provider, platform),
         in_time("archive", archive),
         in_time("store", store)
     );

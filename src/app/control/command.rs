@@ -1,6 +1,6 @@
 //! The commands that work on the store, and the one place that carries them out.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{
-        Error, archive, console::Console, forget::forget, providers::provider, status::status, sync,
+        Error, archive, console::Console, forget::forget, providers::Provider, status::status, sync,
     },
     config::{Config, Needs},
 };
 use propsbot_archive::Id;
 use propsbot_backends::ArchiveSpec;
-use propsbot_jobs::provider::DiscordProvider;
 use propsbot_mirror::{ExportTarget, ExportTurn, ForgetRequest};
 
 /// A command that works on the store: in this process, or in the one that has it open.
@@ -134,7 +133,7 @@ mod place {
 /// A store, and how this process uses it.
 pub(in super::super) struct Session {
     pub(in super::super) config: Config,
-    pub(in super::super) provider: Arc<DiscordProvider>,
+    pub(in super::super) provider: Provider,
     /// `None` if the process only carries out one command.
     pub(in super::super) running: Option<Running>,
 }
@@ -151,7 +150,7 @@ impl Session {
     pub(in super::super) fn new(config: &Config, running: Option<Running>) -> Self {
         Self {
             config: config.clone(),
-            provider: Arc::new(provider(config)),
+            provider: Provider::of(config),
             running,
         }
     }

@@ -33,7 +33,9 @@ pub(super) fn draw(views: &BTreeMap<Id, View>, rules: Rules) -> WeightedGraph {
         for (text, address) in scenes.iter().flat_map(|scene| &scene.named) {
             // What a number or a hash alone means, only its own repository knows.
             if text.starts_with(['@', 'h']) || text.contains('/') {
-                let known = everywhere.entry(text.to_lowercase()).or_insert(address.clone());
+                let known = everywhere
+                    .entry(text.to_lowercase())
+                    .or_insert(address.clone());
                 if *address < *known {
                     known.clone_from(address);
                 }
@@ -112,9 +114,13 @@ impl<'a> Scene<'a> {
 
     /// An address in this repository.
     fn address(&self, kinds: &[&str], rest: &[&dyn Display]) -> NodeAddress {
-        let address = kinds.iter().fold(nodes(), |address, kind| address.with(&[kind]));
+        let address = kinds
+            .iter()
+            .fold(nodes(), |address, kind| address.with(&[kind]));
         let repository = &self.view.repository;
-        address.with(&[&repository.owner, &repository.name]).with(rest)
+        address
+            .with(&[&repository.owner, &repository.name])
+            .with(rest)
     }
 
     fn repository(&self) -> NodeAddress {
@@ -125,12 +131,20 @@ impl<'a> Scene<'a> {
         let view = self.view;
         let base = self.url();
         let place = |issue: &Issue| {
-            let kind = if issue.is_pull_request { "pull" } else { "issues" };
+            let kind = if issue.is_pull_request {
+                "pull"
+            } else {
+                "issues"
+            };
             format!("{base}/{kind}/{}", issue.number)
         };
         for (id, post) in &view.issues {
             let issue = &post.row;
-            let kind = if issue.is_pull_request { "PULL" } else { "ISSUE" };
+            let kind = if issue.is_pull_request {
+                "PULL"
+            } else {
+                "ISSUE"
+            };
             let url = place(issue);
             let entity = Entity {
                 address: self.address(&[kind], &[&issue.number]),
@@ -145,7 +159,10 @@ impl<'a> Scene<'a> {
         }
         for (id, post) in &view.reviews {
             let review = &post.row;
-            let pull = view.issues.get(&review.issue_id).filter(|pull| pull.row.is_pull_request);
+            let pull = view
+                .issues
+                .get(&review.issue_id)
+                .filter(|pull| pull.row.is_pull_request);
             let (Some(pull), Some(parent)) = (pull, self.entities.get(&review.issue_id)) else {
                 continue;
             };
@@ -169,7 +186,10 @@ impl<'a> Scene<'a> {
             else {
                 continue;
             };
-            let review = comment.review_id.as_ref().and_then(|id| view.reviews.get(id));
+            let review = comment
+                .review_id
+                .as_ref()
+                .and_then(|id| view.reviews.get(id));
             let (number, own) = (issue.row.number, comment.number);
             let (address, fragment) = match review {
                 Some(review) => {
@@ -177,8 +197,15 @@ impl<'a> Scene<'a> {
                     (self.address(&["COMMENT", "REVIEW"], &rest), "discussion_r")
                 }
                 None => {
-                    let kind = if issue.row.is_pull_request { "PULL" } else { "ISSUE" };
-                    (self.address(&["COMMENT", kind], &[&number, &own]), "issuecomment-")
+                    let kind = if issue.row.is_pull_request {
+                        "PULL"
+                    } else {
+                        "ISSUE"
+                    };
+                    (
+                        self.address(&["COMMENT", kind], &[&number, &own]),
+                        "issuecomment-",
+                    )
                 }
             };
             let url = format!("{}#{fragment}{own}", place(&issue.row));

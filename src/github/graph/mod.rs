@@ -103,7 +103,13 @@ impl GraphPlugin for GithubPlugin {
         let graph = draw(&views, self.rules);
         let people = bots(&graph).map(|(address, description, is_bot)| {
             let login = address.last_part();
-            let plain = |char: char| if char.is_ascii_alphanumeric() { char } else { '-' };
+            let plain = |char: char| {
+                if char.is_ascii_alphanumeric() {
+                    char
+                } else {
+                    '-'
+                }
+            };
             let mut name: String = login.chars().map(plain).collect();
             if self.rules == Rules::Improved {
                 name.truncate(NAME_LENGTH);
@@ -111,7 +117,11 @@ impl GraphPlugin for GithubPlugin {
             IdentityProposal {
                 name,
                 plugin_name: "github".into(),
-                r#type: if is_bot { IdentityType::Bot } else { IdentityType::User },
+                r#type: if is_bot {
+                    IdentityType::Bot
+                } else {
+                    IdentityType::User
+                },
                 alias: Alias {
                     description: description.to_owned(),
                     address: address.clone(),

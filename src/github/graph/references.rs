@@ -80,7 +80,8 @@ enum Html {
 
 fn kind(html: &str) -> Html {
     let bytes = html.as_bytes();
-    let is_code = bytes.len() > 5 && bytes[..5].eq_ignore_ascii_case(b"<code") && b" >".contains(&bytes[5]);
+    let is_code =
+        bytes.len() > 5 && bytes[..5].eq_ignore_ascii_case(b"<code") && b" >".contains(&bytes[5]);
     match bytes {
         _ if is_code => Html::Code,
         [b'<', b'/', ..] => Html::Close,
@@ -113,9 +114,8 @@ static URL: LazyLock<Regex> = LazyLock::new(|| {
 
 static PERSON: LazyLock<Regex> = LazyLock::new(|| regex(&format!("{BEFORE}(@{OWNER}){AFTER}")));
 
-static PAIRING: LazyLock<Regex> = LazyLock::new(|| {
-    regex(&format!("{BEFORE}[Pp]aired[- ][wW]ith:? (@{OWNER}){AFTER}"))
-});
+static PAIRING: LazyLock<Regex> =
+    LazyLock::new(|| regex(&format!("{BEFORE}[Pp]aired[- ][wW]ith:? (@{OWNER}){AFTER}")));
 
 static HASH: LazyLock<Regex> =
     LazyLock::new(|| regex(&format!("{BEFORE}([a-fA-F0-9]{{40,}}){AFTER}")));
@@ -129,7 +129,8 @@ static COMMIT_URL: LazyLock<Regex> = LazyLock::new(|| {
 /// All references in Markdown. A reference that is there twice comes twice.
 pub(super) fn references(markdown: &str) -> Vec<Reference> {
     // Most texts refer to nothing, and Markdown takes nothing away that these need. (It can add them, by entities.)
-    let may_refer = markdown.contains(['#', '@', '&']) || markdown.contains("github") || has_hash(markdown);
+    let may_refer =
+        markdown.contains(['#', '@', '&']) || markdown.contains("github") || has_hash(markdown);
     if !may_refer {
         return Vec::new();
     }
@@ -145,7 +146,11 @@ fn has_hash(text: &str) -> bool {
     let mut digits = 0;
     text.bytes().any(|byte| {
         // A backslash may stand before what Markdown takes for a character.
-        digits = if byte.is_ascii_hexdigit() { digits + 1 } else { 0 };
+        digits = if byte.is_ascii_hexdigit() {
+            digits + 1
+        } else {
+            0
+        };
         digits >= 40
     }) || text.contains(['\\', '*', '_', '<'])
 }
@@ -223,9 +228,10 @@ mod tests {
             ("a *#1* **[@ana](https://x.example)**", &["#1", "@ana"]),
             ("Paired with @ana and @ana", &["+@ana", "@ana"]),
             ("paired-with: @ben", &["+@ben"]),
-            ("see https://github.com/octo/alpha/issues/3#issuecomment-12.", &[
-                "https://github.com/octo/alpha/issues/3#issuecomment-12",
-            ]),
+            (
+                "see https://github.com/octo/alpha/issues/3#issuecomment-12.",
+                &["https://github.com/octo/alpha/issues/3#issuecomment-12"],
+            ),
             ("https://github.com/octo/alpha", &[]),
             ("https://github.com/octo.", &["https://github.com/octo"]),
             (hash, &[hash]),

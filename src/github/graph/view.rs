@@ -47,15 +47,18 @@ pub(super) fn views(
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<Id, View>, ReadError> {
     let mut views: BTreeMap<Id, View> = BTreeMap::new();
-    rows.each(|_| true, |repository: &Repository| {
-        let view = View {
-            repository: repository.clone(),
-            ..View::default()
-        };
-        if is_wanted(&view.name()) {
-            views.insert(Id::from(&repository.id), view);
-        }
-    })?;
+    rows.each(
+        |_| true,
+        |repository: &Repository| {
+            let view = View {
+                repository: repository.clone(),
+                ..View::default()
+            };
+            if is_wanted(&view.name()) {
+                views.insert(Id::from(&repository.id), view);
+            }
+        },
+    )?;
     let spaces: HashSet<Id> = views.keys().cloned().collect();
     let of = |scope: &propsbot_archive::Scope| spaces.contains(&scope.space);
     macro_rules! each {
@@ -84,12 +87,14 @@ pub(super) fn views(
     });
     each!(Review, |view, review| {
         if is_there(review.deleted_at) {
-            view.reviews.insert(review.id.clone(), post(review, |row| &mut row.body));
+            view.reviews
+                .insert(review.id.clone(), post(review, |row| &mut row.body));
         }
     });
     each!(Issue, |view, issue| {
         if is_there(issue.deleted_at) {
-            view.issues.insert(issue.id.clone(), post(issue, |row| &mut row.body));
+            view.issues
+                .insert(issue.id.clone(), post(issue, |row| &mut row.body));
         }
     });
     each!(Commit, |view, commit| {
