@@ -23,9 +23,9 @@ use crate::{
 /// How often changes are asked for. Where nothing changed, that costs a point for all repositories.
 const EVERY: Duration = Duration::from_mins(2);
 
-/// How often a hundred things are read again: with one or two requests each, this is a tenth of GitHub's 5,000 an
-/// hour at most. So 60,000 things, such as 10,000 issues with 50,000 comments, take about four hours.
-const SCRUB_EVERY: Duration = Duration::from_secs(15);
+/// How often a hundred things are read again. That takes two requests and three points, so it is less than a tenth of
+/// GitHub's 5,000 points an hour; and 60,000 things, such as 10,000 issues with 50,000 comments, take four hours.
+const SCRUB_EVERY: Duration = Duration::from_secs(24);
 
 /// How long hints are collected, since one comment causes several.
 const COLLECTING: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ impl GithubProvider {
             Some(webhook) => Some(Server::start(webhook, &stop).await?),
             None => None,
         };
+        let mut scrub_at = Instant::now() + SCRUB_EVERY;
         loop {
             let next = Instant::now() + EVERY;
             self.read_changes(&client, None, &stop).await?;
@@ -61,7 +62,10 @@ impl GithubProvider {
                         self.follow(&client, hints, &stop).await?;
                     }
                     () = sleep_until(next) => break,
-                    () = sleep(SCRUB_EVERY) => self.scrub(&client, &stop).await?,
+                    () = sleep_until(scrub_at) => {
+                        self.scrub(&client, &stop).await?;
+                        scrub_at = Instant::now() + SCRUB_EVERY;
+                    }
                 }
             }
         }

@@ -12,6 +12,7 @@ use propsbot_archive::{DataArchive, Id, Schema, one_line};
 use propsbot_mirror::{
     DataProvider, Exports, Finding, ForgetRequest, Mirror, Progress as Shown, ProviderError,
     ReadRows as _, Record, Rewrite, SpaceStatus, Stamp, StoreError, SyncRequest, SyncedSpace, ask,
+    claim,
 };
 use propsbot_network::Network;
 use serde_json::{Map, Value, json};
@@ -88,6 +89,7 @@ impl GithubProvider {
         let excluded = self.options.excluded.clone();
         let private = self.options.private.clone();
         let opened = spawn_blocking(move || {
+            claim(&path, SCHEMA.provider, false)?;
             let mut mirror = Mirror::<Github>::open(&path)?;
             if mirror.0.rewritten_under()? == Some(0) {
                 if let Rewrite::NoRoom(bytes) = mirror.rewrite()? {
@@ -400,7 +402,10 @@ impl DataProvider for GithubProvider {
         told: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<String, ProviderError> {
         let path = self.options.store_path.clone();
-        let opened = spawn_blocking(move || Mirror::open_to_restore(&path));
+        let opened = spawn_blocking(move || {
+            claim(&path, SCHEMA.provider, false)?;
+            Mirror::open_to_restore(&path)
+        });
         let store = Store {
             mirror: opened.await??,
             private: BTreeSet::new(),

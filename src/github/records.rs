@@ -431,6 +431,12 @@ kept! {
                 commit.author_id = None;
                 commit.message.clear();
             }
+            if commit.coauthor_ids.iter().any(|id| out.has(Some(id))) {
+                // Which of the trailers is theirs can't be told.
+                let lines = commit.message.lines();
+                let kept = lines.filter(|line| !line.to_lowercase().starts_with("co-authored-by:"));
+                commit.message = kept.collect::<Vec<_>>().join("\n");
+            }
             commit.coauthor_ids.retain(|id| !out.has(Some(id)));
             out.clean(&mut commit.message);
         };

@@ -370,7 +370,7 @@ fn in_memory(key: &[u8], value: &[u8]) -> usize {
 }
 
 /// Creates a folder that other users of this machine can't read, since the store has private data.
-fn make(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make(folder: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 

@@ -22,6 +22,17 @@ pub enum StoreError {
         /// The store's folder.
         path: PathBuf,
     },
+    /// It is another provider's.
+    #[error(
+        "the store {path} (STORE_PATH) isn't one of {provider}: it mirrors another platform; set STORE_PATH to \
+         another folder, and ARCHIVE to another archive"
+    )]
+    OtherProvider {
+        /// The store's folder.
+        path: PathBuf,
+        /// Who was to open it.
+        provider: &'static str,
+    },
     /// A newer propsbot wrote it.
     #[error(
         "the store {path} has schema {found}, but this propsbot only knows schemas up to {known}; update \

@@ -28,6 +28,7 @@ mod key;
 mod ledger;
 mod mark;
 mod mirror;
+mod owner;
 mod provider;
 mod provider_error;
 mod pulse;
@@ -64,6 +65,7 @@ pub use key::{KeyPart, PrefixOf, RecordKey};
 pub use ledger::{ExportLedger, LastExport, Ledger, Published};
 pub use mark::{Dirty, Mark};
 pub use mirror::{Mirror, SCHEMA};
+pub use owner::claim;
 pub use propsbot_archive::Id;
 pub use provider::{
     DataProvider, ForgetRequest, Gauge, Progress, SpaceStatus, SyncRequest, SyncedSpace,

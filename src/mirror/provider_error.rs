@@ -44,6 +44,7 @@ kinds! {
     StoreError: |error| matches!(
         error,
         StoreError::Unusable { .. }
+            | StoreError::OtherProvider { .. }
             | StoreError::Newer { .. }
             | StoreError::NotEmpty { .. }
             | StoreError::HalfRestored { .. }

@@ -39,6 +39,7 @@ mod plugins;
 mod provider;
 mod query;
 mod recheck;
+mod repositories;
 mod restore;
 mod scrub;
 mod secrets;

@@ -102,7 +102,7 @@ async fn several_plugins_have_a_folder_each() {
         (&["--plugin", "didathing"][..], "--plugin didathing=FILE"),
         (
             &["--plugin", "nothing"],
-            "props, didathing, meetings, discord, instance",
+            "props, didathing, meetings, discord, github, instance",
         ),
         (
             &["--plugin", "props", "--plugin", "props"],
@@ -128,7 +128,7 @@ async fn several_plugins_have_a_folder_each() {
     }
     let listed = mirror.run(&["plugins", "--json"]).await.ok().stdout;
     let listed: Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), 5);
+    assert_eq!(listed.as_array().unwrap().len(), 6);
     let listed = mirror.run(&["plugins"]).await.ok().stdout;
     assert!(listed.contains("didathing=FILE"), "{listed}");
 }

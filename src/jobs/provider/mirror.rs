@@ -10,8 +10,9 @@ use crate::{
     privacy,
     writer::{self, Writer},
 };
-use propsbot_mirror::{ProviderError, ask, spool_of};
+use propsbot_mirror::{ProviderError, ask, claim, spool_of};
 use propsbot_model::{Evidence, Fact, GuildId, Observation, Stamp};
+use propsbot_rows::SCHEMA;
 use propsbot_store::{Rewrite, Store, StoreError};
 
 /// What changes the open store. Drop every clone to let the writer stop.
@@ -112,13 +113,19 @@ pub(super) async fn open_existing(path: &Path) -> Result<Arc<Store>, ProviderErr
 /// Opens a store that is to be filled from an archive.
 pub(super) async fn open_to_restore(path: &Path) -> Result<Store, ProviderError> {
     let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Store::open_to_restore(&path));
+    let opened = tokio::task::spawn_blocking(move || {
+        claim(&path, SCHEMA.provider, true)?;
+        Store::open_to_restore(&path)
+    });
     Ok(opened.await??)
 }
 
 async fn open(path: &Path) -> Result<Arc<Store>, ProviderError> {
     let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Store::open(&path));
+    let opened = tokio::task::spawn_blocking(move || {
+        claim(&path, SCHEMA.provider, true)?;
+        Store::open(&path)
+    });
     Ok(Arc::new(opened.await??))
 }
 

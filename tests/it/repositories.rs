@@ -1,0 +1,371 @@
+//! The whole program as a mirror of GitHub: sync, exports, the graph, restore, and what GitHub does to it.
+
+mod truth;
+
+use std::time::Duration;
+
+use propsbot_archive::{Depth, verify};
+use propsbot_backends::FolderArchive;
+use propsbot_github::SCHEMA;
+use simulator::github::{
+    Counters, Fault, Github, Limits, Options, What,
+    world::{Action, Content, Seed, World},
+};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use self::truth::{archived, assert_same, truth};
+use crate::mirror::{Ended, Running, propsbot, start};
+
+const REPOSITORIES: &str = "octo-org/alpha,Octo-Labs/beta";
+
+/// A GitHub, and a home for its mirror.
+struct Source {
+    github: Github,
+    home: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Source {
+    async fn seeded(seed: &Seed) -> Self {
+        Self::of(World::seeded(seed)).await
+    }
+
+    async fn of(world: World) -> Self {
+        let options = Options {
+            source: world,
+            limits: Limits::none(),
+            ..Options::default()
+        };
+        let github = Github::start(options).await.unwrap();
+        let variables = [
+            ("GITHUB_REPOSITORIES", REPOSITORIES.to_owned()),
+            ("GITHUB_SOURCE_TOKEN", github.token()),
+            ("GITHUB_SOURCE_API_URL", github.url()),
+        ];
+        Self {
+            home: tempfile::tempdir().unwrap(),
+            variables: variables
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+            github,
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn start(&self, arguments: &[&str]) -> Running {
+        let variables: Vec<(&str, &str)> = self
+            .variables
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
+        start(propsbot(self.home.path(), &variables, arguments))
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).wait().await
+    }
+
+    /// What a command costs at GitHub.
+    async fn cost(&self, arguments: &[&str]) -> Counters {
+        let before = self.github.counters();
+        self.run(arguments).await.ok();
+        let now = self.github.counters();
+        Counters {
+            requests: now.requests - before.requests,
+            not_modified: now.not_modified - before.not_modified,
+            graphql: now.graphql - before.graphql,
+            graphql_points: now.graphql_points - before.graphql_points,
+            rest_points: now.rest_points - before.rest_points,
+            ..Counters::default()
+        }
+    }
+
+    fn act(&self, action: Action) -> u64 {
+        self.github.act_on_world(action).unwrap()
+    }
+
+    fn archive(&self) -> FolderArchive {
+        FolderArchive::new(self.home.path().join("archive"))
+    }
+
+    /// Exports, and asserts that the archive is valid.
+    async fn export(&self) -> Ended {
+        let ended = self.run(&["export"]).await.ok();
+        let found = verify(&self.archive(), &SCHEMA, Depth::Whole)
+            .await
+            .unwrap();
+        assert!(found.is_valid(), "{:#?}", found.faults);
+        ended
+    }
+
+    /// Exports, and asserts that the archive has what GitHub shows.
+    async fn check(&self) {
+        self.export().await;
+        assert_same(&archived(&self.archive()).await, &self.github.world(truth));
+    }
+}
+
+fn comment(on: &str, body: &str) -> Action {
+    Action::Comment {
+        on: on.into(),
+        by: Some("amara".to_owned()),
+        body: body.to_owned(),
+        at: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mirrors_repositories_and_asks_for_changes_alone() {
+    let source = Source::seeded(&Seed::default()).await;
+    source.run(&["check"]).await.ok();
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+    let status = source.run(&["status"]).await.ok();
+    assert!(
+        status.stdout.contains("octo-org/alpha: complete"),
+        "{status:?}"
+    );
+
+    // Nothing changed: a point for all repositories, and three 304s for each.
+    let again = source.cost(&["sync"]).await;
+    assert_eq!((again.graphql, again.graphql_points), (1, 1), "{again:?}");
+    assert_eq!((again.requests, again.not_modified), (7, 6), "{again:?}");
+    let exported = source.export().await;
+    assert!(exported.stdout.contains("nothing changed"), "{exported:?}");
+
+    source.set_one_repository_cost().await;
+
+    let verified = source.run(&["verify", "--from", "dir:archive"]).await.ok();
+    assert!(verified.stdout.contains("No faults"), "{verified:?}");
+    let draw = [
+        "graph",
+        "--from",
+        "dir:archive",
+        "--out",
+        "graph",
+        "--plugin",
+        "github",
+    ];
+    source.run(&draw).await.ok();
+    assert_eq!(source.github.violations(), [""; 0]);
+}
+
+impl Source {
+    /// One new comment takes few requests and few files.
+    async fn set_one_repository_cost(&self) {
+        self.act(comment("octo-org/alpha#1", "One more, @bram"));
+        let before = self.github.counters().requests;
+        let ended = self.run(&["sync", "--guild", "octo-org/alpha"]).await.ok();
+        let requests = self.github.counters().requests - before;
+        assert!(requests <= 5, "{requests} requests: {ended:?}");
+        let exported = self.run(&["export"]).await.ok();
+        let files = exported.stdout.split(": ").nth(1).unwrap_or_default();
+        let files: usize = files.split(' ').next().unwrap().parse().unwrap();
+        assert!(files <= 3, "{exported:?}");
+        self.check().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restores_what_was_exported() {
+    let source = Source::seeded(&Seed::default()).await;
+    source.run(&["sync"]).await.ok();
+    source.export().await;
+    let data = source.home.path().join("data");
+    std::fs::rename(&data, source.home.path().join("lost")).unwrap();
+    source.run(&["restore", "--from", "dir:archive"]).await.ok();
+    let exported = source.export().await;
+    assert!(exported.stdout.contains("nothing changed"), "{exported:?}");
+    source.act(comment("octo-org/alpha#1", "After the restore"));
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finds_everything_that_no_list_tells_by_reading_again() {
+    let source = Source::seeded(&Seed::default()).await;
+    let on = "octo-org/alpha#1";
+    let deleted = source.act(comment(on, "To be deleted"));
+    let liked = source.act(comment(on, "To be liked"));
+    let unliked = source.act(comment(on, "No longer liked"));
+    let react = |on: u64| Action::React {
+        on: on.into(),
+        by: Some("bram".to_owned()),
+        content: Content::Heart,
+        at: None,
+    };
+    source.act(react(unliked));
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+
+    source.act(Action::Delete { on: deleted.into() });
+    source.act(react(liked));
+    source.act(Action::Unreact {
+        on: unliked.into(),
+        by: Some("bram".to_owned()),
+        content: Content::Heart,
+    });
+    source.act(Action::Delete {
+        on: "octo-org/alpha#2".into(),
+    });
+    source.act(Action::Transfer {
+        on: first_issue(&source, "octo-org/alpha", 3),
+        to: "Octo-Labs/beta".into(),
+    });
+    source.act(Action::ForcePush {
+        repository: "octo-org/alpha".into(),
+        drop: 2,
+    });
+    source.act(Action::RenameAccount {
+        login: "chiyo".to_owned(),
+        to: "chiyoko".to_owned(),
+    });
+    source.run(&["sync", "--recheck"]).await.ok();
+    source.check().await;
+
+    // A renamed repository is the same one.
+    source.act(Action::RenameRepository {
+        repository: "octo-org/alpha".into(),
+        to: "omega".to_owned(),
+    });
+    source.act(comment("octo-org/omega#1", "After the new name"));
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+}
+
+/// An issue with at least this number.
+fn first_issue(source: &Source, repository: &str, least: u32) -> simulator::github::world::Spot {
+    source.github.world(|world| {
+        let repository = world.repository_named(repository).unwrap();
+        let mut issues = world.threads(repository);
+        let issue = issues.find(|item| item.number >= least && item.pull.is_none());
+        issue.unwrap().id.into()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn survives_what_ends_the_real_plugin() {
+    let source = Source::seeded(&Seed {
+        odd: true,
+        issues: 120,
+        ..Seed::default()
+    })
+    .await;
+    source.github.fail(What::Any, 2, Fault::Html(502));
+    source.github.fail_after(
+        What::Naming("pullRequests".to_owned()),
+        0,
+        1,
+        Fault::ResourceLimits,
+    );
+    source
+        .github
+        .fail_after(What::LargerThan(500), 0, 2, Fault::QueryTimeout(502));
+    let limited = Fault::SecondaryLimit {
+        status: 403,
+        retry_after: Some(1),
+    };
+    source
+        .github
+        .fail_after(What::Naming("history".to_owned()), 0, 1, limited);
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_private_repositories_and_people_who_are_left_out() {
+    let mut source = Source::seeded(&Seed::default()).await;
+    let beta = "Octo-Labs/beta";
+    let hidden = |readable| Action::SetPrivate {
+        repository: beta.into(),
+        private: true,
+        readable,
+    };
+    source.act(comment("octo-org/alpha#1", "Secret plans of @amara"));
+    source.act(hidden(true));
+    source.run(&["sync"]).await.ok();
+    source.export().await;
+    let here = |lines: &[String], name: &str| lines.iter().any(|line| line.contains(name));
+    let lines = archived(&source.archive()).await;
+    assert!(here(&lines, "octo-org/alpha") && !here(&lines, beta));
+    let dry = source.run(&["export", "--dry-run"]).await.ok();
+    assert!(dry.stdout.contains("GITHUB_EXPORT_PRIVATE"), "{dry:?}");
+    source.set("GITHUB_EXPORT_PRIVATE", "octo-labs/BETA");
+    source.export().await;
+    assert!(here(&archived(&source.archive()).await, beta));
+
+    let forgotten = source.run(&["forget", "--github", "Amara"]).await.ok();
+    assert!(
+        forgotten.stdout.contains("GITHUB_EXCLUDE_USERS"),
+        "{forgotten:?}"
+    );
+    source.run(&["sync", "--recheck"]).await.ok();
+    source.export().await;
+    let lines = archived(&source.archive()).await;
+    let shown: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.to_lowercase().contains("amara"))
+        .collect();
+    assert!(shown.is_empty(), "{shown:?}");
+    assert!(here(&lines, "@ghost") || !here(&lines, "Secret plans"));
+
+    // What can't be read any more is withdrawn.
+    source.act(hidden(false));
+    source.run(&["sync"]).await.failed(1, &[beta]);
+    source.export().await;
+    assert!(!here(&archived(&source.archive()).await, beta));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listens_and_exports_and_ends_in_order() {
+    let mut source = Source::seeded(&Seed::default()).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    source.set("GITHUB_WEBHOOK_ADDRESS", &format!("127.0.0.1:{port}"));
+    source.set("GITHUB_WEBHOOK_SECRET", "between us");
+    source.set("EXPORT_INTERVAL", "1s");
+    let url = format!("http://127.0.0.1:{port}/");
+    source.github.set_webhook(&url, "between us");
+    let running = source.start(&["run"]);
+    let truth_now = || source.github.world(truth);
+    let is_there = async || {
+        for _ in 0..600 {
+            if source.home.path().join("archive/manifest.json").exists()
+                && archived(&source.archive()).await == truth_now()
+            {
+                return true;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        false
+    };
+    assert!(is_there().await, "{}", running.stderr());
+    let id = source.act(comment("octo-org/alpha#1", "Heard at once"));
+    assert!(is_there().await, "{}", running.stderr());
+    source.act(Action::Delete { on: id.into() });
+    assert!(is_there().await, "{}", running.stderr());
+    let status = source.run(&["status"]).await.ok();
+    assert!(status.stdout.contains("complete"), "{status:?}");
+    running.terminate();
+    running.wait().await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_process_mirrors_one_platform() {
+    let mut source = Source::seeded(&Seed::default()).await;
+    source.set("DISCORD_TOKEN", "c2VjcmV0.c2Vj.cmV0");
+    let says = ["GITHUB_REPOSITORIES", "unset one of them"];
+    source.run(&["sync"]).await.failed(2, &says);
+    source.variables.retain(|(name, _)| !name.contains("TOKEN"));
+    source.set("GITHUB_TOKEN", "of-the-archive");
+    let says = ["GITHUB_SOURCE_TOKEN: is not set", "isn't used for that"];
+    source.run(&["sync"]).await.failed(2, &says);
+}

@@ -1,0 +1,181 @@
+//! What an archive has, and what GitHub shows, as comparable lines.
+
+use std::collections::HashMap;
+
+use propsbot_archive::{ArchiveReader, Millis};
+use propsbot_backends::FolderArchive;
+use propsbot_github::{
+    SCHEMA,
+    rows::{Comment, Commit, Issue, Reaction, Repository, Review, User, UserId},
+};
+use simulator::github::world::{Item, ItemKind, World};
+
+/// The archive's rows, without what is gone.
+pub(super) async fn archived(archive: &FolderArchive) -> Vec<String> {
+    let Ok(reader) = ArchiveReader::open(archive, &SCHEMA).await else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for row in reader.rows::<Repository>().await.unwrap() {
+        lines.push(format!(
+            "repository {} {}/{}",
+            row.id.0, row.owner, row.name
+        ));
+    }
+    let users = reader.rows::<User>().await.unwrap().into_iter();
+    let logins: HashMap<UserId, String> = users.map(|user| (user.id, user.login)).collect();
+    let login = |id: &Option<UserId>| id.as_ref().map(|id| logins[id].clone());
+    for row in reader.rows::<Issue>().await.unwrap() {
+        if row.deleted_at.is_none() {
+            lines.push(format!(
+                "{} {} #{} by {:?} at {} edited {:?} closed {:?} merged {:?} as {:?} +{:?}: {:?} {:?}",
+                row.repository_id.0, row.id.0, row.number, login(&row.author_id), row.created_at.0, row.edited_at,
+                row.closed_at, row.merged_at, row.merged_as.map(|id| id.0), row.additions, row.title, row.body
+            ));
+        }
+    }
+    for row in reader.rows::<Review>().await.unwrap() {
+        if row.deleted_at.is_none() {
+            lines.push(format!(
+                "{} {} {} of {} by {:?} at {}: {} {:?}",
+                row.repository_id.0,
+                row.id.0,
+                row.number,
+                row.issue_id.0,
+                login(&row.author_id),
+                row.created_at.0,
+                row.state,
+                row.body
+            ));
+        }
+    }
+    for row in reader.rows::<Comment>().await.unwrap() {
+        if row.deleted_at.is_none() {
+            lines.push(format!(
+                "{} {} {} of {} {:?} by {:?} at {} edited {:?}: {:?}",
+                row.repository_id.0,
+                row.id.0,
+                row.number,
+                row.issue_id.0,
+                row.review_id.map(|id| id.0),
+                login(&row.author_id),
+                row.created_at.0,
+                row.edited_at,
+                row.body
+            ));
+        }
+    }
+    for row in reader.rows::<Reaction>().await.unwrap() {
+        if row.deleted_at.is_none() {
+            let (by, content) = (login(&row.user_id), row.content.unwrap_or_default());
+            lines.push(format!(
+                "{} on {} by {by:?} at {}",
+                content, row.subject_id.0, row.created_at.0
+            ));
+        }
+    }
+    for row in reader.rows::<Commit>().await.unwrap() {
+        if row.deleted_at.is_none() {
+            let others: Vec<String> = row
+                .coauthor_ids
+                .iter()
+                .map(|id| logins[id].clone())
+                .collect();
+            lines.push(format!(
+                "{} {} by {:?} with {others:?} at {}: {:?}",
+                row.repository_id.0,
+                row.oid,
+                login(&row.author_id),
+                row.committed_at.0,
+                row.message
+            ));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// The same of the repositories that are mirrored.
+pub(super) fn truth(world: &World) -> Vec<String> {
+    let mut lines = Vec::new();
+    let at = |seconds: i64| Millis(seconds * 1000);
+    let login = |id: Option<u64>| Some(world.account(id?)?.login.clone());
+    for repository in world.repositories() {
+        let space = repository.node_id();
+        lines.push(format!(
+            "repository {space} {}",
+            world.full_name(repository)
+        ));
+        let commit = |place: usize| repository.commits[place].node_id();
+        for commit in world.history(repository) {
+            let mut authors = commit.authors.iter().map(|author| login(author.user));
+            let first = authors.next().flatten();
+            let mut others: Vec<String> = authors.flatten().collect();
+            others.retain(|other| Some(other) != first.as_ref());
+            lines.push(format!(
+                "{space} {} by {first:?} with {others:?} at {}: {:?}",
+                commit.sha,
+                commit.at * 1000,
+                commit.message
+            ));
+        }
+        let items: Vec<&Item> = world
+            .items()
+            .filter(|item| item.repository == repository.id)
+            .collect();
+        for item in items {
+            let (id, by) = (item.node_id(), login(item.author));
+            let thread = world.thread_of(item).map(Item::node_id).unwrap_or_default();
+            let edited = item.edited.map(at);
+            lines.push(match item.kind {
+                ItemKind::Issue | ItemKind::PullRequest => {
+                    let pull = item.pull.as_ref();
+                    format!(
+                        "{space} {id} #{} by {by:?} at {} edited {edited:?} closed {:?} merged {:?} as {:?} +{:?}: {:?} {:?}",
+                        item.number, item.created * 1000, item.closed.map(at),
+                        pull.and_then(|pull| pull.merged).map(at),
+                        pull.and_then(|pull| pull.merge_commit).map(commit),
+                        pull.map(|pull| u64::from(pull.additions)), item.title, item.body
+                    )
+                }
+                ItemKind::Review => format!(
+                    "{space} {id} {} of {thread} by {by:?} at {}: {} {:?}",
+                    item.id, item.created * 1000, item.review.unwrap().name(), item.body
+                ),
+                ItemKind::Comment | ItemKind::ReviewComment => {
+                    let review = world.item(item.parent).filter(|parent| parent.kind == ItemKind::Review);
+                    format!(
+                        "{space} {id} {} of {thread} {:?} by {by:?} at {} edited {edited:?}: {:?}",
+                        item.id, review.map(Item::node_id), item.created * 1000, item.body
+                    )
+                }
+            });
+            for reaction in &item.reactions {
+                let by = login(reaction.user);
+                lines.push(format!(
+                    "{} on {id} by {by:?} at {}",
+                    reaction.content.graphql(),
+                    reaction.created * 1000
+                ));
+            }
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// Asserts that both are the same, and shows what differs.
+#[track_caller]
+pub(super) fn assert_same(found: &[String], expected: &[String]) {
+    let only = |some: &[String], other: &[String]| -> Vec<String> {
+        let only = some
+            .iter()
+            .filter(|line| other.binary_search(line).is_err());
+        only.take(10).cloned().collect()
+    };
+    let (extra, missing) = (only(found, expected), only(expected, found));
+    assert!(
+        extra.is_empty() && missing.is_empty() && found.len() == expected.len(),
+        "only in the archive: {extra:#?}\nonly on GitHub: {missing:#?}"
+    );
+}
