@@ -201,7 +201,7 @@ impl Reading<'_> {
         self.ask_by_id(&mut harvest, asked).await?;
         // What the lists above name, and the scrub looks at, isn't listed once more.
         harvest.lists.retain(|page| match page.kind {
-            Listed::Reactions => !known.contains_key(&page.id),
+            Listed::Reactions => !known.contains_key(&page.id) && !reviews.contains(&page.id),
             Listed::ReviewComments => !reviews.contains(&page.id),
             Listed::Comments | Listed::Reviews => true,
         });

@@ -154,10 +154,15 @@ impl GithubProvider {
                 },
             };
             self.show(&overview.id, &name, "reading", false);
+            let before = client.requests();
             let done = reading.run(&overview, request.recheck).await;
+            let requests = client.requests() - before;
             self.show(&overview.id, &name, "done", true);
             let (state, text) = match done {
-                Ok(()) => (SyncedState::Complete, format!("{name}: complete")),
+                Ok(()) => (
+                    SyncedState::Complete,
+                    format!("{name}: complete; requests to GitHub: {requests}"),
+                ),
                 Err(SyncError::Stopped) => {
                     return Err(ProviderError::Failed(SyncError::Stopped.into()));
                 }
