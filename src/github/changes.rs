@@ -30,6 +30,9 @@ const LISTS: [(&str, u8); 3] = [
 /// How many entries a page has.
 const PAGE: usize = 100;
 
+/// How many pages may have entries of the same second.
+const MOST_PAGES: u32 = 1_000;
+
 /// How much is asked for twice, in case clocks at GitHub differ, in milliseconds.
 const OVERLAP: i64 = 60_000;
 
@@ -101,14 +104,14 @@ impl Reading<'_> {
         mut since: Millis,
         first: Page,
     ) -> Result<Vec<Changed>, SyncError> {
-        let (mut all, mut page, mut number) = (Vec::new(), first, 1);
+        let (mut all, mut page, mut number) = (Vec::new(), first, 1_u32);
         loop {
             self.check()?;
             let entries: Vec<Changed> = page.items.iter().filter_map(read).collect();
             let is_last = page.items.len() < PAGE;
             let last = entries.last().and_then(|entry| time(&entry.updated_at));
             all.extend(entries);
-            if is_last {
+            if is_last || number > MOST_PAGES {
                 return Ok(all);
             }
             let mut route = match last.filter(|last| *last > since) {
@@ -192,10 +195,11 @@ impl Reading<'_> {
         if asked.is_empty() {
             return Ok(());
         }
-        let has_new_issue = asked
-            .iter()
-            .any(|read| read.table == number_of::<Issue>() && !known.contains_key(&read.id));
-        let has_issue = asked.iter().any(|read| read.table == number_of::<Issue>());
+        let is_issue = |read: &&Read| read.table == number_of::<Issue>();
+        let new_issues = asked.iter().filter(is_issue);
+        let new_issues = new_issues.filter(|read| !known.contains_key(&read.id));
+        let new_issues: Vec<String> = new_issues.map(|read| read.id.clone()).collect();
+        let has_issue = asked.iter().any(|read| is_issue(&read));
         let reviews = self.known_reviews().await?;
         let mut harvest = self.harvest();
         self.ask_by_id(&mut harvest, asked).await?;
@@ -205,11 +209,15 @@ impl Reading<'_> {
             Listed::ReviewComments => !reviews.contains(&page.id),
             Listed::Comments | Listed::Reviews => true,
         });
+        // An issue from another repository comes with comments that are old.
+        for id in &new_issues {
+            harvest.ask(Listed::Comments, id, id);
+        }
         self.read_lists(&mut harvest).await?;
         let unlisted = self.unlisted(&mut harvest).await?;
         self.ask_by_id(&mut harvest, unlisted).await?;
         self.keep(harvest.facts).await?;
-        if has_new_issue {
+        if !new_issues.is_empty() {
             self.read_absent_numbers().await?;
         }
         if has_issue {

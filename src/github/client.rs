@@ -191,6 +191,10 @@ impl Client {
                     });
                     absent.insert(parts.collect::<Vec<_>>().join("/"));
                 }
+                // One thing that can't be read keeps nothing else from being read.
+                "FORBIDDEN" if answer.data.is_some() && !error.path.is_empty() => {
+                    tracing::warn!("GitHub refused a part: {}", one_line(&error.message));
+                }
                 _ => return Err(meaning(kind, error.message, &headers)),
             }
         }

@@ -62,7 +62,7 @@ impl Reading<'_> {
             harvest.node(node, None, None);
         }
         self.read_lists(&mut harvest).await?;
-        let next = page.next();
+        let next = page.next_after(after.as_deref())?;
         self.progress.are_listed[which] = next.is_none();
         match which {
             0 => self.progress.issues = next,
@@ -142,7 +142,7 @@ impl Reading<'_> {
                 .nodes
                 .iter()
                 .any(|node| node["oid"].as_str() == before.as_deref());
-            after = page.next();
+            after = page.next_after(after.as_deref())?;
             self.keep(harvest.facts).await?;
             let has_rest = before.is_some() && is_ahead && had + new >= total;
             if after.is_none() || has_rest {
@@ -245,7 +245,7 @@ impl Reading<'_> {
                 let new = self
                     .add_commits(&mut harvest, &page, &mut BTreeSet::new())
                     .await?;
-                after = page.next();
+                after = page.next_after(after.as_deref())?;
                 self.keep(harvest.facts).await?;
                 if after.is_none() || new == 0 {
                     break;

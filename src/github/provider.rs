@@ -30,6 +30,7 @@ use crate::{
     restore,
     rows::{Comment, Commit, Issue, Reaction, Repository, Review, User},
     schema::SCHEMA,
+    sync::Found,
     wanted::Wanted,
 };
 
@@ -288,7 +289,10 @@ impl DataProvider for GithubProvider {
         let stop = CancellationToken::new();
         match timeout(PATIENCE, self.discover(&client, &[], &stop)).await {
             Ok(Ok(found)) => {
-                for (named, overview) in found {
+                for Found {
+                    named, overview, ..
+                } in found
+                {
                     let check = "repositories";
                     findings.push(match overview {
                         Some(overview) => {

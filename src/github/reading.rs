@@ -132,6 +132,7 @@ impl Reading<'_> {
                 let list = &answer.data[format!("a{index}")]["list"];
                 // It was deleted meanwhile, which is found by its id.
                 if let Some(list) = read::<Connection>(list) {
+                    list.next_after(page.after.as_deref())?;
                     harvest.page(page.kind, &page.id, &page.issue, &list);
                 }
             }

@@ -23,8 +23,15 @@ use crate::{
 /// How many repositories are asked for at once.
 const AT_ONCE: usize = 20;
 
-/// A repository's name in the configuration, and what GitHub has there; `None` if it has nothing.
-pub(crate) type Found = (String, Option<Overview>);
+/// A repository that is to be mirrored.
+pub(crate) struct Found {
+    /// Its name in the configuration.
+    pub(crate) named: String,
+    /// What GitHub has there; `None` if it can't be read.
+    pub(crate) overview: Option<Overview>,
+    /// Whether GitHub said that there is nothing, not only that it can't be read.
+    is_gone: bool,
+}
 
 impl GithubProvider {
     /// The repositories that are to be mirrored. Known ones are found by their ids, whatever they are called now.
@@ -50,7 +57,7 @@ impl GithubProvider {
                 let found = page.nodes.iter().filter_map(|node| node["name"].as_str());
                 let found = found.filter(|name| wanted.has(owner, name));
                 names.extend(found.map(|name| (owner.clone(), name.to_owned())));
-                after = page.next();
+                after = page.next_after(after.as_deref())?;
                 if after.is_none() {
                     break;
                 }
@@ -77,21 +84,23 @@ impl GithubProvider {
             )
             .await?;
             for (index, pair) in some.iter().enumerate() {
-                let overview = read(&answer.data["nodes"][index]);
-                if overview.is_none() && !answer.lacks(&format!("nodes/{index}")) {
-                    return Err(GithubError::Unreadable(
-                        "a repository is neither there nor missing".to_owned(),
-                    )
-                    .into());
-                }
-                found.push((of(pair), overview));
+                found.push(Found {
+                    named: of(pair),
+                    overview: read(&answer.data["nodes"][index]),
+                    is_gone: answer.lacks(&format!("nodes/{index}")),
+                });
             }
         }
         for some in new.chunks(AT_ONCE) {
             let (query, variables) = queries::repositories(some);
             let answer = or_stop(stop, client.query(&query, variables)).await?;
             for (index, pair) in some.iter().enumerate() {
-                found.push((of(pair), read(&answer.data[format!("r{index}")])));
+                let field = format!("r{index}");
+                found.push(Found {
+                    named: of(pair),
+                    overview: read(&answer.data[&field]),
+                    is_gone: answer.lacks(&field),
+                });
             }
         }
         Ok(found)
@@ -110,7 +119,12 @@ impl GithubProvider {
         let known = ask(store, |store| store.mirror.0.scan::<Progress>(())).await??;
         let found = self.discover(client, &known, stop).await?;
         let mut synced = Vec::new();
-        for (named, overview) in found {
+        for Found {
+            named,
+            overview,
+            is_gone,
+        } in found
+        {
             let progress = known
                 .iter()
                 .find(|progress| progress.named.eq_ignore_ascii_case(&named));
@@ -122,7 +136,7 @@ impl GithubProvider {
             let Some(overview) = overview else {
                 let space = progress.map_or(&named, |progress| &progress.space);
                 if is_asked(space) {
-                    if let Some(progress) = progress {
+                    if let Some(progress) = progress.filter(|_| is_gone) {
                         self.note_gone(&clock, &progress.space).await?;
                     }
                     synced.push(SyncedSpace {

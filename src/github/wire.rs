@@ -10,6 +10,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use crate::{
+    error::GithubError,
     merge::{Fact, Object, Observation},
     queries::{ListPage, Listed},
     rows::{Comment, Commit, Issue, NodeId, Reaction, Repository, Review, User, UserId},
@@ -37,9 +38,22 @@ struct PageInfo {
 
 impl Connection {
     /// Where the next page begins; `None` if this is the last one.
-    pub(crate) fn next(&self) -> Option<String> {
+    fn next(&self) -> Option<String> {
         let cursor = self.page_info.end_cursor.clone();
         cursor.filter(|_| self.page_info.has_next_page)
+    }
+
+    /// The same for the page that was asked for with the cursor `after`.
+    ///
+    /// # Errors
+    /// A list that goes in circles.
+    pub(crate) fn next_after(&self, after: Option<&str>) -> Result<Option<String>, GithubError> {
+        let next = self.next();
+        if next.is_some() && next.as_deref() == after {
+            let circles = "a list goes in circles".to_owned();
+            return Err(GithubError::Unreadable(circles));
+        }
+        Ok(next)
     }
 }
 

@@ -278,6 +278,41 @@ async fn survives_what_ends_the_real_plugin() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn follows_a_lively_world_through_kills() {
+    let source = Source::seeded(&Seed {
+        issues: 200,
+        comments: 600,
+        ..Seed::default()
+    })
+    .await;
+    let mut rng = chance(5);
+    for requests in [2, 4, 8] {
+        let before = source.github.counters().requests;
+        let running = source.start(&["sync"]);
+        let is_under_way = |github: &Github| github.counters().requests >= before + requests;
+        source
+            .github
+            .wait(Duration::from_mins(1), is_under_way)
+            .await;
+        running.kill().await;
+        for _ in 0..20 {
+            source.github.live(&mut rng);
+        }
+    }
+    source.run(&["sync"]).await.ok();
+    for _ in 0..60 {
+        source.github.live(&mut rng);
+    }
+    source.run(&["sync", "--recheck"]).await.ok();
+    source.check().await;
+}
+
+/// Chance, always the same.
+fn chance(seed: u64) -> impl rand::Rng {
+    <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(seed)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keeps_private_repositories_and_people_who_are_left_out() {
     let mut source = Source::seeded(&Seed::default()).await;
     let beta = "Octo-Labs/beta";

@@ -107,7 +107,17 @@ pub(super) fn truth(world: &World) -> Vec<String> {
             world.full_name(repository)
         ));
         let commit = |place: usize| repository.commits[place].node_id();
-        for commit in world.history(repository) {
+        let mut commits: Vec<_> = world.history(repository);
+        let merged = world
+            .threads(repository)
+            .filter_map(|item| item.pull.as_ref()?.merge_commit);
+        for at in merged {
+            let commit = &repository.commits[at];
+            if commits.iter().all(|known| known.sha != commit.sha) {
+                commits.push(commit);
+            }
+        }
+        for commit in commits {
             let mut authors = commit.authors.iter().map(|author| login(author.user));
             let first = authors.next().flatten();
             let mut others: Vec<String> = authors.flatten().collect();
