@@ -377,9 +377,8 @@ async fn listens_and_exports_and_ends_in_order() {
     let truth_now = || source.github.world(truth);
     let is_there = async || {
         for _ in 0..600 {
-            if source.home.path().join("archive/manifest.json").exists()
-                && archived(&source.archive()).await == truth_now()
-            {
+            let archived = truth::read(&source.archive()).await;
+            if archived.is_ok_and(|lines| lines == truth_now()) {
                 return true;
             }
             sleep(Duration::from_millis(100)).await;
@@ -395,6 +394,26 @@ async fn listens_and_exports_and_ends_in_order() {
     assert!(status.stdout.contains("complete"), "{status:?}");
     running.terminate();
     running.wait().await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mirrors_all_of_an_owner_but_for_exceptions() {
+    let repositories = ["octo-org/alpha", "octo-org/beta", "octo-org/gamma"];
+    let mut source = Source::seeded(&Seed {
+        repositories: repositories.map(str::to_owned).into(),
+        ..Seed::default()
+    })
+    .await;
+    source.set("GITHUB_REPOSITORIES", "Octo-Org/*, !octo-org/GAMMA");
+    let synced = source.run(&["sync"]).await.ok().stdout;
+    let names: Vec<&str> = synced
+        .lines()
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    assert_eq!(names, repositories[..2]);
+    source.set("GITHUB_REPOSITORIES", "octo-org");
+    let says = ["GITHUB_REPOSITORIES: \"octo-org\" is no repository"];
+    source.run(&["sync"]).await.failed(2, &says);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use propsbot_archive::{ArchiveReader, Millis};
+use propsbot_archive::{ArchiveReader, Millis, ReadError};
 use propsbot_backends::FolderArchive;
 use propsbot_github::{
     SCHEMA,
@@ -12,20 +12,23 @@ use simulator::github::world::{Item, ItemKind, World};
 
 /// The archive's rows, without what is gone.
 pub(super) async fn archived(archive: &FolderArchive) -> Vec<String> {
-    let Ok(reader) = ArchiveReader::open(archive, &SCHEMA).await else {
-        return Vec::new();
-    };
+    read(archive).await.unwrap()
+}
+
+/// The same; fails if the archive changes meanwhile.
+pub(super) async fn read(archive: &FolderArchive) -> Result<Vec<String>, ReadError> {
+    let reader = ArchiveReader::open(archive, &SCHEMA).await?;
     let mut lines = Vec::new();
-    for row in reader.rows::<Repository>().await.unwrap() {
+    for row in reader.rows::<Repository>().await? {
         lines.push(format!(
             "repository {} {}/{}",
             row.id.0, row.owner, row.name
         ));
     }
-    let users = reader.rows::<User>().await.unwrap().into_iter();
+    let users = reader.rows::<User>().await?.into_iter();
     let logins: HashMap<UserId, String> = users.map(|user| (user.id, user.login)).collect();
     let login = |id: &Option<UserId>| id.as_ref().map(|id| logins[id].clone());
-    for row in reader.rows::<Issue>().await.unwrap() {
+    for row in reader.rows::<Issue>().await? {
         if row.deleted_at.is_none() {
             lines.push(format!(
                 "{} {} #{} by {:?} at {} edited {:?} closed {:?} merged {:?} as {:?} +{:?}: {:?} {:?}",
@@ -34,7 +37,7 @@ pub(super) async fn archived(archive: &FolderArchive) -> Vec<String> {
             ));
         }
     }
-    for row in reader.rows::<Review>().await.unwrap() {
+    for row in reader.rows::<Review>().await? {
         if row.deleted_at.is_none() {
             lines.push(format!(
                 "{} {} {} of {} by {:?} at {}: {} {:?}",
@@ -49,7 +52,7 @@ pub(super) async fn archived(archive: &FolderArchive) -> Vec<String> {
             ));
         }
     }
-    for row in reader.rows::<Comment>().await.unwrap() {
+    for row in reader.rows::<Comment>().await? {
         if row.deleted_at.is_none() {
             lines.push(format!(
                 "{} {} {} of {} {:?} by {:?} at {} edited {:?}: {:?}",
@@ -65,7 +68,7 @@ pub(super) async fn archived(archive: &FolderArchive) -> Vec<String> {
             ));
         }
     }
-    for row in reader.rows::<Reaction>().await.unwrap() {
+    for row in reader.rows::<Reaction>().await? {
         if row.deleted_at.is_none() {
             let (by, content) = (login(&row.user_id), row.content.unwrap_or_default());
             lines.push(format!(
@@ -74,7 +77,7 @@ pub(super) async fn archived(archive: &FolderArchive) -> Vec<String> {
             ));
         }
     }
-    for row in reader.rows::<Commit>().await.unwrap() {
+    for row in reader.rows::<Commit>().await? {
         if row.deleted_at.is_none() {
             let others: Vec<String> = row
                 .coauthor_ids
@@ -92,7 +95,7 @@ pub(super) async fn archived(archive: &FolderArchive) -> Vec<String> {
         }
     }
     lines.sort();
-    lines
+    Ok(lines)
 }
 
 /// The same of the repositories that are mirrored.
