@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use propsbot_archive::Millis;
-use propsbot_mirror::ReadRows as _;
+use propsbot_mirror::{ReadRows as _, Stamp};
 use serde::Deserialize;
 
 use crate::{
@@ -114,19 +114,13 @@ impl Reading<'_> {
             if is_last || number > MOST_PAGES {
                 return Ok(all);
             }
-            let mut route = match last.filter(|last| *last > since) {
-                Some(last) => {
-                    (since, number) = (last, 1);
-                    self.route(path, since)
-                }
-                None => {
-                    number += 1;
-                    self.route(path, since)
-                }
+            let route = if let Some(last) = last.filter(|last| *last > since) {
+                (since, number) = (last, 1);
+                self.route(path, since)
+            } else {
+                number += 1;
+                format!("{}&page={number}", self.route(path, since))
             };
-            if number > 1 {
-                route += &format!("&page={number}");
-            }
             match self.list(&route, None).await? {
                 Some(next) => page = next,
                 None => return Ok(all),
@@ -170,7 +164,7 @@ impl Reading<'_> {
                 parent,
                 id: id.clone(),
                 created: Millis(0),
-                at: Default::default(),
+                at: Stamp::default(),
                 updated_at: None,
                 is_gone: false,
             };

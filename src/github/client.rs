@@ -195,18 +195,16 @@ impl Client {
                 "FORBIDDEN" if answer.data.is_some() && !error.path.is_empty() => {
                     tracing::warn!("GitHub refused a part: {}", one_line(&error.message));
                 }
-                _ => return Err(meaning(kind, error.message, &headers)),
+                _ => return Err(meaning(kind, &error.message, &headers)),
             }
         }
-        match answer.data {
-            Some(data) => Ok(Answer { data, absent }),
-            None => {
-                let said = answer
-                    .message
-                    .unwrap_or_else(|| "it has no data".to_owned());
-                Err(GithubError::Unreadable(one_line(&said)))
-            }
-        }
+        let said = answer
+            .message
+            .unwrap_or_else(|| "it has no data".to_owned());
+        let data = answer
+            .data
+            .ok_or_else(|| GithubError::Unreadable(one_line(&said)))?;
+        Ok(Answer { data, absent })
     }
 
     /// The list at this route; `None` if it is what the `ETag` stands for.
@@ -365,8 +363,8 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> GithubError 
 }
 
 /// The error for one that a query returned; the status was 200.
-fn meaning(kind: &str, message: String, headers: &HeaderMap) -> GithubError {
-    let message = one_line(&message);
+fn meaning(kind: &str, message: &str, headers: &HeaderMap) -> GithubError {
+    let message = one_line(message);
     match kind {
         "RESOURCE_LIMITS_EXCEEDED" | "MAX_NODE_LIMIT_EXCEEDED" => GithubError::TooMuch(message),
         "RATE_LIMITED" | "RATE_LIMIT" => GithubError::Limited(wait(headers)),

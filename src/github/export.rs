@@ -22,6 +22,9 @@ use crate::{
 /// Version of what is exported of a row. Bump it to export all rows again.
 const RULES: u8 = 1;
 
+/// A repository, how far it is read, and why it stays here; `None` if it may leave.
+type Decided = (Repository, Progress, Option<&'static str>);
+
 /// The mirror, and which private repositories may leave it.
 pub(crate) struct Store {
     pub(crate) mirror: Mirror<Github>,
@@ -43,10 +46,7 @@ impl Store {
     }
 
     /// All repositories with how far they are read, and why each stays here.
-    fn repositories(
-        &self,
-        Reader(view): &Reader,
-    ) -> Result<Vec<(Repository, Progress, Option<&'static str>)>, StoreError> {
+    fn repositories(&self, Reader(view): &Reader) -> Result<Vec<Decided>, StoreError> {
         let mut all = Vec::new();
         for repository in view.scan::<Repository>(())? {
             let progress = view.get::<Progress>(repository.id.0.clone())?;

@@ -117,7 +117,7 @@ impl Reading<'_> {
         if head == self.progress.head.as_deref() {
             return Ok(());
         }
-        let (before, had) = (self.progress.head.clone(), self.progress.commits);
+        let (before, counted) = (self.progress.head.clone(), self.progress.commits);
         let query = queries::history();
         let (mut after, mut walked, mut new) = (None::<String>, BTreeSet::new(), 0);
         let (mut is_ahead, mut total, mut oid) = (before.is_none(), 0, None);
@@ -144,7 +144,7 @@ impl Reading<'_> {
                 .any(|node| node["oid"].as_str() == before.as_deref());
             after = page.next_after(after.as_deref())?;
             self.keep(harvest.facts).await?;
-            let has_rest = before.is_some() && is_ahead && had + new >= total;
+            let has_rest = before.is_some() && is_ahead && counted + new >= total;
             if after.is_none() || has_rest {
                 break;
             }

@@ -117,7 +117,7 @@ impl GithubProvider {
             let again = self
                 .read_hinted(client, &progress.space, ids.clone(), stop)
                 .await;
-            self.note(again, stop)?;
+            note(again, stop)?;
             self.read_changes(client, Some(space), stop).await?;
         }
         Ok(())
@@ -171,23 +171,7 @@ impl GithubProvider {
                 Ok(())
             },
         );
-        self.note(done.await, stop)
-    }
-
-    fn note(
-        &self,
-        done: Result<(), SyncError>,
-        stop: &CancellationToken,
-    ) -> Result<(), ProviderError> {
-        match done {
-            Err(SyncError::Github(GithubError::BadToken)) => Err(GithubError::BadToken.into()),
-            Err(SyncError::Store(error)) => Err(error.into()),
-            Err(error) if !stop.is_cancelled() => {
-                warn!("GitHub couldn't be read; the next reading tries again: {error}");
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        note(done.await, stop)
     }
 
     /// The repositories that are read.
@@ -241,5 +225,18 @@ impl GithubProvider {
             progress: progress.unwrap_or_default(),
         };
         work(&mut reading).await
+    }
+}
+
+/// Lets the listening go on unless a person has to do something.
+fn note(done: Result<(), SyncError>, stop: &CancellationToken) -> Result<(), ProviderError> {
+    match done {
+        Err(SyncError::Github(GithubError::BadToken)) => Err(GithubError::BadToken.into()),
+        Err(SyncError::Store(error)) => Err(error.into()),
+        Err(error) if !stop.is_cancelled() => {
+            warn!("GitHub couldn't be read; the next reading tries again: {error}");
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }

@@ -47,7 +47,7 @@ rows! {
         /// the login of the user or organization that it belongs to
         pub owner: String,
         pub name: String,
-        /// "PUBLIC", "PRIVATE" or "INTERNAL"
+        /// `PUBLIC`, `PRIVATE` or `INTERNAL`
         pub visibility: String,
         pub default_branch: Option<String>,
         pub created_at: Millis,
@@ -99,7 +99,7 @@ rows! {
         pub body: String,
         /// nil for a deleted account
         pub author_id: Option<UserId>,
-        /// "OPEN", "CLOSED" or "MERGED"
+        /// `OPEN`, `CLOSED` or `MERGED`
         pub state: String,
         pub created_at: Millis,
         /// the last edit of the text
@@ -124,7 +124,7 @@ rows! {
         pub issue_id: NodeId,
         pub body: String,
         pub author_id: Option<UserId>,
-        /// "COMMENTED", "APPROVED", "CHANGES_REQUESTED" or "DISMISSED"
+        /// `COMMENTED`, `APPROVED`, `CHANGES_REQUESTED` or `DISMISSED`
         pub state: String,
         pub created_at: Millis,
         pub edited_at: Option<Millis>,
@@ -158,7 +158,7 @@ rows! {
         pub subject_id: NodeId,
         /// nil for a deleted account
         pub user_id: Option<UserId>,
-        /// "THUMBS_UP", "HEART" and so on; nil once it is gone, or if who reacted is left out
+        /// `THUMBS_UP`, `HEART` and so on; nil once it is gone, or if who reacted is left out
         pub content: Option<String>,
         pub created_at: Millis,
         /// found; if set, there is no user and no content

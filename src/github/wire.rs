@@ -321,6 +321,9 @@ impl Harvest {
         let author_id = self.person(author.as_ref());
         let created_at = node.created_at.map(|at| at.0);
         let edited_at = node.last_edited_at.map(|at| at.0);
+        if node.kind == "Commit" {
+            return self.commit(node, author_id);
+        }
         let body = node.body.unwrap_or_default();
         Some(match &*node.kind {
             "Issue" | "PullRequest" => {
@@ -395,32 +398,30 @@ impl Harvest {
                     deleted_at: None,
                 })
             }
-            "Commit" => {
-                let authors = node
-                    .authors
-                    .map(|authors| authors.nodes)
-                    .unwrap_or_default();
-                let mut coauthor_ids = Vec::new();
-                for author in &authors {
-                    let user = read::<GitActor>(author).and_then(|author| author.user);
-                    let user = self.person(user.as_ref());
-                    let new = user.filter(|id| Some(id) != author_id.as_ref());
-                    coauthor_ids.extend(new.filter(|id| !coauthor_ids.contains(id)));
-                }
-                Object::Commit(Commit {
-                    repository_id,
-                    id,
-                    oid: node.oid?,
-                    message: node.message.unwrap_or_default(),
-                    author_id,
-                    coauthor_ids,
-                    authored_at: node.authored_date?.0,
-                    committed_at: node.committed_date?.0,
-                    deleted_at: None,
-                })
-            }
             _ => return None,
         })
+    }
+
+    fn commit(&mut self, node: Node, author_id: Option<UserId>) -> Option<Object> {
+        let authors = node.authors.map(|authors| authors.nodes);
+        let mut coauthor_ids = Vec::new();
+        for author in authors.iter().flatten() {
+            let user = read::<GitActor>(author).and_then(|author| author.user);
+            let user = self.person(user.as_ref());
+            let new = user.filter(|id| Some(id) != author_id.as_ref());
+            coauthor_ids.extend(new.filter(|id| !coauthor_ids.contains(id)));
+        }
+        Some(Object::Commit(Commit {
+            repository_id: self.space.clone(),
+            id: NodeId(node.id),
+            oid: node.oid?,
+            message: node.message.unwrap_or_default(),
+            author_id,
+            coauthor_ids,
+            authored_at: node.authored_date?.0,
+            committed_at: node.committed_date?.0,
+            deleted_at: None,
+        }))
     }
 
     /// Asks for a list from its beginning.

@@ -191,22 +191,17 @@ impl<'a> Scene<'a> {
                 .as_ref()
                 .and_then(|id| view.reviews.get(id));
             let (number, own) = (issue.row.number, comment.number);
-            let (address, fragment) = match review {
-                Some(review) => {
-                    let rest: [&dyn Display; 3] = [&number, &review.row.number, &own];
-                    (self.address(&["COMMENT", "REVIEW"], &rest), "discussion_r")
-                }
-                None => {
-                    let kind = if issue.row.is_pull_request {
-                        "PULL"
-                    } else {
-                        "ISSUE"
-                    };
-                    (
-                        self.address(&["COMMENT", kind], &[&number, &own]),
-                        "issuecomment-",
-                    )
-                }
+            let (address, fragment) = if let Some(review) = review {
+                let rest: [&dyn Display; 3] = [&number, &review.row.number, &own];
+                (self.address(&["COMMENT", "REVIEW"], &rest), "discussion_r")
+            } else {
+                let kind = if issue.row.is_pull_request {
+                    "PULL"
+                } else {
+                    "ISSUE"
+                };
+                let address = self.address(&["COMMENT", kind], &[&number, &own]);
+                (address, "issuecomment-")
             };
             let url = format!("{}#{fragment}{own}", place(&issue.row));
             let entity = Entity {

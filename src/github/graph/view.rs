@@ -101,7 +101,9 @@ pub(super) fn views(
         if is_there(commit.deleted_at) {
             let mut post = post(commit, |row| &mut row.message);
             let headline = commit.message.split('\n').next();
-            post.row.message = headline.unwrap_or_default().to_owned();
+            headline
+                .unwrap_or_default()
+                .clone_into(&mut post.row.message);
             view.commits.insert(commit.id.clone(), post);
         }
     });
