@@ -272,13 +272,7 @@ impl Config {
                 )
                 .unwrap_or_default(),
             },
-            git: GitAccess {
-                token: noted(&value, &mut mistakes, "GIT_TOKEN", secret),
-                allow_public: noted(&value, &mut mistakes, "GIT_ALLOW_PUBLIC", yes)
-                    .unwrap_or_default(),
-                history: noted(&value, &mut mistakes, "GIT_HISTORY", str::parse::<History>)
-                    .unwrap_or_default(),
-            },
+            git: git(&value, &mut mistakes),
             buckets: buckets(&value, &mut mistakes),
         };
         let tables = tables(value("EXPORT_TABLES"), archive.as_ref(), &mut mistakes);
@@ -391,6 +385,18 @@ fn missing(
                 mistakes.push((name, help));
             }
         }
+    }
+}
+
+/// Parses the variables of archives on git hosts.
+fn git<'a>(
+    value: &impl Fn(&str) -> Option<&'a str>,
+    mistakes: &mut Vec<(&'static str, String)>,
+) -> GitAccess {
+    GitAccess {
+        token: noted(value, mistakes, "GIT_TOKEN", secret),
+        allow_public: noted(value, mistakes, "GIT_ALLOW_PUBLIC", yes).unwrap_or_default(),
+        history: noted(value, mistakes, "GIT_HISTORY", str::parse::<History>).unwrap_or_default(),
     }
 }
 

@@ -23,8 +23,8 @@ use propsbot_commands::Runner;
 use propsbot_discord::{DiscordApi, InteractionHandler, MessageSender};
 use propsbot_jobs::{clock::Clock, cred::CredBoard, provider::Connected};
 use propsbot_mirror::{
-    ExportControl, ExportTurn, Failing, LETTING_GO, ask, export_and_log, export_control,
-    export_regularly, give_up_after,
+    ExportControl, ExportTarget, ExportTurn, Exports, Failing, LETTING_GO, ask, export_and_log,
+    export_control, export_regularly, give_up_after,
 };
 use propsbot_service::{Deps, Service};
 
@@ -127,18 +127,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     if let Some(keeping) = keeping {
         keeping.await?;
     }
-    let give_up = CancellationToken::new();
-    let last = async {
-        let _turn = turn.lock().await;
-        if ask(&exports, |exports| exports.ledger().is_due()).await?? {
-            // It logs its own failure.
-            let mut failing = Failing::default();
-            let _ = export_and_log(&exports, &target, Clock::now(), &give_up, &mut failing).await;
-        }
-        Ok(())
-    };
-    let late = sleep_until(stopped_at + WITH_LAST_EXPORT - LETTING_GO);
-    let ended = give_up_after(late, LETTING_GO, &give_up, last).await;
+    let ended = export_once_more(&exports, &target, &turn, stopped_at).await;
     if let Some(health) = health {
         health.finish().await;
     }
@@ -146,6 +135,27 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         warn!("the last export took too long; the next one exports what it did not write");
         Ok(())
     })
+}
+
+/// Exports what is still to be exported; `None` if that takes too long.
+async fn export_once_more(
+    exports: &Arc<dyn Exports>,
+    target: &ExportTarget,
+    turn: &ExportTurn,
+    stopped_at: Instant,
+) -> Option<Result<(), Error>> {
+    let give_up = CancellationToken::new();
+    let last = async {
+        let _turn = turn.lock().await;
+        if ask(exports, |exports| exports.ledger().is_due()).await?? {
+            // It logs its own failure.
+            let mut failing = Failing::default();
+            let _ = export_and_log(exports, target, Clock::now(), &give_up, &mut failing).await;
+        }
+        Ok(())
+    };
+    let late = sleep_until(stopped_at + WITH_LAST_EXPORT - LETTING_GO);
+    give_up_after(late, LETTING_GO, &give_up, last).await
 }
 
 async fn answer(

@@ -10,7 +10,7 @@ use tracing::info;
 use crate::{
     error::{GithubError, SyncError},
     merge::{Fact, Object, Observation, Reader, readings},
-    queries::{self, Listed},
+    queries::{self, LISTS, Listed},
     reading::{Reading, number_of},
     records::Read,
     rows::{Commit, Issue},
@@ -19,6 +19,9 @@ use crate::{
 
 /// How many issues, or pull requests, a page has.
 const PAGE: u64 = 100;
+
+/// How many pages are read before the lists that they ask for. A kill loses no more.
+const PAGES: usize = 5;
 
 /// How many numbers are asked for at once.
 const NUMBERS: usize = 50;
@@ -29,25 +32,46 @@ impl Reading<'_> {
         for (which, query) in [queries::issues(), queries::pulls()].iter().enumerate() {
             while !self.progress.are_listed[which] {
                 self.check()?;
-                self.read_page(which, query).await?;
+                self.read_pages(which, query).await?;
             }
         }
         self.read_absent_numbers().await
     }
 
-    async fn read_page(&mut self, which: usize, query: &str) -> Result<(), SyncError> {
-        let after = match which {
-            0 => self.progress.issues.clone(),
-            _ => self.progress.pulls.clone(),
-        };
+    /// Reads some pages, and then all the lists that they ask for together, which takes fewer requests.
+    async fn read_pages(&mut self, which: usize, query: &str) -> Result<(), SyncError> {
         let mut harvest = self.harvest();
         let mut size = PAGE;
+        for _ in 0..PAGES {
+            let after = self.progress.listed[which].clone();
+            let page = self
+                .read_page(&mut harvest, query, after.as_deref(), &mut size)
+                .await?;
+            let next = page.next_after(after.as_deref())?;
+            self.progress.are_listed[which] = next.is_none();
+            self.progress.listed[which] = next;
+            if self.progress.are_listed[which] || harvest.lists.len() >= LISTS {
+                break;
+            }
+        }
+        self.read_lists(&mut harvest).await?;
+        self.keep(harvest.facts).await
+    }
+
+    /// Reads a page, or a smaller one if GitHub can't manage that.
+    async fn read_page(
+        &self,
+        harvest: &mut Harvest,
+        query: &str,
+        after: Option<&str>,
+        size: &mut u64,
+    ) -> Result<Connection, SyncError> {
         let answer = loop {
             harvest.at = self.clock.stamp();
-            let variables = json!({ "id": self.space(), "n": size, "after": after });
+            let variables = json!({ "id": self.space(), "n": *size, "after": after });
             match self.query_large(query, variables.clone()).await {
-                Err(SyncError::Github(error)) if error.may_be_too_much() && size > 1 => {
-                    size = (size / 4).max(1);
+                Err(SyncError::Github(error)) if error.may_be_too_much() && *size > 1 => {
+                    *size = (*size / 4).max(1);
                     info!(size, "asking GitHub for smaller pages: {error}");
                 }
                 Err(SyncError::Github(error)) if error.may_be_too_much() => {
@@ -61,14 +85,7 @@ impl Reading<'_> {
         for node in &page.nodes {
             harvest.node(node, None, None);
         }
-        self.read_lists(&mut harvest).await?;
-        let next = page.next_after(after.as_deref())?;
-        self.progress.are_listed[which] = next.is_none();
-        match which {
-            0 => self.progress.issues = next,
-            _ => self.progress.pulls = next,
-        }
-        self.keep(harvest.facts).await
+        Ok(page)
     }
 
     /// Asks for numbers between those of known issues, which GitHub may have left out of its lists.

@@ -166,6 +166,7 @@ impl GithubProvider {
             stop,
             async |reading: &mut Reading<'_>| {
                 if reading.scrub_some(Clock::now()).await? {
+                    reading.read_absent_numbers().await?;
                     info!(repository = reading.name, "everything was read again");
                 }
                 Ok(())

@@ -39,7 +39,7 @@ const PAGE: &str = "pageInfo { hasNextPage endCursor }";
 pub(crate) const IDS: usize = 100;
 
 /// How many lists a query asks for.
-pub(crate) const LISTS: usize = 100;
+pub(crate) const LISTS: usize = 200;
 
 /// Repositories by name, or by id.
 pub(crate) fn repositories(names: &[(String, String)]) -> (String, Value) {

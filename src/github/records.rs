@@ -80,10 +80,8 @@ pub(crate) struct Progress {
     pub named: String,
     /// When this was written.
     pub at: Stamp,
-    /// GitHub's cursor in the first reading of issues; `None` before the first page.
-    pub issues: Option<String>,
-    /// The same for pull requests.
-    pub pulls: Option<String>,
+    /// GitHub's cursor in the first reading of issues, and of pull requests; `None` before the first page.
+    pub listed: [Option<String>; 2],
     /// Whether the first reading has got to the end of issues, and of pull requests.
     pub are_listed: [bool; 2],
     /// The head of the default branch whose history was read to its end.

@@ -86,7 +86,7 @@ describe("the github plugin", () => {
     await withSource([], async (github) => {
       const {tell} = github;
       await tell({do: "repository", name: "Octo-Org/alpha"});
-      await tell({do: "repository", name: "octo-org/beta"});
+      await tell({do: "repository", name: "octo-labs/beta"});
       for (const login of ["ana", "ben"]) await tell({do: "account", login});
       await tell({do: "account", login: "imported", kind: "mannequin"});
       await tell({do: "commit", repository: "Octo-Org/alpha", message: "First", by: "ana"});
@@ -95,11 +95,11 @@ describe("the github plugin", () => {
       await tell({do: "comment", on: "issue", by: "imported", body: "Two", as: "comment"});
       await tell({do: "react", on: "comment", by: null, content: "heart"});
       await tell({do: "react", on: "comment", by: "ben", content: "rocket"});
-      const link = `See https://github.com/Octo-Org/alpha/commit/${head} and octo-org/beta#1`;
-      await tell({do: "issue", repository: "octo-org/beta", by: "ben", title: "There", body: "of @ANA"});
+      const link = `See https://github.com/Octo-Org/alpha/commit/${head} and octo-labs/beta#1`;
+      await tell({do: "issue", repository: "octo-labs/beta", by: "ben", title: "There", body: "of @ANA"});
       await tell({do: "comment", on: "issue", by: "ben", body: link, as: "link"});
       await tell({do: "fail", what: {only: ["query"]}, times: 2, fault: {html: 502}});
-      const mirror = await mirrorOf(github, ["Octo-Org/alpha", "octo-org/beta"]);
+      const mirror = await mirrorOf(github, ["Octo-Org/alpha", "octo-labs/beta"]);
       const native = summary((await mirror.graph()).graph);
       const of = (graph, kind) => graph.edges.filter(({address}) => address.startsWith(`sourcecred/github/${kind}/`));
       assert.deepEqual(of(native, "REACTS").map(({src}) => src), ["sourcecred/github/USERLIKE/USER/ben"]);
@@ -109,7 +109,7 @@ describe("the github plugin", () => {
       const found = of(improved, "REFERENCES").map(({dst}) => dst.replace(/COMMIT\/.*/, "COMMIT")).sort();
       assert.deepEqual(found, [
         "sourcecred/github/COMMIT",
-        "sourcecred/github/ISSUE/octo-org/beta/1",
+        "sourcecred/github/ISSUE/octo-labs/beta/1",
         "sourcecred/github/USERLIKE/USER/ana",
         "sourcecred/github/USERLIKE/USER/ben",
       ]);
