@@ -168,7 +168,7 @@ const CASES: &[Case] = &[
             "a-file",
         ],
         code: 2,
-        says: &["--config and --plugin discord have to be used together"],
+        says: &["--config and --plugin discord or github have to be used together"],
     },
     Case {
         variables: &[],
