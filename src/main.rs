@@ -389,7 +389,7 @@ async fn on_store(command: StoreCommand) -> Result<Vec<String>, Error> {
         return done;
     }
     let config = environment.config(needs)?;
-    match app::carry_out(&config, &command, &stop).await {
+    match Box::pin(app::carry_out(&config, &command, &stop)).await {
         // Another process may have opened it meanwhile.
         Err(error) if error.is_store_in_use() => {
             let asked = app::ask_running(&config, &command, &stop).await;
@@ -423,22 +423,20 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             app::sync(&config, guild, false, json, &stop).await
         }
         Command::Export {
-            to, dry_run: true, ..
-        } => {
-            let to = to.map(Destination::new);
-            on_store(StoreCommand::DryRun { to }).await
-        }
-        Command::Export {
             to,
+            dry_run,
             replace,
             repair,
-            ..
         } => {
             let to = to.map(Destination::new);
-            on_store(StoreCommand::Export {
-                to,
-                replace,
-                repair,
+            on_store(if dry_run {
+                StoreCommand::DryRun { to }
+            } else {
+                StoreCommand::Export {
+                    to,
+                    replace,
+                    repair,
+                }
             })
             .await
         }
