@@ -20,8 +20,6 @@ mod export_control;
 mod export_report;
 mod export_timer;
 mod finding;
-#[cfg(test)]
-mod forum;
 mod index;
 mod inspect;
 mod key;
