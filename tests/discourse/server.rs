@@ -31,6 +31,8 @@ pub(crate) struct Forum {
     pub(crate) too_many: u32,
     /// What to answer to requests whose path begins so.
     pub(crate) fault: Option<(&'static str, StatusCode)>,
+    /// A topic in which somebody posts as soon as the first page of topics was read.
+    pub(crate) bumped_next: Option<u64>,
     /// Posts that are listed, but not shown.
     pub(crate) unshown: Vec<u64>,
 }
@@ -176,6 +178,11 @@ impl Forum {
             }),
             _ => None,
         };
+        if steps == ["latest"]
+            && let Some(topic) = self.bumped_next.take()
+        {
+            self.post(topic, 9, "bump");
+        }
         match answer {
             Some(answer) => answer.to_string().into_response(),
             None => (StatusCode::NOT_FOUND, "{\"error_type\":\"not_found\"}").into_response(),

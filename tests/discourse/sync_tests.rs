@@ -74,6 +74,17 @@ async fn fetches_only_what_changed() {
     assert!(posts[1].updated_at > posts[1].created_at);
 }
 
+/// The topic on the second page moves to the first one, which was read before.
+#[tokio::test]
+async fn finds_topics_that_move_while_they_are_listed() {
+    let world = World::new().await;
+    let oldest = ["one", "two", "three"].map(|title| world.server.forum().topic(title))[0];
+    world.server.forum().bumped_next = Some(oldest);
+    let provider = world.provider();
+    assert_eq!(sync(&provider).await.1, "The Forum: 3 topics, 3 read");
+    assert_eq!(texts(&mirrored(&provider).await), ["<p>bump</p>"]);
+}
+
 #[tokio::test]
 async fn deleted_posts_leave_tombstones() {
     let world = World::new().await;
@@ -186,6 +197,8 @@ async fn listens_until_it_is_stopped() {
     };
     let (listened, ()) = tokio::join!(provider.listen(stop.clone()), posting);
     listened.unwrap();
+    let stopped = provider.sync(&SyncRequest::default(), &stop).await.unwrap();
+    assert_eq!(stopped[0].state, SyncedState::Incomplete);
 }
 
 #[tokio::test]
