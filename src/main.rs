@@ -399,6 +399,13 @@ async fn on_store(command: StoreCommand) -> Result<Vec<String>, Error> {
     }
 }
 
+async fn run_until_stopped(stop: CancellationToken) -> Result<Vec<String>, Error> {
+    let config = configured(Needs::Discord)?;
+    stop_on_signal(&stop)?;
+    app::run(&config, stop).await?;
+    Ok(vec!["stopped; everything is saved".to_owned()])
+}
+
 async fn execute(command: Command) -> Result<Vec<String>, Error> {
     let stop = CancellationToken::new();
     match command {
@@ -406,12 +413,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             app::check(Environment::read(), &order).await?;
             Ok(Vec::new())
         }
-        Command::Run => {
-            let config = configured(Needs::Discord)?;
-            stop_on_signal(&stop)?;
-            app::run(&config, stop).await?;
-            Ok(vec!["stopped; everything is saved".to_owned()])
-        }
+        Command::Run => run_until_stopped(stop).await,
         Command::Sync {
             guild,
             recheck: true,
