@@ -80,6 +80,7 @@ fn member(ctx: Context<'_>) -> Result<InMeeting, Error> {
         channel_id: ctx.channel_id().into_model(),
         user_id: ctx.author().id.into_model(),
         is_admin: permissions.is_some_and(Permissions::manage_guild),
+        may_post: permissions.is_none_or(Permissions::send_messages),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Meetings that members begin and end with commands.
 
-use super::code;
+use super::{code, shortened};
 use crate::receivers::Unclear;
 use propsbot_model::{ChannelId, GuildId, Meeting, MessageId, counted, escape, jump_url};
 
@@ -34,7 +34,7 @@ pub(crate) fn unclear_members(unclear: &Unclear, typed: &str) -> String {
     let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
     format!(
         "I don't know the member “{}”. Type @ and pick members from the list. You typed:\n{}",
-        escape(word),
-        code(typed)
+        escape(&shortened(word, 100)),
+        code(&shortened(typed, 500))
     )
 }

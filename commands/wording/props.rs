@@ -156,10 +156,16 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
              meeting in another channel.",
             permissions(missing)
         ),
-        Refusal::MeetingFull(most) => format!(
-            "The list is full: a message has room for {}. Nothing was changed.",
-            counted(*most, "member")
-        ),
+        Refusal::MeetingFull => {
+            "The list is full: the message has no room for more. Nothing was changed.".to_owned()
+        }
+        Refusal::TooManyHosts(most) => format!("A meeting has at most {most} hosts."),
+        Refusal::MeetingInThread => {
+            "Meetings are kept in channels, not in threads. Start the meeting in the channel.".to_owned()
+        }
+        Refusal::StarterCannotPost => {
+            "You can't write in this channel, so you can't start a meeting here.".to_owned()
+        }
         Refusal::NotTheHost(hosts) => {
             let hosts: Vec<String> = hosts.iter().map(|id| format!("<@{id}>")).collect();
             format!(

@@ -6,7 +6,7 @@ use super::{
     first_chars,
     reports::{alt_text, line},
 };
-use propsbot_model::{Language, Millis, RECAP_START, RecapPeriod, UserId};
+use propsbot_model::{Language, Millis, RecapPeriod, UserId};
 use propsbot_service::RecapReport;
 
 /// How many newcomers a recap names.
@@ -21,11 +21,7 @@ const DAY_MS: i64 = 86_400_000;
 /// choices; nobody is pinged.
 pub(crate) fn recap(every: RecapPeriod, report: &RecapReport) -> String {
     let language = report.board.language;
-    let what = match every {
-        RecapPeriod::Week => "the week",
-        RecapPeriod::Month => "the month",
-    };
-    let mut text = format!("{RECAP_START}{what}** · {}\n", days(report));
+    let mut text = format!("{} · {}\n", every.heading(), days(report));
     let _ = write!(
         text,
         "Props were given {}",

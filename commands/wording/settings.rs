@@ -319,7 +319,7 @@ fn meetings(setup: &Setup) -> String {
     };
     let language = setup.settings.language;
     format!(
-        "Meetings in {}: in the last {PREVIEW_DAYS} days, the `meetings` plugin of SourceCred would have \
+        "Meetings in {}: in the last {PREVIEW_DAYS} days, the `meetings` plugin would have \
          counted {} with {}, and minted {} cred. My operator can switch it on.\n",
         channels(counted_in),
         counted(total.meetings, "meeting"),

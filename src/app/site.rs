@@ -187,7 +187,11 @@ pub(super) fn follower(
         out: out.clone(),
         access: config.access.clone(),
         network: config.network.clone(),
-        cred: cred::kept(config),
+        cred: if config.cred.memory > 0 {
+            cred::kept(config)
+        } else {
+            CredBoard::default()
+        },
         last: Mutex::default(),
     })))
 }

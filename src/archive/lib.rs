@@ -120,7 +120,7 @@ pub use exported_rows::ExportedRows;
 pub use file::{FILE_LIMIT, FileRef, PartRow};
 pub use files::needed;
 pub use hash::{Hash, NotAHash};
-pub use layout::{LIMITS, Limits, Stamps};
+pub use layout::{LIMITS, Limits, Stamps, is_row_time};
 pub use lent_rows::read_rows;
 pub use manifest::{
     Counts, Covered, FORMAT, Line, MANIFEST_LIMIT, Manifest, ManifestHistory, Open, Parts, ROOT,

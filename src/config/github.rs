@@ -73,7 +73,9 @@ pub(super) fn read<'a>(
         private: list("GITHUB_EXPORT_PRIVATE")
             .map(|name| name.to_lowercase())
             .collect(),
-        excluded: list("GITHUB_EXCLUDE_USERS").collect(),
+        excluded: list("GITHUB_EXCLUDE_USERS")
+            .map(|login| login.trim_start_matches('@').to_owned())
+            .collect(),
         webhook,
     })
 }

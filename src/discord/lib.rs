@@ -53,6 +53,6 @@ pub const OFFICIAL_ORIGIN: &str = "https://discord.com";
 pub fn invitation(bot: UserId) -> String {
     format!(
         "{OFFICIAL_ORIGIN}/oauth2/authorize?client_id={bot}&scope=bot+applications.commands\
-         &permissions=274879024192"
+         &permissions=274879056960"
     )
 }

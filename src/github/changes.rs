@@ -30,11 +30,20 @@ const LISTS: [(&str, u8); 3] = [
 /// How many entries a page has.
 const PAGE: usize = 100;
 
-/// How many pages may have entries of the same second.
+/// How many pages of a list are read at once. What comes after them is read the next time.
 const MOST_PAGES: u32 = 1_000;
 
 /// How much is asked for twice, in case clocks at GitHub differ, in milliseconds.
 const OVERLAP: i64 = 60_000;
+
+/// What became of changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Changes {
+    /// Whether some could not be read: they are asked for again.
+    pub(crate) are_lacking: bool,
+    /// Whether an issue or a pull request was read.
+    pub(crate) has_issue: bool,
+}
 
 /// An entry of a list.
 #[derive(Deserialize)]
@@ -55,8 +64,8 @@ impl Changed {
 }
 
 impl Reading<'_> {
-    /// Reads what changed. Returns whether any list could not be followed to its end.
-    pub(crate) async fn read_changes(&mut self, server: Millis) -> Result<(), SyncError> {
+    /// Reads what changed.
+    pub(crate) async fn read_changes(&mut self, server: Millis) -> Result<Changes, SyncError> {
         let since = *self
             .progress
             .since
@@ -76,8 +85,14 @@ impl Reading<'_> {
                 .map(|entry| (entry.node_id.clone(), (*table, entry)));
             changed.extend(entries);
         }
+        let mut read = Changes::default();
         if !changed.is_empty() {
-            self.read_changed(changed).await?;
+            read = self.read_changed(changed).await?;
+        }
+        if read.are_lacking {
+            // The lists are asked for again.
+            self.keep(Vec::new()).await?;
+            return Ok(read);
         }
         self.progress.etags = etags;
         if is_long {
@@ -85,7 +100,8 @@ impl Reading<'_> {
             self.progress.since = Some(Millis(server.0 - OVERLAP));
             self.progress.etags = Default::default();
         }
-        self.keep(Vec::new()).await
+        self.keep(Vec::new()).await?;
+        Ok(read)
     }
 
     fn route(&self, path: &str, since: Millis) -> String {
@@ -104,14 +120,15 @@ impl Reading<'_> {
         mut since: Millis,
         first: Page,
     ) -> Result<Vec<Changed>, SyncError> {
-        let (mut all, mut page, mut number) = (Vec::new(), first, 1_u32);
+        let (mut all, mut page, mut number, mut pages) = (Vec::new(), first, 1_u32, 0_u32);
         loop {
             self.check()?;
             let entries: Vec<Changed> = page.items.iter().filter_map(read).collect();
             let is_last = page.items.len() < PAGE;
             let last = entries.last().and_then(|entry| time(&entry.updated_at));
             all.extend(entries);
-            if is_last || number > MOST_PAGES {
+            pages += 1;
+            if is_last || pages > MOST_PAGES {
                 return Ok(all);
             }
             let route = if let Some(last) = last.filter(|last| *last > since) {
@@ -132,7 +149,7 @@ impl Reading<'_> {
     async fn read_changed(
         &mut self,
         changed: BTreeMap<String, (u8, Changed)>,
-    ) -> Result<(), SyncError> {
+    ) -> Result<Changes, SyncError> {
         let space = self.space().to_owned();
         let tables: BTreeSet<u8> = changed.values().map(|(table, _)| *table).collect();
         let known = self.stored(move |Reader(view)| {
@@ -148,12 +165,14 @@ impl Reading<'_> {
         for (id, (_, entry)) in &changed {
             numbers.extend(entry.number.map(|number| (number, id.clone())));
         }
-        let (mut asked, mut orphans) = (Vec::new(), Vec::new());
+        let (mut asked, mut orphans, mut are_lacking) = (Vec::new(), Vec::new(), false);
         for (id, (table, entry)) in changed {
             let is_known = known.get(&id).is_some_and(|read| {
                 !read.is_gone
                     && read.updated_at.is_some()
                     && read.updated_at == time(&entry.updated_at)
+                    // Times have whole seconds: it may have changed once more in that second.
+                    && read.updated_at.is_some_and(|at| read.at.millis().0 > at.0 + OVERLAP)
             });
             if is_known {
                 continue;
@@ -183,11 +202,16 @@ impl Reading<'_> {
                 if let Some(id) = ids.get(&issue) {
                     read.parent.clone_from(id);
                     asked.push(read);
+                } else {
+                    are_lacking = true;
                 }
             }
         }
         if asked.is_empty() {
-            return Ok(());
+            return Ok(Changes {
+                are_lacking,
+                has_issue: false,
+            });
         }
         let is_issue = |read: &&Read| read.table == number_of::<Issue>();
         let new_issues = asked.iter().filter(is_issue);
@@ -210,14 +234,15 @@ impl Reading<'_> {
         self.read_lists(&mut harvest).await?;
         let unlisted = self.unlisted(&mut harvest).await?;
         self.ask_by_id(&mut harvest, unlisted).await?;
+        are_lacking |= harvest.is_lacking;
         self.keep(harvest.facts).await?;
         if !new_issues.is_empty() {
             self.read_absent_numbers().await?;
         }
-        if has_issue {
-            self.read_merged().await?;
-        }
-        Ok(())
+        Ok(Changes {
+            are_lacking,
+            has_issue,
+        })
     }
 
     async fn ids_of_issues(&self) -> Result<HashMap<u64, String>, SyncError> {

@@ -68,12 +68,25 @@ pub(crate) struct Answer {
     pub(crate) data: Value,
     /// The paths of what GitHub doesn't have, such as `nodes/3`.
     absent: BTreeSet<String>,
+    /// The paths of what GitHub refused to show.
+    refused: BTreeSet<String>,
 }
 
 impl Answer {
     /// Whether GitHub says that there is nothing at this path. `null` alone doesn't say so.
     pub(crate) fn lacks(&self, path: &str) -> bool {
         self.absent.contains(path)
+    }
+
+    /// Whether GitHub refused to show what is at this path.
+    pub(crate) fn refuses(&self, path: &str) -> bool {
+        self.refused.contains(path)
+    }
+
+    /// Whether GitHub refused to show something below this path; the empty one for anywhere.
+    pub(crate) fn refuses_below(&self, path: &str) -> bool {
+        let mut refused = self.refused.iter();
+        refused.any(|refused| refused.len() > path.len() && refused.starts_with(path))
     }
 }
 
@@ -180,20 +193,17 @@ impl Client {
             return Err(refusal(status, &headers, &bytes));
         }
         let answer: GraphqlAnswer = read(&bytes)?;
-        let mut absent = BTreeSet::new();
+        let (mut absent, mut refused) = (BTreeSet::new(), BTreeSet::new());
         for error in answer.errors {
             let kind = error.r#type.as_deref().unwrap_or_default();
             match kind {
                 "NOT_FOUND" if answer.data.is_some() => {
-                    let parts = error.path.iter().map(|part| match part {
-                        Value::String(text) => text.clone(),
-                        other => other.to_string(),
-                    });
-                    absent.insert(parts.collect::<Vec<_>>().join("/"));
+                    absent.insert(joined(&error.path));
                 }
                 // One thing that can't be read keeps nothing else from being read.
                 "FORBIDDEN" if answer.data.is_some() && !error.path.is_empty() => {
                     tracing::warn!("GitHub refused a part: {}", one_line(&error.message));
+                    refused.insert(joined(&error.path));
                 }
                 _ => return Err(meaning(kind, &error.message, &headers)),
             }
@@ -204,7 +214,11 @@ impl Client {
         let data = answer
             .data
             .ok_or_else(|| GithubError::Unreadable(one_line(&said)))?;
-        Ok(Answer { data, absent })
+        Ok(Answer {
+            data,
+            absent,
+            refused,
+        })
     }
 
     /// The list at this route; `None` if it is what the `ETag` stands for.
@@ -309,6 +323,15 @@ impl Client {
             }
         }
     }
+}
+
+/// A path in an answer, such as `nodes/3`.
+fn joined(path: &[Value]) -> String {
+    let parts = path.iter().map(|part| match part {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Attempts at one request.

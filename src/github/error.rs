@@ -23,6 +23,11 @@ pub enum GithubError {
     /// 403.
     #[error("GitHub refused ({0}): let GITHUB_SOURCE_TOKEN read the repository")]
     Forbidden(String),
+    /// Only a part is refused.
+    #[error(
+        "GitHub doesn't show all of it: let GITHUB_SOURCE_TOKEN read the repository's contents, issues and pull requests"
+    )]
+    Partial,
     /// Too many requests.
     #[error("GitHub limits our requests; what is missing is read later")]
     Limited(Option<Duration>),

@@ -17,6 +17,7 @@ use crate::{
     records::{HISTORY, Kept, Progress, TRACKER},
     rows::{Comment, Commit, Issue, Part, Reaction, Repository, Review, User},
     schema::{CLASSES, SCHEMA},
+    wanted::Wanted,
 };
 
 /// Version of what is exported of a row. Bump it to export all rows again.
@@ -25,11 +26,13 @@ const RULES: u8 = 1;
 /// A repository, how far it is read, and why it stays here; `None` if it may leave.
 type Decided = (Repository, Progress, Option<&'static str>);
 
-/// The mirror, and which private repositories may leave it.
+/// The mirror, and which repositories may leave it.
 pub(crate) struct Store {
     pub(crate) mirror: Mirror<Github>,
     /// `owner/name` in lower case, as configured.
     pub(crate) private: BTreeSet<String>,
+    /// Those that are mirrored.
+    pub(crate) wanted: Wanted,
 }
 
 impl Store {
@@ -39,10 +42,17 @@ impl Store {
         let is_named = self.private.contains(&now) || self.private.contains(&named.to_lowercase());
         match &*repository.visibility {
             _ if repository.deleted_at.is_some() => Some("it is gone, or can't be read any more"),
+            _ if !self.names(repository, named) => Some("GITHUB_REPOSITORIES doesn't name it"),
             "PUBLIC" => None,
             _ if is_named => None,
             _ => Some("it isn't public, and GITHUB_EXPORT_PRIVATE doesn't name it"),
         }
+    }
+
+    /// Whether the configuration names a repository, by its name of now or of before.
+    fn names(&self, repository: &Repository, named: &str) -> bool {
+        let (of, name) = named.split_once('/').unwrap_or_default();
+        self.wanted.has(&repository.owner, &repository.name) || self.wanted.has(of, name)
     }
 
     /// All repositories with how far they are read, and why each stays here.

@@ -143,6 +143,9 @@ impl Reading<'_> {
             let mut harvest = self.harvest();
             let variables = json!({ "id": self.space(), "after": after });
             let answer = self.query(&query, variables).await?;
+            if answer.refuses_below("") || answer.data["node"].is_null() {
+                return Err(GithubError::Partial.into());
+            }
             let target = &answer.data["node"]["defaultBranchRef"]["target"];
             let now = target["oid"].as_str().map(str::to_owned);
             if oid.is_some() && oid != now {

@@ -51,6 +51,12 @@ impl GithubProvider {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(()),
+                    // Before hints, of which there may be one at any time.
+                    () = sleep_until(scrub_at) => {
+                        self.scrub(&client, &stop).await?;
+                        scrub_at = Instant::now() + SCRUB_EVERY;
+                    }
+                    () = sleep_until(next) => break,
                     Some(hint) = hint => {
                         let mut hints = vec![hint];
                         sleep(COLLECTING).await;
@@ -60,11 +66,6 @@ impl GithubProvider {
                             }
                         }
                         self.follow(&client, hints, &stop).await?;
-                    }
-                    () = sleep_until(next) => break,
-                    () = sleep_until(scrub_at) => {
-                        self.scrub(&client, &stop).await?;
-                        scrub_at = Instant::now() + SCRUB_EVERY;
                     }
                 }
             }

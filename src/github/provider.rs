@@ -89,6 +89,7 @@ impl GithubProvider {
         let path = self.options.store_path.clone();
         let excluded = self.options.excluded.clone();
         let private = self.options.private.clone();
+        let wanted = self.options.repositories.clone();
         let opened = spawn_blocking(move || {
             claim(&path, SCHEMA.provider, false)?;
             let mut mirror = Mirror::<Github>::open(&path)?;
@@ -101,7 +102,11 @@ impl GithubProvider {
                 }
                 mirror = Mirror::open(&path)?;
             }
-            let store = Store { mirror, private };
+            let store = Store {
+                mirror,
+                private,
+                wanted,
+            };
             exclude(&store, &excluded)?;
             Ok::<_, StoreError>(store)
         });
@@ -413,6 +418,7 @@ impl DataProvider for GithubProvider {
         let store = Store {
             mirror: opened.await??,
             private: BTreeSet::new(),
+            wanted: Wanted::default(),
         };
         Ok(restore::restore(&Arc::new(store), archive, told).await?)
     }

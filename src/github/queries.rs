@@ -114,7 +114,7 @@ pub(crate) fn history_of_commit() -> String {
 /// Anything by id: `$ids`. Pull requests come with their first reviews.
 pub(crate) fn by_id() -> String {
     format!(
-        "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ...issue ...pull ...review ...comment ...reviewComment \
+        "query($ids: [ID!]!, $space: ID!) {{ space: node(id: $space) {{ id }} nodes(ids: $ids) {{ ...issue ...pull ...review ...comment ...reviewComment \
          ...reaction ...commit ... on Reaction {{ reactable {{ id }} }} \
          ... on PullRequest {{ reviews(first: 50) {{ {PAGE} nodes {{ ...review }} }} }} }} }} \
          {ISSUE}{PULL}{REVIEW}{COMMENT}{REVIEW_COMMENT}{REACTION}{COMMIT}{ACTOR}"

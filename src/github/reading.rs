@@ -128,6 +128,9 @@ impl Reading<'_> {
                 }
                 answer => answer?,
             };
+            if answer.refuses_below("") {
+                return Err(GithubError::Partial.into());
+            }
             for (index, page) in pages.iter().enumerate() {
                 let list = &answer.data[format!("a{index}")]["list"];
                 // It was deleted meanwhile, which is found by its id.
@@ -180,7 +183,7 @@ impl Reading<'_> {
             }
             let ids: Vec<&str> = some.iter().map(|read| &*read.id).collect();
             harvest.at = self.clock.stamp();
-            let variables = json!({ "ids": ids });
+            let variables = json!({ "ids": ids, "space": self.space() });
             let answer = match self.query_large(&query, variables.clone()).await {
                 Err(SyncError::Github(error)) if error.may_be_too_much() && most > 1 => {
                     most = (most / 2).max(1);
@@ -192,6 +195,10 @@ impl Reading<'_> {
                 }
                 answer => answer?,
             };
+            // Nothing is found in a repository that can't be read.
+            if answer.data["space"]["id"].is_null() {
+                return Err(GithubError::NotFound.into());
+            }
             let mut gone = Vec::new();
             for (index, read) in some.into_iter().enumerate() {
                 done.insert(read.id.clone());
@@ -203,6 +210,7 @@ impl Reading<'_> {
                 if is_gone {
                     gone.push(read);
                 } else if !is_there {
+                    harvest.is_lacking = true;
                     warn!(
                         id = read.id,
                         "GitHub neither has nor lacks something; it is asked for again later"

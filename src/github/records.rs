@@ -32,7 +32,7 @@ pub(crate) trait Kept: Record + Row + Clone + Ord {
     fn redact(&mut self, out: &Exclusions);
 }
 
-/// When something was last read, and what isn't exported of it.
+/// When something was last read, and what the export doesn't tell of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Read {
     /// The repository.

@@ -84,7 +84,7 @@ rows! {
         pub coauthor_ids: Vec<UserId>,
         pub authored_at: Millis,
         pub committed_at: Millis,
-        /// found: no branch has it any more; if set, the message and all people are empty
+        /// found: the default branch doesn't have it any more; if set, the message and all people are empty
         pub deleted_at: Option<Millis>,
     }
 

@@ -1,6 +1,6 @@
 //! Reads repositories: which there are, and each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use propsbot_archive::{Id, one_line};
 use propsbot_mirror::{ProviderError, ReadRows as _, SyncRequest, SyncedSpace, SyncedState, ask};
@@ -23,14 +23,19 @@ use crate::{
 /// How many repositories are asked for at once.
 const AT_ONCE: usize = 20;
 
+/// How many repositories an owner may have.
+const MOST: usize = 100_000;
+
 /// A repository that is to be mirrored.
 pub(crate) struct Found {
     /// Its name in the configuration.
     pub(crate) named: String,
     /// What GitHub has there; `None` if it can't be read.
     pub(crate) overview: Option<Overview>,
-    /// Whether GitHub said that there is nothing, not only that it can't be read.
+    /// Whether GitHub said that there is nothing, or refuses it.
     is_gone: bool,
+    /// Whether GitHub refuses to show a part of it.
+    is_partial: bool,
 }
 
 impl GithubProvider {
@@ -42,7 +47,7 @@ impl GithubProvider {
         stop: &CancellationToken,
     ) -> Result<Vec<Found>, SyncError> {
         let wanted = &self.options.repositories;
-        let mut names = wanted.named.clone();
+        let (mut names, mut found) = (wanted.named.clone(), Vec::new());
         for owner in &wanted.owners {
             let mut after = None::<String>;
             loop {
@@ -53,16 +58,36 @@ impl GithubProvider {
                 )
                 .await?;
                 let list = &answer.data["repositoryOwner"]["repositories"];
-                let page = read::<Connection>(list).ok_or(GithubError::NotFound)?;
-                let found = page.nodes.iter().filter_map(|node| node["name"].as_str());
-                let found = found.filter(|name| wanted.has(owner, name));
-                names.extend(found.map(|name| (owner.clone(), name.to_owned())));
+                // A name with a mistake keeps no other from being read.
+                let Some(page) = read::<Connection>(list) else {
+                    found.push(Found {
+                        named: format!("{owner}/*"),
+                        overview: None,
+                        is_gone: false,
+                        is_partial: false,
+                    });
+                    break;
+                };
+                let listed = page.nodes.iter().filter_map(|node| node["name"].as_str());
+                let listed = listed.filter(|name| wanted.has(owner, name));
+                names.extend(listed.map(|name| (owner.clone(), name.to_owned())));
+                if names.len() > MOST {
+                    return Err(GithubError::Unreadable("a list without an end".to_owned()).into());
+                }
                 after = page.next_after(after.as_deref())?;
                 if after.is_none() {
                     break;
                 }
             }
         }
+        // One that can't be read any more isn't in the owner's list.
+        for progress in known {
+            let name = progress.named.split_once('/');
+            let own = name.filter(|(of, name)| wanted.has(of, name));
+            names.extend(own.map(|(of, name)| (of.to_owned(), name.to_owned())));
+        }
+        let mut once = BTreeSet::new();
+        names.retain(|(of, name)| once.insert(format!("{of}/{name}").to_lowercase()));
         let spaces: BTreeMap<String, &Progress> = known
             .iter()
             .map(|progress| (progress.named.to_lowercase(), progress))
@@ -71,7 +96,6 @@ impl GithubProvider {
         let (old, new): (Vec<_>, Vec<_>) = names
             .into_iter()
             .partition(|pair| spaces.contains_key(&of(pair).to_lowercase()));
-        let mut found = Vec::new();
         for some in old.chunks(AT_ONCE) {
             let ids = some
                 .iter()
@@ -84,10 +108,12 @@ impl GithubProvider {
             )
             .await?;
             for (index, pair) in some.iter().enumerate() {
+                let field = format!("nodes/{index}");
                 found.push(Found {
                     named: of(pair),
                     overview: read(&answer.data["nodes"][index]),
-                    is_gone: answer.lacks(&format!("nodes/{index}")),
+                    is_gone: answer.lacks(&field) || answer.refuses(&field),
+                    is_partial: answer.refuses_below(&format!("{field}/")),
                 });
             }
         }
@@ -99,7 +125,8 @@ impl GithubProvider {
                 found.push(Found {
                     named: of(pair),
                     overview: read(&answer.data[&field]),
-                    is_gone: answer.lacks(&field),
+                    is_gone: answer.lacks(&field) || answer.refuses(&field),
+                    is_partial: answer.refuses_below(&format!("{field}/")),
                 });
             }
         }
@@ -118,16 +145,19 @@ impl GithubProvider {
         let clock = Clock::after(newest(store).await?);
         let known = ask(store, |store| store.mirror.0.scan::<Progress>(())).await??;
         let found = self.discover(client, &known, stop).await?;
-        let mut synced = Vec::new();
+        let (mut synced, mut seen) = (Vec::new(), BTreeSet::new());
         for Found {
             named,
             overview,
             is_gone,
+            is_partial,
         } in found
         {
-            let progress = known
-                .iter()
-                .find(|progress| progress.named.eq_ignore_ascii_case(&named));
+            // By its id, whatever it was called.
+            let progress = known.iter().find(|progress| match &overview {
+                Some(overview) => progress.space == overview.id,
+                None => progress.named.eq_ignore_ascii_case(&named),
+            });
             let is_asked = |space: &str| {
                 request.space.as_ref().is_none_or(|only| {
                     only.as_str() == space || only.as_str().eq_ignore_ascii_case(&named)
@@ -149,7 +179,7 @@ impl GithubProvider {
                 }
                 continue;
             };
-            if !is_asked(&overview.id) {
+            if !is_asked(&overview.id) || !seen.insert(overview.id.clone()) {
                 continue;
             }
             let row = overview.row();
@@ -169,7 +199,7 @@ impl GithubProvider {
             };
             self.show(&overview.id, &name, "reading", false);
             let before = client.requests();
-            let done = reading.run(&overview, request.recheck).await;
+            let done = reading.run(&overview, is_partial, request.recheck).await;
             let requests = client.requests() - before;
             self.show(&overview.id, &name, "done", true);
             let (state, text) = match done {
@@ -218,9 +248,16 @@ impl GithubProvider {
 
 impl Reading<'_> {
     /// Reads what is missing of the repository.
-    async fn run(&mut self, overview: &Overview, recheck: bool) -> Result<(), SyncError> {
-        let began = Clock::now();
-        let server = self.client.date().unwrap_or(began);
+    async fn run(
+        &mut self,
+        overview: &Overview,
+        is_partial: bool,
+        recheck: bool,
+    ) -> Result<(), SyncError> {
+        let now = Clock::now();
+        let server = self.client.date().unwrap_or(now);
+        // Our clock may be fast.
+        let began = now.min(server);
         let is_first = !self.progress.are_listed.iter().all(|is_listed| *is_listed);
         if is_first {
             self.progress.scrub_began.get_or_insert(began);
@@ -235,11 +272,17 @@ impl Reading<'_> {
         if is_first {
             self.read_all().await?;
         }
-        self.read_changes(server).await?;
-        self.complete(0, began);
+        let changes = self.read_changes(server).await?;
+        if !changes.are_lacking {
+            self.complete(0, began);
+        }
+        if is_partial {
+            self.keep(Vec::new()).await?;
+            return Err(GithubError::Partial.into());
+        }
         let had = self.progress.head.clone();
         self.read_history(overview.head()).await?;
-        if is_first || had != self.progress.head {
+        if is_first || changes.has_issue || had != self.progress.head {
             self.read_merged().await?;
         }
         if overview.head() == self.progress.head.as_deref() {
@@ -254,6 +297,10 @@ impl Reading<'_> {
             self.progress.scrubbed = None;
             while !self.scrub_some(Clock::now()).await? {}
             self.read_absent_numbers().await?;
+        }
+        if changes.are_lacking {
+            let lacking = "it lists something that it neither has nor lacks".to_owned();
+            return Err(GithubError::Unreadable(lacking).into());
         }
         Ok(())
     }

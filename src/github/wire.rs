@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use propsbot_archive::Millis;
+use propsbot_archive::{Millis, is_row_time};
 use propsbot_mirror::Stamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -66,17 +66,13 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> Option<T> {
     if value.is_null() {
         return None;
     }
-    match T::deserialize(value) {
-        Ok(read) => Some(read),
-        Err(error) => {
-            let id = value.get("id").and_then(Value::as_str).unwrap_or("?");
-            warn!(
-                id,
-                "GitHub's answer has something that can't be read: {error}"
-            );
-            None
-        }
+    let read = T::deserialize(value).ok();
+    if read.is_none() {
+        // The error would quote what people wrote.
+        let id = value.get("id").and_then(Value::as_str).unwrap_or("?");
+        warn!(id, "GitHub's answer has something that can't be read");
     }
+    read
 }
 
 /// A time, with or without a zone's offset.
@@ -86,15 +82,16 @@ struct At(Millis);
 impl<'de> Deserialize<'de> for At {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let at: Timestamp = text.parse().map_err(serde::de::Error::custom)?;
-        Ok(Self(Millis(at.as_millisecond())))
+        let at =
+            time(&text).ok_or_else(|| serde::de::Error::custom("a time outside the calendar"))?;
+        Ok(Self(at))
     }
 }
 
-/// The time that a text of GitHub's says.
+/// The time that a text of GitHub's says, if an archive can have it.
 pub(crate) fn time(text: &str) -> Option<Millis> {
     let at: Timestamp = text.parse().ok()?;
-    Some(Millis(at.as_millisecond()))
+    Some(Millis(at.as_millisecond())).filter(|at| is_row_time(*at))
 }
 
 #[derive(Clone, Deserialize)]
@@ -226,6 +223,8 @@ pub(crate) struct Harvest {
     pub(crate) elsewhere: BTreeSet<String>,
     /// The issues and pull requests that were read.
     pub(crate) issues: BTreeMap<u64, String>,
+    /// Whether something that was asked for was neither there nor said to be gone.
+    pub(crate) is_lacking: bool,
 }
 
 impl Harvest {
@@ -240,6 +239,7 @@ impl Harvest {
             begun: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
             issues: BTreeMap::new(),
+            is_lacking: false,
         }
     }
 
@@ -467,6 +467,6 @@ impl Harvest {
 
 /// The number at the end of a comment's or review's URL.
 fn in_url(url: &str) -> Option<u64> {
-    let end = url.rfind(|char: char| !char.is_ascii_digit())?;
-    url[end + 1..].parse().ok()
+    let mut parts = url.rsplit(|char: char| !char.is_ascii_digit());
+    parts.next()?.parse().ok()
 }

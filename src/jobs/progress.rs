@@ -25,6 +25,8 @@ pub enum Phase {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub phase: Phase,
+    /// Whether the last fetching left something that is to be tried again.
+    pub is_incomplete: bool,
     pub guild: Option<(GuildId, String)>,
     /// Channels and threads to read, including those done.
     pub channels: u64,

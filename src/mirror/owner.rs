@@ -20,6 +20,10 @@ pub fn claim(path: &Path, provider: &'static str, is_first: bool) -> Result<(), 
     };
     let file = path.join(FILE);
     let owner = match fs::read_to_string(&file) {
+        // A crash may have left nothing in it.
+        Ok(owner) if owner.is_empty() && !path.join("lock").exists() => {
+            return fs::write(&file, provider).map_err(unusable);
+        }
         Ok(owner) => owner,
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
         Err(_) if is_first => return Ok(()),

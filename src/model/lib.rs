@@ -61,7 +61,7 @@ pub use propsbot_mirror::Stamp;
 pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
 pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen, reaction_time};
 pub use reaction_thanks::ReactionThanks;
-pub use recap::{RECAP_START, Recap, RecapPeriod, RecapSetting};
+pub use recap::{Recap, RecapPeriod, RecapSetting};
 pub use record::{Entity, GuildEntity, Lww, Tombstoned, tables};
 pub use role_history::{RoleHistory, RoleSpan};
 pub use scrub::{Drift, Recheck, Reread, Scrub, Walk};

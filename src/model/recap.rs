@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, GuildId, MessageId, Millis, QuotaPeriod};
 
-/// How every recap begins. It never changes, because a recap that may have been posted is recognised by it.
-pub const RECAP_START: &str = "📣 **Recap of ";
-
 /// How long after its period a recap is posted at the earliest, so that the last messages are in the store.
 const SETTLING_MS: i64 = 60_000;
 
@@ -61,6 +58,15 @@ impl RecapSetting {
 }
 
 impl RecapPeriod {
+    /// How every recap of this kind begins. It never changes, because a recap that may have been posted is
+    /// recognised by it.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Week => "📣 **Recap of the week**",
+            Self::Month => "📣 **Recap of the month**",
+        }
+    }
+
     /// The last week or month that was over at a time.
     fn last_over(self, time: Millis) -> Range<Millis> {
         let calendar = match self {

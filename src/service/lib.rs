@@ -190,9 +190,15 @@ pub enum Refusal {
     /// call them.
     #[error("the bot cannot keep a meeting's list here: it lacks {}", .0.join(", "))]
     NoMeetingHere(Vec<&'static str>),
-    /// So many members fit a meeting's message.
-    #[error("a meeting's message holds {0} members")]
-    MeetingFull(usize),
+    #[error("a meeting's message has no room for more members")]
+    MeetingFull,
+    /// A meeting has so many hosts at most.
+    #[error("a meeting has {0} hosts at most")]
+    TooManyHosts(usize),
+    #[error("a meeting's list can't be kept in a thread")]
+    MeetingInThread,
+    #[error("the member can't write in the channel, so they can't start a meeting there")]
+    StarterCannotPost,
     /// Only these hosts can end the meeting.
     #[error("the member doesn't host the meeting")]
     NotTheHost(Vec<UserId>),

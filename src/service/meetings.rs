@@ -13,6 +13,9 @@ use propsbot_jobs::check::lacking;
 use propsbot_model::{ChannelId, GuildId, InteractionId, Meeting, MessageId, Millis, UserId};
 use propsbot_store::{Store, StoreError};
 
+/// How many hosts a meeting has at most.
+const MOST_HOSTS: usize = 10;
+
 /// How long a meeting lasts at most, if nobody ends it.
 const LONGEST_MS: i64 = 12 * 3_600_000;
 
@@ -26,6 +29,8 @@ pub struct InMeeting {
     pub user_id: UserId,
     /// Whether they can manage the server.
     pub is_admin: bool,
+    /// Whether they can write in the channel.
+    pub may_post: bool,
 }
 
 /// The running meeting of each channel, as far as this process knows it. Whoever changes a meeting holds its
@@ -47,12 +52,18 @@ impl Service {
     /// Begins a meeting in the channel, hosted by the member and these others; returns its message.
     ///
     /// # Errors
-    /// [`Refusal`] if one is running there, or the bot can't post there.
+    /// [`Refusal`] if one is running there, if the bot or the member can't post there, or there are too many hosts.
     pub async fn begin_meeting(
         &self,
         by: InMeeting,
         others: &[UserId],
     ) -> Result<MessageId, ServiceError> {
+        if !by.may_post {
+            return Err(Refusal::StarterCannotPost.into());
+        }
+        if others.len() >= MOST_HOSTS {
+            return Err(Refusal::TooManyHosts(MOST_HOSTS).into());
+        }
         let slot = self.meetings.of(by.channel_id);
         let mut known = slot.lock().await;
         if self.running(by, *known).await?.is_some() {
@@ -74,10 +85,10 @@ impl Service {
             }
         }
         let text = text(&meeting)?;
-        let pinged = &meeting.participants;
-        let posting = self.parts.sender.post(channel, &text, pinged, by.run);
-        let message = posting.await?;
+        let message = self.parts.sender.post(channel, &text, &[], by.run).await?;
         *known = Some(message);
+        // Mentions its hosts, as the change of a message does without pinging them.
+        self.rewrite(channel, message, &meeting).await?;
         Ok(message)
     }
 
@@ -171,7 +182,7 @@ impl Service {
 fn text(meeting: &Meeting) -> Result<String, Refusal> {
     let text = meeting.text();
     if text.chars().count() > LONGEST_MESSAGE {
-        return Err(Refusal::MeetingFull(meeting.participants.len() - 1));
+        return Err(Refusal::MeetingFull);
     }
     Ok(text)
 }
@@ -210,6 +221,9 @@ fn check_place(
     let Some(channel) = part.as_ref().and_then(|part| part.state.now()) else {
         return Err(Refusal::NoChannel(id).into());
     };
+    if channel.is_thread() {
+        return Err(Refusal::MeetingInThread.into());
+    }
     // If it's unknown, Discord decides.
     let bits = store.bits_of(guild, bot, channel)?.unwrap_or(u64::MAX);
     let missing = lacking(bits, &needed_to_keep(channel));

@@ -15,7 +15,7 @@ use propsbot_discord::{Listing, RestError};
 use propsbot_jobs::{check::lacking, clock::Clock, progress::Phase};
 use propsbot_model::{
     Channel, ChannelId, ChannelKind, Fact, Failure, FailureObject, GuildId, MessageId, Millis,
-    RECAP_START, Reason, Recap, RecapSetting, UserId, permissions,
+    Reason, Recap, RecapPeriod, RecapSetting, UserId, permissions,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -23,10 +23,15 @@ use propsbot_store::{Store, StoreError};
 pub const RECAP_POSTING: Duration = Duration::from_millis(RECAP_POSTING_MS.unsigned_abs());
 const RECAP_POSTING_MS: i64 = 10 * 60_000;
 
+const DAY_MS: i64 = 86_400_000;
+
+/// How long a recap waits for what could not be fetched: a channel that always fails must not hold it back for good.
+const LONGEST_WAIT_MS: i64 = DAY_MS;
+
 /// How far Discord's clock may be from what its answers say, in milliseconds.
 const CLOCKS_MS: i64 = 60_000;
 
-/// How many pages of a channel are searched for a recap at most: more than members write in those minutes.
+/// How many pages of a channel are searched for a recap at most.
 const PAGES: usize = 50;
 
 const GONE: &str =
@@ -45,9 +50,18 @@ pub struct DueRecap {
 }
 
 impl DueRecap {
-    /// Makes Discord post it only once if it's sent again within minutes.
+    /// Makes Discord post it only once if it's sent again within minutes. Discord compares the nonces of all that
+    /// the bot posts anywhere, and takes up to 25 characters.
     pub fn nonce(&self) -> String {
-        MessageId::at(self.period.end).to_string()
+        let kind = match self.setting.every {
+            RecapPeriod::Week => 'w',
+            RecapPeriod::Month => 'm',
+        };
+        format!(
+            "{:x}{kind}{:x}",
+            self.guild_id.0,
+            self.period.end.0 / DAY_MS
+        )
     }
 
     fn recap(&self, is_done: bool, at: Millis) -> Recap {
@@ -89,7 +103,10 @@ impl Service {
                 Readiness::Ready(recap) => {
                     // Asked after the store: what is missing there is being fetched by now.
                     let progress = self.parts.progress.of(guild).look();
-                    due.extend(Some(recap).filter(|_| progress.phase == Phase::Idle));
+                    let has_caught_up = !progress.is_incomplete
+                        || now.discords.0 - recap.period.end.0 > LONGEST_WAIT_MS;
+                    let is_ready = progress.phase == Phase::Idle && has_caught_up;
+                    due.extend(Some(recap).filter(|_| is_ready));
                 }
                 Readiness::Hindered(recap, why) => self.recap_failed(&recap, why, false).await?,
                 Readiness::NotNow => {}
@@ -165,36 +182,34 @@ impl Service {
 
     /// The message of a recap that may have been posted before.
     async fn posted(&self, due: &DueRecap) -> Result<Option<MessageId>, ServiceError> {
-        let (channel, from, mut before, pages) = match &due.attempt {
+        let (channel, from, mut before) = match &due.attempt {
             Some(attempt) => {
                 let ended = attempt.begun.0 + RECAP_POSTING_MS;
                 (
                     attempt.channel_id,
                     MessageId::at(Millis(attempt.begun.0 - CLOCKS_MS)),
                     Some(MessageId::at(Millis(ended + CLOCKS_MS))),
-                    PAGES,
                 )
             }
             // Not that the store knows. It may have been restored.
-            None => (
-                due.setting.channel_id,
-                MessageId::at(due.period.end),
-                None,
-                1,
-            ),
+            None => (due.setting.channel_id, MessageId::at(due.period.end), None),
         };
-        for _ in 0..pages {
+        for _ in 0..PAGES {
             let asked = self.parts.discord.messages(due.guild_id, channel, before);
             let page = match asked.await {
                 // The message is gone with its channel.
                 Err(RestError::NotFound { .. }) => return Ok(None),
+                // Nor can it be found where the bot may not read any more, if an admin has chosen another channel.
+                Err(RestError::Forbidden { .. }) if channel != due.setting.channel_id => {
+                    return Ok(None);
+                }
                 page => page?,
             };
             let mut messages = page.messages.iter().map(|paged| &paged.message);
             let found = messages.find(|message| {
                 message.author.id == self.parts.bot
                     && message.id >= from
-                    && message.content.starts_with(RECAP_START)
+                    && message.content.starts_with(due.setting.every.heading())
             });
             if let Some(found) = found {
                 return Ok(Some(found.id));
@@ -307,4 +322,42 @@ pub(super) fn settle(store: &Store, guild: GuildId) -> Result<Vec<Fact>, StoreEr
     Ok(of_recaps
         .map(|failure| Fact::Settled(guild, failure.object))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Discord takes a message for posted if the bot posted one with the same nonce anywhere.
+    #[test]
+    fn every_recap_has_a_nonce_of_its_own() {
+        let guilds = [GuildId(1), GuildId(u64::MAX)];
+        let kinds = [RecapPeriod::Week, RecapPeriod::Month];
+        let ends = [
+            Millis(1_796_000_000_000),
+            Millis(1_796_000_000_000 + DAY_MS),
+        ];
+        let mut all = BTreeSet::new();
+        for (guild_id, (every, end)) in guilds.iter().flat_map(|guild| {
+            let periods = kinds
+                .iter()
+                .flat_map(|kind| ends.iter().map(move |end| (*kind, *end)));
+            periods.map(move |period| (*guild, period))
+        }) {
+            let due = DueRecap {
+                guild_id,
+                setting: RecapSetting {
+                    channel_id: ChannelId(5),
+                    every,
+                },
+                period: Millis(0)..end,
+                attempt: None,
+                may_attach: false,
+            };
+            assert!(due.nonce().len() <= 25, "{}", due.nonce());
+            assert!(all.insert(due.nonce()), "{} is there twice", due.nonce());
+        }
+    }
 }

@@ -153,7 +153,13 @@ impl Community {
             let receivers = thanks.receivers.iter().copied();
             receivers.chain([thanks.giver]).flatten()
         });
-        let everyone: BTreeSet<usize> = everyone.collect();
+        let mut everyone: BTreeSet<usize> = everyone.collect();
+        let with_cred = self.members.iter().enumerate();
+        let with_cred = with_cred.filter(|(_, member)| {
+            let cred = self.cred.as_ref();
+            cred.is_some_and(|cred| cred.is_shown_of(member.id))
+        });
+        everyone.extend(with_cred.map(|(index, _)| index));
         let names = everyone.into_iter().map(|member| {
             let member = &self.members[member];
             (member.id.0, Vec::new(), member.name.as_str())

@@ -87,6 +87,12 @@ impl Cred {
         }
     }
 
+    /// Whether a member has any.
+    pub(crate) fn is_shown_of(&self, member: UserId) -> bool {
+        let own = self.members.get(&member);
+        own.is_some_and(|own| own.iter().any(|cred| *cred > 0.0))
+    }
+
     /// Reads a `credGrainView`, packed or not. Participants without a Discord account are left out; those with several
     /// have their cred under the one with the lowest id.
     ///

@@ -411,6 +411,30 @@ async fn mirrors_all_of_an_owner_but_for_exceptions() {
         .filter_map(|line| line.split(':').next())
         .collect();
     assert_eq!(names, repositories[..2]);
+    source.export().await;
+    let mirrored = async |source: &Source| {
+        let lines = archived(&source.archive()).await.into_iter();
+        let lines = lines.filter(|line| line.starts_with("repository "));
+        lines
+            .filter_map(|line| line.split(' ').next_back().map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(mirrored(&source).await, repositories[..2]);
+
+    // It is no longer in the owner's list, and an owner with a mistake keeps nothing from being read.
+    source.set("GITHUB_REPOSITORIES", "Octo-Org/*, nobody/*");
+    source.act(Action::SetPrivate {
+        repository: repositories[1].into(),
+        private: true,
+        readable: false,
+    });
+    let synced = source.run(&["sync"]).await;
+    synced.failed(1, &["Octo-Org/beta", "nobody/*"]);
+    source.export().await;
+    assert_eq!(mirrored(&source).await, [repositories[0], repositories[2]]);
+    source.set("GITHUB_REPOSITORIES", repositories[2]);
+    source.export().await;
+    assert_eq!(mirrored(&source).await, repositories[2..]);
     source.set("GITHUB_REPOSITORIES", "octo-org");
     let says = ["GITHUB_REPOSITORIES: \"octo-org\" is no repository"];
     source.run(&["sync"]).await.failed(2, &says);

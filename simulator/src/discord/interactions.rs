@@ -85,8 +85,8 @@ pub(crate) struct Interactions {
     pub(crate) global: Vec<Value>,
     pub(crate) local: Vec<Value>,
     pub(crate) deadline: Duration,
-    /// Messages that the bot posted with an enforced nonce, by channel and nonce.
-    pub(crate) nonces: BTreeMap<(u64, String), u64>,
+    /// Messages that the bot posted with an enforced nonce, with their channels: nonces are unique to their author.
+    pub(crate) nonces: BTreeMap<String, (u64, u64)>,
 }
 
 /// Number of interactions kept.

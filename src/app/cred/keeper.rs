@@ -23,7 +23,10 @@ use tracing::{error, info, warn};
 use super::keep::basis;
 use crate::config::Config;
 use propsbot_archive::{ArchiveReader, Manifest, ReadError, one_line};
-use propsbot_jobs::cred::{CLEARED, CredBasis, CredBoard, CredFailure};
+use propsbot_jobs::{
+    clock::Clock,
+    cred::{CLEARED, CredBasis, CredBoard, CredFailure},
+};
 use propsbot_mirror::Follower;
 use propsbot_model::GuildId;
 use propsbot_rows::SCHEMA;
@@ -58,8 +61,14 @@ impl Follower for Wakes {
 }
 
 impl CredKeeper {
-    /// One for this configuration; `None` if cred isn't to be computed.
+    /// One for this configuration; `None` if cred isn't to be computed. What is kept of it goes then, because nothing
+    /// would take out of it what members delete.
     pub(in crate::app) fn new(config: &Config) -> Option<Self> {
+        if config.cred.memory == 0
+            && let Err(error) = super::kept(config).clear_if_any(Clock::now())
+        {
+            warn!("could not remove the cred that was kept: {error}");
+        }
         (config.cred.memory > 0).then(|| Self {
             board: super::kept(config),
             config: config.clone(),

@@ -136,6 +136,11 @@ impl Backfill {
             own.writer.write(Vec::new()).await?;
             summary.found = own.read(drift).await?.since(before);
         }
+        let is_incomplete = done
+            .as_ref()
+            .map_or(true, |summary| summary.again.is_some());
+        own.progress
+            .update(|progress| progress.is_incomplete = is_incomplete);
         own.progress.end();
         done
     }

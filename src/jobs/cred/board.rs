@@ -117,6 +117,12 @@ impl CredBoard {
         Ok(())
     }
 
+    /// Removes all kept cred, if there is any.
+    pub fn clear_if_any(&self, now: Millis) -> io::Result<()> {
+        let any = self.0.as_ref().is_some_and(|board| board.folder.exists());
+        if any { self.clear(None, now) } else { Ok(()) }
+    }
+
     /// Whether cred of what was exported then may be kept: nobody's data was deleted since.
     pub fn may_keep(&self, guild: GuildId, exported_at: Millis) -> io::Result<bool> {
         let Some(board) = &self.0 else {

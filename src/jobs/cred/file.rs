@@ -27,6 +27,11 @@ const LONGEST: u64 = 1 << 20;
 /// The most records that are read at once.
 const MOST_MEMBERS: u64 = 1 << 24;
 
+/// The most weeks that a file may have: a century.
+const MOST_WEEKS: usize = 5_300;
+/// How far the first week may be from 1970, in milliseconds.
+const FARTHEST: u64 = 1 << 50;
+
 /// How long a week is.
 pub const WEEK_MS: i64 = 7 * 86_400_000;
 
@@ -222,6 +227,10 @@ impl KeptCred {
         if length != Some(kept.file.metadata()?.len()) {
             return Err(damaged("its length isn't what its header says"));
         }
+        let is_far = kept.header.first_week.0.unsigned_abs() > FARTHEST;
+        if kept.header.weeks > MOST_WEEKS || is_far {
+            return Err(damaged("its weeks are none that there can be"));
+        }
         Ok(Some(kept))
     }
 
@@ -247,6 +256,7 @@ impl KeptCred {
         let members = self.members()?.into_iter();
         let first = members.filter(|(.., account)| accounts.insert(*account));
         first
+            .filter(|(_, cred, _)| *cred > 0.0)
             .map(|(user, ..)| {
                 let own = self.member(user)?.map(|member| member.details.by_week);
                 let own = own.unwrap_or_default().into_iter().map(f64::from);
@@ -416,6 +426,24 @@ mod tests {
         assert_eq!(kept.message(MessageId(2)).unwrap(), Some(1.5));
         let everyone = kept.members().unwrap();
         assert_eq!(everyone, [(UserId(4), 2.0, 0), (UserId(8), 2.0, 0)]);
+    }
+
+    /// What reads all weeks makes room for them.
+    #[test]
+    fn refuses_more_weeks_than_there_can_be() {
+        for (first_week, weeks) in [(Millis(0), MOST_WEEKS + 1), (Millis(i64::MAX), 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("1.cred");
+            let new = NewCred {
+                basis: basis(),
+                first_week,
+                weeks,
+                members: Vec::new(),
+                messages: Vec::new(),
+            };
+            new.write(&path).unwrap();
+            KeptCred::open(&path).unwrap_err();
+        }
     }
 
     #[test]

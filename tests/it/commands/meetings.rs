@@ -184,7 +184,13 @@ async fn a_meeting_is_taken_back_by_deleting_its_message() {
 
     // Where the bot can't keep a list, it says why.
     let quiet = server.discord().channel("quiet").unwrap();
-    let refused = server.meeting(quiet, ana, "start", json!({})).await;
+    let refused = server.meeting(quiet, owner, "start", json!({})).await;
     says(&refused, &["I can't keep a list here", "**Send Messages**"]);
+    let refused = server.meeting(quiet, ana, "start", json!({})).await;
+    says(&refused, &["You can't write in this channel"]);
+    let hosts: String = (1..=10).map(|id| format!("<@1{id:018}> ")).collect();
+    let hosts = json!({"hosts": hosts});
+    let refused = server.meeting(place, ana, "start", hosts).await;
+    says(&refused, &["at most 10 hosts"]);
     server.check_manners();
 }

@@ -117,8 +117,8 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
             return Err(Problem::form("nonce: Must be 25 or fewer in length."));
         }
         // Discord checks nonces "in the past few minutes"; here they last forever.
-        if let Some(known) = state.interactions.nonces.get(&(id, nonce.clone())).copied() {
-            return state.show_message(id, known);
+        if let Some((channel, known)) = state.interactions.nonces.get(nonce).copied() {
+            return state.show_message(channel, known);
         }
     }
     let mut extras = extras(body);
@@ -169,7 +169,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
         extras,
     });
     if let Some(nonce) = nonce {
-        state.interactions.nonces.insert((id, nonce), message);
+        state.interactions.nonces.insert(nonce, (id, message));
     }
     state.show_message(id, message)
 }
