@@ -39,8 +39,6 @@ impl Record for Exclusion {
 pub(crate) struct Exclusions {
     logins: BTreeSet<String>,
     ids: BTreeSet<UserId>,
-    /// Whatever these accounts are, or were, called.
-    mentioned: BTreeSet<String>,
 }
 
 impl Exclusions {
@@ -50,14 +48,7 @@ impl Exclusions {
             let accounts = rows.scan::<Login>(exclusion.login.clone())?;
             all.ids
                 .extend(accounts.into_iter().map(|account| account.id));
-            all.mentioned.insert(exclusion.login.clone());
             all.logins.insert(exclusion.login);
-        }
-        if !all.ids.is_empty() {
-            let others = rows.scan::<Login>(())?.into_iter();
-            let others = others.filter(|account| all.ids.contains(&account.id));
-            let others: Vec<String> = others.map(|account| account.login).collect();
-            all.mentioned.extend(others);
         }
         Ok(all)
     }
@@ -72,7 +63,7 @@ impl Exclusions {
 
     /// Replaces mentions of people who are left out.
     pub(crate) fn clean(&self, text: &mut String) {
-        for login in &self.mentioned {
+        for login in &self.logins {
             let mention = format!("@{login}");
             let mut from = 0;
             while let Some(at) = find(&text[from..], &mention) {
