@@ -188,8 +188,8 @@ async fn a_meeting_is_taken_back_by_deleting_its_message() {
     says(&refused, &["I can't keep a list here", "**Send Messages**"]);
     let refused = server.meeting(quiet, ana, "start", json!({})).await;
     says(&refused, &["You can't write in this channel"]);
-    let hosts: String = (1..=10).map(|id| format!("<@1{id:018}> ")).collect();
-    let hosts = json!({"hosts": hosts});
+    let hosts: Vec<String> = (1..=10).map(|id| format!("<@1{id:018}>")).collect();
+    let hosts = json!({"hosts": hosts.join(" ")});
     let refused = server.meeting(place, ana, "start", hosts).await;
     says(&refused, &["at most 10 hosts"]);
     server.check_manners();
