@@ -237,7 +237,8 @@ impl Config {
 
         let github = github::read(&value, needs, &mut mistakes);
         let token = match value("DISCORD_TOKEN") {
-            _ if needs == Needs::Local || github.is_some() => None,
+            // With a mistake in it, too, it's GitHub that was meant.
+            _ if needs == Needs::Local || value("GITHUB_REPOSITORIES").is_some() => None,
             None => {
                 let help = "is not set: copy the token from the developer portal (your \
                             application, \"Bot\", \"Reset Token\"), or name a file with it in \

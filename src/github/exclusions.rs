@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{records::Login, rows::UserId};
 
+/// The login of accounts whose logins aren't known any more, because an archive has only their ids.
+pub(crate) const UNKNOWN: &str = "";
+
 /// A login that is left out, with all accounts that have, or had it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Exclusion {
@@ -48,7 +51,9 @@ impl Exclusions {
             let accounts = rows.scan::<Login>(exclusion.login.clone())?;
             all.ids
                 .extend(accounts.into_iter().map(|account| account.id));
-            all.logins.insert(exclusion.login);
+            if exclusion.login != UNKNOWN {
+                all.logins.insert(exclusion.login);
+            }
         }
         Ok(all)
     }

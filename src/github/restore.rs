@@ -8,6 +8,7 @@ use propsbot_mirror::{Record, Stamp, ask};
 use crate::{
     clock::Clock,
     error::RestoreError,
+    exclusions::{Exclusion, UNKNOWN},
     export::Store,
     records::{Kept, Login, Progress, Read},
     rows::{Comment, Commit, Issue, Reaction, Repository, Review, User},
@@ -44,7 +45,17 @@ pub(crate) async fn restore(
         id: user.id.clone(),
     });
     let logins: Vec<Login> = logins.collect();
-    ask(store, move |store| store.mirror.restore(&logins, newest)).await??;
+    let is_left_out = logins.iter().any(|account| account.login == UNKNOWN);
+    let left_out = Exclusion {
+        login: UNKNOWN.to_owned(),
+        at: newest,
+    };
+    ask(store, move |store| {
+        store.mirror.restore(&logins, newest)?;
+        let left_out = is_left_out.then_some(left_out);
+        store.mirror.restore(left_out.as_slice(), newest)
+    })
+    .await??;
     keep(store, users, newest).await?;
     table!(Commit);
     table!(Issue);

@@ -66,6 +66,7 @@ rows! {
     pub struct User {
         pub repository_id: NodeId,
         pub id: UserId,
+        /// empty for those of whom nothing is kept
         pub login: String,
         /// GitHub's type: "User", "Bot", "Organization", "Mannequin"
         pub kind: String,

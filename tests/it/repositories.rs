@@ -353,6 +353,31 @@ async fn keeps_private_repositories_and_people_who_are_left_out() {
     assert!(shown.is_empty(), "{shown:?}");
     assert!(here(&lines, "@ghost") && !here(&lines, "Secret plans"));
 
+    // A restored store knows whom, also by another login, and without the variable.
+    source.act(Action::RenameAccount {
+        login: "amara".into(),
+        to: "amaranth".into(),
+    });
+    let data = source.home.path().join("data");
+    std::fs::rename(&data, source.home.path().join("lost")).unwrap();
+    source.run(&["restore", "--from", "dir:archive"]).await.ok();
+    source.run(&["sync", "--recheck"]).await.ok();
+    source.export().await;
+    let lines = archived(&source.archive()).await;
+    assert!(!here(&lines, "\"amaranth\"") && !here(&lines, "Secret plans"));
+    let drawn = [
+        "graph",
+        "--from",
+        "dir:archive",
+        "--plugin",
+        "github",
+        "--out",
+        "graph",
+    ];
+    source.run(&drawn).await.ok();
+    let graph = std::fs::read_to_string(source.home.path().join("graph/graph.json")).unwrap();
+    assert!(!graph.contains("amara"));
+
     // What can't be read any more is withdrawn.
     source.act(hidden(false));
     source.run(&["sync"]).await.failed(1, &[beta]);
@@ -437,7 +462,9 @@ async fn mirrors_all_of_an_owner_but_for_exceptions() {
     assert_eq!(mirrored(&source).await, repositories[2..]);
     source.set("GITHUB_REPOSITORIES", "octo-org");
     let says = ["GITHUB_REPOSITORIES: \"octo-org\" is no repository"];
-    source.run(&["sync"]).await.failed(2, &says);
+    let refused = source.run(&["sync"]).await;
+    refused.failed(2, &says);
+    assert!(!refused.stderr.contains("DISCORD_TOKEN"), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -72,7 +72,10 @@ pub(super) fn views(
     }
     let is_there = |deleted_at: Option<Millis>| deleted_at.is_none();
     each!(User, |view, user| {
-        view.users.insert(user.id.clone(), user.clone());
+        // Of those who are left out, there is only an id.
+        if !user.login.is_empty() {
+            view.users.insert(user.id.clone(), user.clone());
+        }
     });
     // In the order in which several plugins share what they read: see `Schema::turn`.
     each!(Reaction, |view, reaction| {
