@@ -9,12 +9,11 @@ use std::{
 use anyhow::anyhow;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     Error,
     bars::{Bars, rows_bar, tell_made},
-    compact::compacted,
     console::Console,
     control::{Destination, Running, Session, stopping},
     error::Tried as _,
@@ -359,11 +358,6 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
         "restored {spec} into {}: {done}",
         config.store_path.display()
     ));
-    // What a restore replaces as it goes stays in the store's files until then.
-    match compacted(&config.store_path).await {
-        Ok(line) => lines.push(line),
-        Err(error) => warn!("{error}; `propsbot compact` does it later"),
-    }
     Ok(lines)
 }
 

@@ -1,7 +1,5 @@
 //! `propsbot compact`: makes the store's folder as small as what is in it.
 
-use std::path::Path;
-
 use anyhow::anyhow;
 use tokio::task::spawn_blocking;
 
@@ -19,21 +17,16 @@ pub async fn compact(config: &Config) -> Result<Vec<String>, Error> {
             path.display()
         )));
     }
-    Ok(vec![compacted(path).await?])
-}
-
-/// Compacts the store in this folder, and returns a line about its size.
-pub(super) async fn compacted(path: &Path) -> Result<String, Error> {
     let folder = path.to_owned();
     let done = spawn_blocking(move || mirror::compact(&folder)).await?;
     let Compacted { before, after } =
         done.tried(|| format!("could not compact the store {}", path.display()))?;
-    Ok(format!(
+    Ok(vec![format!(
         "compacted the store {}: {:.1} MB before, {:.1} MB now",
         path.display(),
         megabytes(before),
         megabytes(after)
-    ))
+    )])
 }
 
 #[expect(clippy::cast_precision_loss, reason = "only one decimal is shown")]

@@ -1,6 +1,6 @@
 //! Reads graphs back that this or any other plugin has written.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, io::Read, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -107,11 +107,14 @@ impl WeightedGraph {
         }
     }
 
-    /// Reads a `graph.json` as SourceCred reads it: weights may be negative.
-    pub fn from_json_as_is(json: Vec<u8>) -> Result<Self, NotStored> {
-        let (_, stored): (WeightedGraphMark, StoredBoth) = parse("graph", &json)?;
-        // The text is as large as the graph: the two need not be in memory at once.
-        drop(json);
+    /// Reads a `graph.json` as SourceCred reads it: weights may be negative. The text, which is as large as the graph,
+    /// is never in memory. `json` should be buffered.
+    pub fn from_json_as_is(json: impl Read) -> Result<Self, NotStored> {
+        let parsed = serde_json::from_reader(json);
+        let (_, stored): (WeightedGraphMark, StoredBoth) = parsed.map_err(|source| NotStored {
+            what: "graph",
+            source,
+        })?;
         Self::from_stored(stored)
     }
 

@@ -138,8 +138,7 @@ async fn a_restored_store_is_compact() {
     let mirror = grown(7).await;
     mirror.export().await;
     fs::remove_dir_all(mirror.store_path()).unwrap();
-    let ended = mirror.run(&["restore", "--from", "dir:archive"]).await.ok();
-    assert!(ended.stdout.contains("compacted the store"), "{ended:#?}");
+    mirror.run(&["restore", "--from", "dir:archive"]).await.ok();
     let restored = bytes(&mirror);
     mirror.run(&["compact"]).await.ok();
     assert!(

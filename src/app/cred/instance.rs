@@ -1,8 +1,9 @@
 //! Reads a SourceCred instance as `credrank` does.
 
 use std::{
+    error::Error,
     fs,
-    io::{self, Read as _},
+    io::{self, BufReader, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -18,9 +19,6 @@ use propsbot_sourcecred::{
 
 /// The longest file that is read, uncompressed: SourceCred reads no longer ones than half of it.
 const LONGEST: u64 = 1 << 30;
-
-/// How many times longer a graph is than compressed, at most in practice.
-const EXPANDED: u64 = 16;
 
 pub(super) const LEDGER: &str = "data/ledger.json";
 pub(super) const DEPENDENCIES: &str = "config/dependencies.json";
@@ -175,16 +173,7 @@ impl<'a> Instance<'a> {
             let Some(path) = self.path(&format!("{folder}/{name}")) else {
                 continue;
             };
-            let read = || -> anyhow::Result<Option<WeightedGraph>> {
-                let Some(bytes) = bytes(&path)? else {
-                    return Ok(None);
-                };
-                let graph = WeightedGraph::from_json_as_is(bytes);
-                graph
-                    .map(Some)
-                    .with_context(|| format!("could not read {}", path.display()))
-            };
-            match read() {
+            match read(&path, |text| WeightedGraph::from_json_as_is(text)) {
                 Ok(None) => {}
                 Ok(graph) => return Ok(graph),
                 // SourceCred tries the other one then, too.
@@ -246,45 +235,38 @@ fn plugin_id(id: &str) -> anyhow::Result<(String, String)> {
 
 /// Reads a JSON file, which is compressed if it has no suffix; `None` if it doesn't exist.
 pub(in crate::app) fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
-    let Some(bytes) = bytes(path)? else {
-        return Ok(None);
-    };
-    let json = serde_json::from_slice(&bytes);
-    json.map(Some)
-        .with_context(|| format!("could not read {}", path.display()))
+    read(path, |text| serde_json::from_reader(text))
 }
 
-/// A file's bytes, uncompressed if it has no suffix; `None` if it doesn't exist.
-fn bytes(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+/// A file's text, uncompressed.
+type Text = BufReader<io::Take<Box<dyn io::Read>>>;
+
+/// Parses a file while it is read, and so without its text in memory. It is compressed if it has no suffix; `None` if
+/// it doesn't exist.
+fn read<T, E>(
+    path: &Path,
+    parse: impl FnOnce(&mut Text) -> Result<T, E>,
+) -> anyhow::Result<Option<T>>
+where
+    E: Error + Send + Sync + 'static,
+{
+    let failed = || format!("could not read {}", path.display());
     let file = match fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(error).with_context(|| format!("could not read {}", path.display()));
-        }
+        Err(error) => return Err(error).with_context(failed),
     };
-    // Growing would copy it; what isn't used of it is never touched.
-    let length = file.metadata().map_or(0, |file| file.len());
-    let is_compressed = path.extension().is_none();
-    let most = if is_compressed {
-        length.saturating_mul(EXPANDED)
-    } else {
-        length + 1
+    let source: Box<dyn io::Read> = match path.extension() {
+        None => Box::new(ZlibDecoder::new(file)),
+        Some(_) => Box::new(file),
     };
-    let mut bytes = Vec::with_capacity(usize::try_from(most.min(LONGEST)).unwrap_or_default());
-    let read = if is_compressed {
-        ZlibDecoder::new(file)
-            .take(LONGEST + 1)
-            .read_to_end(&mut bytes)
-    } else {
-        file.take(LONGEST + 1).read_to_end(&mut bytes)
-    };
-    let length = read.with_context(|| format!("could not read {}", path.display()))?;
-    if length as u64 > LONGEST {
+    let mut text = BufReader::with_capacity(1 << 16, source.take(LONGEST));
+    let parsed = parse(&mut text);
+    if parsed.is_err() && text.get_ref().limit() == 0 {
         bail!(
             "{} is longer than a GiB: SourceCred can't read it, either",
             path.display()
         );
     }
-    Ok(Some(bytes))
+    Ok(Some(parsed.with_context(failed)?))
 }
