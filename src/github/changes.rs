@@ -36,6 +36,9 @@ const MOST_PAGES: u32 = 1_000;
 /// How much is asked for twice, in case clocks at GitHub differ, in milliseconds.
 const OVERLAP: i64 = 60_000;
 
+/// How many changes are read before they are kept.
+const AT_ONCE: usize = 500;
+
 /// What became of changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Changes {
@@ -53,6 +56,10 @@ struct Changed {
     number: Option<u64>,
     issue_url: Option<String>,
     pull_request_url: Option<String>,
+}
+
+fn is_issue(read: &Read) -> bool {
+    read.table == number_of::<Issue>()
 }
 
 impl Changed {
@@ -213,12 +220,35 @@ impl Reading<'_> {
                 has_issue: false,
             });
         }
-        let is_issue = |read: &&Read| read.table == number_of::<Issue>();
-        let new_issues = asked.iter().filter(is_issue);
+        let has_issue = asked.iter().any(is_issue);
+        let is_new = |read: &Read| is_issue(read) && !known.contains_key(&read.id);
+        let has_new_issue = asked.iter().any(is_new);
+        let reviews = self.known_reviews().await?;
+        while !asked.is_empty() {
+            // After a long outage a kill loses no more than this, since what is kept isn't asked for again.
+            let rest = asked.split_off(AT_ONCE.min(asked.len()));
+            let some = std::mem::replace(&mut asked, rest);
+            are_lacking |= self.read_some_changed(some, &known, &reviews).await?;
+        }
+        if has_new_issue {
+            are_lacking |= self.read_absent_numbers().await?;
+        }
+        Ok(Changes {
+            are_lacking,
+            has_issue,
+        })
+    }
+
+    /// Reads and keeps some of what changed. Returns whether GitHub neither has nor lacks some of it.
+    async fn read_some_changed(
+        &mut self,
+        asked: Vec<Read>,
+        known: &HashMap<String, Read>,
+        reviews: &BTreeSet<String>,
+    ) -> Result<bool, SyncError> {
+        let new_issues = asked.iter().filter(|read| is_issue(read));
         let new_issues = new_issues.filter(|read| !known.contains_key(&read.id));
         let new_issues: Vec<String> = new_issues.map(|read| read.id.clone()).collect();
-        let has_issue = asked.iter().any(|read| is_issue(&read));
-        let reviews = self.known_reviews().await?;
         let mut harvest = self.harvest();
         self.ask_by_id(&mut harvest, asked).await?;
         // What the lists above name, and the scrub looks at, isn't listed once more.
@@ -234,15 +264,8 @@ impl Reading<'_> {
         self.read_lists(&mut harvest).await?;
         let unlisted = self.unlisted(&mut harvest).await?;
         self.ask_by_id(&mut harvest, unlisted).await?;
-        are_lacking |= harvest.is_lacking;
         self.keep(harvest.facts).await?;
-        if !new_issues.is_empty() {
-            self.read_absent_numbers().await?;
-        }
-        Ok(Changes {
-            are_lacking,
-            has_issue,
-        })
+        Ok(harvest.is_lacking)
     }
 
     async fn ids_of_issues(&self) -> Result<HashMap<u64, String>, SyncError> {

@@ -28,7 +28,8 @@ const NUMBERS: usize = 50;
 
 impl Reading<'_> {
     /// Reads all issues and pull requests, with everything that belongs to them; goes on where it was interrupted.
-    pub(crate) async fn read_all(&mut self) -> Result<(), SyncError> {
+    /// Returns what [`Self::read_absent_numbers`] does.
+    pub(crate) async fn read_all(&mut self) -> Result<bool, SyncError> {
         for (which, query) in [queries::issues(), queries::pulls()].iter().enumerate() {
             while !self.progress.are_listed[which] {
                 self.check()?;
@@ -88,8 +89,9 @@ impl Reading<'_> {
         Ok(page)
     }
 
-    /// Asks for numbers between those of known issues, which GitHub may have left out of its lists.
-    pub(crate) async fn read_absent_numbers(&mut self) -> Result<(), SyncError> {
+    /// Asks for numbers between those of known issues, which GitHub may have left out of its lists. Returns whether GitHub
+    /// neither has nor lacks one of them.
+    pub(crate) async fn read_absent_numbers(&mut self) -> Result<bool, SyncError> {
         let space = self.space().to_owned();
         let known: BTreeSet<u64> = self
             .stored(move |Reader(view)| {
@@ -103,6 +105,7 @@ impl Reading<'_> {
             (1..last).filter(|number| !known.contains(number) && !absent.contains(number));
         // A hostile number must not ask for millions.
         let missing: Vec<u64> = missing.take(100_000).collect();
+        let mut is_lacking = false;
         for numbers in missing.chunks(NUMBERS) {
             self.check()?;
             let mut harvest = self.harvest();
@@ -113,8 +116,9 @@ impl Reading<'_> {
                 let node = &answer.data["node"][&field];
                 if node.is_null() && answer.lacks(&format!("node/{field}")) {
                     absent.insert(*number);
-                } else {
-                    harvest.node(node, None, None);
+                } else if !harvest.node(node, None, None) {
+                    let id = node["id"].as_str();
+                    is_lacking |= !id.is_some_and(|id| harvest.elsewhere.contains(id));
                 }
             }
             let found: Vec<String> = harvest.issues.values().cloned().collect();
@@ -126,7 +130,7 @@ impl Reading<'_> {
             self.progress.absent = absent.iter().copied().collect();
             self.keep(harvest.facts).await?;
         }
-        Ok(())
+        Ok(is_lacking)
     }
 
     /// Reads the commits of the default branch that aren't known, and finds those that a force-push took away.
@@ -137,7 +141,9 @@ impl Reading<'_> {
         let (before, counted) = (self.progress.head.clone(), self.progress.commits);
         let query = queries::history();
         let (mut after, mut walked, mut new) = (None::<String>, BTreeSet::new(), 0);
-        let (mut is_ahead, mut total, mut oid) = (before.is_none(), 0, None);
+        // After a restore nothing says whether the branch still has what is known.
+        let mut is_ahead = before.is_none() && !self.has_commits().await?;
+        let (mut total, mut oid) = (0, None);
         loop {
             self.check()?;
             let mut harvest = self.harvest();
@@ -208,21 +214,29 @@ impl Reading<'_> {
         Ok(new)
     }
 
-    /// Makes tombstones of commits that the branch no longer has, unless a pull request was merged as one of them.
+    async fn has_commits(&self) -> Result<bool, SyncError> {
+        let space = self.space().to_owned();
+        self.stored(move |Reader(view)| {
+            let first = view.iter::<Commit>(space.clone()..=space).next();
+            Ok(first.transpose()?.is_some())
+        })
+        .await
+    }
+
+    /// Makes tombstones of commits that the branch no longer has, unless a pull request was merged as one of them, or as
+    /// one that follows it.
     async fn bury_commits(&mut self, walked: &BTreeSet<String>) -> Result<(), SyncError> {
-        let (space, walked) = (self.space().to_owned(), walked.clone());
+        let mut kept = walked.clone();
+        for id in self.merged().await? {
+            self.keep_ancestors(id, &mut kept).await?;
+        }
+        let space = self.space().to_owned();
         let at = self.clock.stamp();
         let facts = self.stored(move |Reader(view)| {
-            let issues = view.iter::<Issue>(space.clone()..=space.clone());
-            let merged = issues.map(|issue| Ok(issue?.merged_as.map(|id| id.0)));
-            let merged: BTreeSet<Option<String>> =
-                merged.collect::<Result<_, propsbot_mirror::StoreError>>()?;
             let mut facts = Vec::new();
             for commit in view.iter::<Commit>(space.clone()..=space) {
                 let commit = commit?;
-                let is_kept =
-                    walked.contains(&commit.id.0) || merged.contains(&Some(commit.id.0.clone()));
-                if commit.deleted_at.is_none() && !is_kept {
+                if commit.deleted_at.is_none() && !kept.contains(&commit.id.0) {
                     use crate::records::Kept as _;
                     let object = Object::Commit(commit.tombstone(at.millis()));
                     let fact = Fact::Read(Box::new(object), None);
@@ -235,23 +249,60 @@ impl Reading<'_> {
         self.keep(facts).await
     }
 
+    /// The commits that pull requests were merged as.
+    async fn merged(&self) -> Result<BTreeSet<String>, SyncError> {
+        let space = self.space().to_owned();
+        self.stored(move |Reader(view)| {
+            let mut merged = BTreeSet::new();
+            for issue in view.iter::<Issue>(space.clone()..=space) {
+                merged.extend(issue?.merged_as.map(|id| id.0));
+            }
+            Ok(merged)
+        })
+        .await
+    }
+
+    /// Adds a commit to those that are kept, with all that lead to it.
+    async fn keep_ancestors(
+        &self,
+        id: String,
+        kept: &mut BTreeSet<String>,
+    ) -> Result<(), SyncError> {
+        let (query, mut after) = (queries::history_of_commit(), None::<String>);
+        if !kept.insert(id.clone()) {
+            return Ok(());
+        }
+        loop {
+            self.check()?;
+            let variables = json!({ "id": id, "after": after });
+            let answer = self.query(&query, variables).await?;
+            let Some(page) = read::<Connection>(&answer.data["node"]["history"]) else {
+                return Ok(());
+            };
+            let before = kept.len();
+            let ids = page.nodes.iter().filter_map(|node| node["id"].as_str());
+            kept.extend(ids.map(str::to_owned));
+            after = page.next_after(after.as_deref())?;
+            // The commit itself is on the first page, and known.
+            if after.is_none() || kept.len() == before {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads the commits that pull requests were merged as, if they aren't in the default branch, with those that
     /// lead to them.
     pub(crate) async fn read_merged(&mut self) -> Result<(), SyncError> {
         let space = self.space().to_owned();
-        let unknown = self.stored(move |Reader(view)| {
-            let table = number_of::<Commit>();
-            let known = readings(view, &space, table, None)?;
-            let known: BTreeSet<String> = known.into_iter().map(|read| read.id).collect();
-            let mut unknown = BTreeSet::new();
-            for issue in view.iter::<Issue>(space.clone()..=space) {
-                let merged = issue?.merged_as.map(|id| id.0);
-                unknown.extend(merged.filter(|id| !known.contains(id)));
-            }
-            Ok(unknown)
+        let known = self.stored(move |Reader(view)| {
+            let known = readings(view, &space, number_of::<Commit>(), None)?;
+            Ok(known.into_iter().map(|read| read.id).collect())
         });
+        let known: BTreeSet<String> = known.await?;
+        let unknown = self.merged().await?;
+        let unknown = unknown.into_iter().filter(|id| !known.contains(id));
         let query = queries::history_of_commit();
-        for id in unknown.await? {
+        for id in unknown {
             let mut after = None::<String>;
             loop {
                 self.check()?;

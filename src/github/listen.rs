@@ -179,19 +179,12 @@ impl GithubProvider {
     /// The repositories that are read.
     async fn followed(&self) -> Result<Vec<Progress>, ProviderError> {
         let store = self.opened().await?;
-        let known = ask(store, |store| {
-            let mut known = store.mirror.0.scan::<Progress>(())?;
-            let gone = store.mirror.0.scan::<Repository>(())?;
-            let gone = gone.into_iter().filter(|row| row.deleted_at.is_some());
-            let gone: BTreeSet<String> = gone.map(|row| row.id.0).collect();
-            known.retain(|progress| !gone.contains(&progress.space));
-            Ok::<_, propsbot_mirror::StoreError>(known)
-        });
-        let wanted = &self.options.repositories;
-        let mut known = known.await??;
+        let mut known = ask(store, |store| store.mirror.0.scan::<Progress>(())).await??;
+        let (gone, wanted) = (self.gone().await?, &self.options.repositories);
         known.retain(|progress| {
             let name = progress.named.split_once('/');
-            name.is_some_and(|(owner, name)| wanted.has(owner, name))
+            !gone.contains(&progress.space)
+                && name.is_some_and(|(owner, name)| wanted.has(owner, name))
         });
         Ok(known)
     }

@@ -154,7 +154,6 @@ impl GithubProvider {
     /// A store that can't be written, and a repository that is configured.
     pub async fn forget_live(&self, request: &ForgetRequest) -> Result<Vec<String>, ProviderError> {
         let store = self.existing().await?;
-        let _turn = self.turn.lock().await;
         match request {
             ForgetRequest::User { space: Some(_), .. } => Err(wrong(
                 "somebody is left out of all repositories, not of one: leave out --guild",
@@ -162,6 +161,7 @@ impl GithubProvider {
             ForgetRequest::User { user, space: None } => {
                 let login = user.to_string();
                 let name = login.clone();
+                // Beside a reading, which may take hours: what it reads later obeys the choice.
                 ask(store, move |store| {
                     store.mirror.owe_rewrite()?;
                     exclude(store, &[login])
@@ -182,6 +182,7 @@ impl GithubProvider {
         store: &Arc<Store>,
         space: &Id,
     ) -> Result<Vec<String>, ProviderError> {
+        let _turn = self.turn.lock().await;
         let asked = space.to_string();
         let found = ask(store, move |store| {
             let all = store.mirror.0.scan::<Repository>(())?.into_iter();
@@ -292,7 +293,7 @@ impl DataProvider for GithubProvider {
         };
         let mut findings = vec![Finding::ok("github token", "GitHub accepts it").names(login)];
         let stop = CancellationToken::new();
-        match timeout(PATIENCE, self.discover(&client, &[], &stop)).await {
+        match timeout(PATIENCE, self.discover(&client, &[], &BTreeSet::new(), &stop)).await {
             Ok(Ok(found)) => {
                 for Found {
                     named, overview, ..

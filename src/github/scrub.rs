@@ -19,6 +19,7 @@ impl Reading<'_> {
         let (space, from) = (self.space().to_owned(), self.progress.scrubbed.clone());
         if from.is_none() {
             self.progress.scrub_began = Some(now);
+            self.progress.scrub_lacks = false;
         }
         let next = self.stored(move |Reader(view)| {
             let [first, .., last] = SCRUBBED;
@@ -70,10 +71,12 @@ impl Reading<'_> {
         self.read_lists(&mut harvest).await?;
         let unlisted = self.unlisted(&mut harvest).await?;
         self.ask_by_id(&mut harvest, unlisted).await?;
+        self.progress.scrub_lacks |= harvest.is_lacking;
+        let lacks = self.progress.scrub_lacks;
         self.progress.scrubbed = last.filter(|_| !is_done);
         if is_done {
             self.progress.scrub_done = self.progress.scrub_began.take();
-            if let Some(done) = self.progress.scrub_done {
+            if let Some(done) = self.progress.scrub_done.filter(|_| !lacks) {
                 self.complete(1, done);
             }
         }

@@ -32,6 +32,8 @@ pub(crate) struct Found {
     pub(crate) named: String,
     /// What GitHub has there; `None` if it can't be read.
     pub(crate) overview: Option<Overview>,
+    /// The id that it was asked for by; `None` if by its name.
+    space: Option<String>,
     /// Whether GitHub said that there is nothing, or refuses it.
     is_gone: bool,
     /// Whether GitHub refuses to show a part of it.
@@ -39,11 +41,13 @@ pub(crate) struct Found {
 }
 
 impl GithubProvider {
-    /// The repositories that are to be mirrored. Known ones are found by their ids, whatever they are called now.
+    /// The repositories that are to be mirrored. Known ones are found by their ids, whatever they are called now; those
+    /// that are gone by their names, since there may be another one.
     pub(crate) async fn discover(
         &self,
         client: &Client,
         known: &[Progress],
+        gone: &BTreeSet<String>,
         stop: &CancellationToken,
     ) -> Result<Vec<Found>, SyncError> {
         let wanted = &self.options.repositories;
@@ -63,6 +67,7 @@ impl GithubProvider {
                     found.push(Found {
                         named: format!("{owner}/*"),
                         overview: None,
+                        space: None,
                         is_gone: false,
                         is_partial: false,
                     });
@@ -90,10 +95,11 @@ impl GithubProvider {
         names.retain(|(of, name)| once.insert(format!("{of}/{name}").to_lowercase()));
         let spaces: BTreeMap<String, &Progress> = known
             .iter()
+            .filter(|progress| !gone.contains(&progress.space))
             .map(|progress| (progress.named.to_lowercase(), progress))
             .collect();
         let of = |(owner, name): &(String, String)| format!("{owner}/{name}");
-        let (old, new): (Vec<_>, Vec<_>) = names
+        let (old, mut new): (Vec<_>, Vec<_>) = names
             .into_iter()
             .partition(|pair| spaces.contains_key(&of(pair).to_lowercase()));
         for some in old.chunks(AT_ONCE) {
@@ -109,9 +115,14 @@ impl GithubProvider {
             .await?;
             for (index, pair) in some.iter().enumerate() {
                 let field = format!("nodes/{index}");
+                let overview = read(&answer.data["nodes"][index]);
+                if overview.is_none() {
+                    new.push(pair.clone());
+                }
                 found.push(Found {
                     named: of(pair),
-                    overview: read(&answer.data["nodes"][index]),
+                    overview,
+                    space: Some(spaces[&of(pair).to_lowercase()].space.clone()),
                     is_gone: answer.lacks(&field) || answer.refuses(&field),
                     is_partial: answer.refuses_below(&format!("{field}/")),
                 });
@@ -125,6 +136,7 @@ impl GithubProvider {
                 found.push(Found {
                     named: of(pair),
                     overview: read(&answer.data[&field]),
+                    space: None,
                     is_gone: answer.lacks(&field) || answer.refuses(&field),
                     is_partial: answer.refuses_below(&format!("{field}/")),
                 });
@@ -144,18 +156,23 @@ impl GithubProvider {
         let _turn = self.turn.lock().await;
         let clock = Clock::after(newest(store).await?);
         let known = ask(store, |store| store.mirror.0.scan::<Progress>(())).await??;
-        let found = self.discover(client, &known, stop).await?;
+        let gone = self.gone().await?;
+        let found = self.discover(client, &known, &gone, stop).await?;
+        let readable = found.iter().filter(|found| found.overview.is_some());
+        let readable: BTreeSet<String> = readable.map(|found| found.named.to_lowercase()).collect();
         let (mut synced, mut seen) = (Vec::new(), BTreeSet::new());
         for Found {
             named,
             overview,
+            space: asked,
             is_gone,
             is_partial,
         } in found
         {
             // By its id, whatever it was called.
-            let progress = known.iter().find(|progress| match &overview {
-                Some(overview) => progress.space == overview.id,
+            let id = overview.as_ref().map(|overview| &overview.id);
+            let progress = known.iter().find(|progress| match id.or(asked.as_ref()) {
+                Some(id) => progress.space == *id,
                 None => progress.named.eq_ignore_ascii_case(&named),
             });
             let is_asked = |space: &str| {
@@ -168,6 +185,10 @@ impl GithubProvider {
                 if is_asked(space) {
                     if let Some(progress) = progress.filter(|_| is_gone) {
                         self.note_gone(&clock, &progress.space).await?;
+                    }
+                    // Another one of this name is read below, or it is said once that there is none.
+                    if asked.is_some() || readable.contains(&named.to_lowercase()) {
+                        continue;
                     }
                     synced.push(SyncedSpace {
                         space: Id::new(space),
@@ -226,6 +247,14 @@ impl GithubProvider {
         Ok(synced)
     }
 
+    /// The repositories that are gone, or can't be read any more.
+    pub(crate) async fn gone(&self) -> Result<BTreeSet<String>, ProviderError> {
+        let store = self.opened().await?;
+        let all = ask(store, |store| store.mirror.0.scan::<Repository>(())).await??;
+        let gone = all.into_iter().filter(|row| row.deleted_at.is_some());
+        Ok(gone.map(|row| row.id.0).collect())
+    }
+
     /// Notes that a repository is gone, or can't be read any more. It isn't exported any more.
     async fn note_gone(&self, clock: &Clock, space: &str) -> Result<(), ProviderError> {
         let (store, space, at) = (self.opened().await?, space.to_owned(), clock.stamp());
@@ -269,11 +298,10 @@ impl Reading<'_> {
         let object = Object::Repository(overview.row());
         let fact = Fact::Read(Box::new(object), None);
         self.keep(vec![Observation { at, fact }]).await?;
-        if is_first {
-            self.read_all().await?;
-        }
+        let mut is_lacking = is_first && self.read_all().await?;
         let changes = self.read_changes(server).await?;
-        if !changes.are_lacking {
+        is_lacking |= changes.are_lacking;
+        if !is_lacking {
             self.complete(0, began);
         }
         if is_partial {
@@ -288,7 +316,10 @@ impl Reading<'_> {
         if overview.head() == self.progress.head.as_deref() {
             self.complete(2, began);
         }
-        if is_first && let Some(began) = self.progress.scrub_began.take() {
+        if is_first
+            && !is_lacking
+            && let Some(began) = self.progress.scrub_began.take()
+        {
             self.progress.scrub_done = Some(began);
             self.complete(1, began);
         }
@@ -296,9 +327,10 @@ impl Reading<'_> {
         if recheck {
             self.progress.scrubbed = None;
             while !self.scrub_some(Clock::now()).await? {}
-            self.read_absent_numbers().await?;
+            is_lacking |= self.progress.scrub_lacks;
+            is_lacking |= self.read_absent_numbers().await?;
         }
-        if changes.are_lacking {
+        if is_lacking {
             let lacking = "it lists something that it neither has nor lacks".to_owned();
             return Err(GithubError::Unreadable(lacking).into());
         }

@@ -4,27 +4,39 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode},
+    body::to_bytes,
+    extract::{Request, State},
+    http::StatusCode,
     routing::any,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use propsbot_mirror::ProviderError;
 use serde::Deserialize;
 use sha2::Sha256;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info};
 
 use crate::provider::wrong;
 
-/// GitHub's limit of a delivery.
-const LONGEST: usize = 25 << 20;
+/// The longest delivery that is read, in bytes. GitHub allows 25 MiB, which only pushes of thousands of commits come near:
+/// the next reading finds what those were about.
+const LONGEST: usize = 4 << 20;
+
+/// How many deliveries are read at once. Others are refused, and the next reading finds what they were about.
+const AT_ONCE: usize = 16;
+
+/// How long a delivery may take. Source: GitHub's documentation, "Handling webhook deliveries": it waits 10 seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many deliveries are remembered, so that one that comes again changes nothing.
 const REMEMBERED: usize = 10_000;
@@ -69,6 +81,7 @@ struct Inbox {
     secret: String,
     hints: mpsc::Sender<Hint>,
     seen: Mutex<VecDeque<String>>,
+    turns: Semaphore,
 }
 
 /// The server. Ends when it is dropped.
@@ -98,11 +111,9 @@ impl Server {
             secret: webhook.secret.clone(),
             hints: sender,
             seen: Mutex::default(),
+            turns: Semaphore::new(AT_ONCE),
         });
-        let app = Router::new()
-            .fallback(any(receive))
-            .layer(DefaultBodyLimit::max(LONGEST))
-            .with_state(inbox);
+        let app = Router::new().fallback(any(receive)).with_state(inbox);
         if let Ok(address) = listener.local_addr() {
             info!(%address, "webhooks are taken");
         }
@@ -118,11 +129,23 @@ impl Server {
     }
 }
 
-/// Takes a delivery. Whoever doesn't know the secret learns nothing.
-async fn receive(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+/// Takes a delivery. Whoever doesn't know the secret learns nothing, and can't take up more than a bounded amount of memory.
+async fn receive(State(inbox): State<Arc<Inbox>>, request: Request) -> StatusCode {
+    let (head, body) = request.into_parts();
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let signature = header("x-hub-signature-256").and_then(|text| text.strip_prefix("sha256="));
-    if !signature.is_some_and(|signature| is_signed(&inbox.secret, &body, signature)) {
+    let Some(signature) = signature else {
+        return StatusCode::UNAUTHORIZED;
+    };
+    let Ok(_turn) = inbox.turns.try_acquire() else {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    };
+    let body = match timeout(PATIENCE, to_bytes(body, LONGEST)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE,
+        Err(_) => return StatusCode::REQUEST_TIMEOUT,
+    };
+    if !is_signed(&inbox.secret, &body, signature) {
         return StatusCode::UNAUTHORIZED;
     }
     let Some(id) = header("x-github-delivery") else {

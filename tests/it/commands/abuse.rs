@@ -299,15 +299,15 @@ async fn serializes_heavy_commands_per_member() {
             assert!(content.contains(answer), "no {answer:?} in {content:?}");
         }
         let requests = discord.requests();
-        let mut answers = requests[begun..]
-            .iter()
-            .filter(|request| match format!("{} {}", request.method, request.route) {
+        let mut answers = requests[begun..].iter().filter(|request| {
+            match format!("{} {}", request.method, request.route) {
                 route if route == CALLBACK => {
                     let body = request.body.as_ref();
                     body.is_none_or(|body| body["type"] != DEFERRED)
                 }
                 route => route == EDIT,
-            });
+            }
+        });
         let (first, second) = (answers.next().unwrap(), answers.next().unwrap());
         let between = second.arrived - first.arrived;
         assert!(between >= late, "{command}: {between:?}");

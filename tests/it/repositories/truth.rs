@@ -114,10 +114,12 @@ pub(super) fn truth(world: &World) -> Vec<String> {
         let merged = world
             .threads(repository)
             .filter_map(|item| item.pull.as_ref()?.merge_commit);
-        for at in merged {
+        let mut merged: Vec<usize> = merged.collect();
+        while let Some(at) = merged.pop() {
             let commit = &repository.commits[at];
             if commits.iter().all(|known| known.sha != commit.sha) {
                 commits.push(commit);
+                merged.extend(&commit.parents);
             }
         }
         for commit in commits {
