@@ -20,7 +20,7 @@ use propsbot_archive::{RowSource, Schema};
 use propsbot_model::{ChannelId, MessageId};
 use propsbot_rows::{MessageRow, ReactionRow, RowFilter, SCHEMA, Snapshot};
 use propsbot_sourcecred::{
-    Declaration, Documents, DrawError, Drawing, GraphPlugin, NodeAddress, unmatched,
+    Declaration, Documents, DrawError, Drawing, GraphPlugin, NodeAddress, WeightedGraph, unmatched,
 };
 
 /// The field of the file that names the channels. The other fields are those of the weights.
@@ -108,7 +108,7 @@ impl GraphPlugin for DidathingPlugin {
         &SCHEMA
     }
 
-    fn node_of(&self, contribution: &str) -> Option<NodeAddress> {
+    fn node_of(&self, contribution: &str, _: &WeightedGraph) -> Option<NodeAddress> {
         prefix::DIDATHING.message(contribution)
     }
 

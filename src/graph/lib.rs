@@ -47,7 +47,9 @@ pub use weights::{EdgeWeights, RolesAsOf, Weights, WeightsError};
 
 use propsbot_archive::{RowSource, Schema};
 use propsbot_rows::{SCHEMA, Snapshot};
-use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin, NodeAddress, Standing};
+use propsbot_sourcecred::{
+    Documents, DrawError, Drawing, GraphPlugin, NodeAddress, Standing, WeightedGraph,
+};
 
 /// The props plugin: who thanked whom, and who agreed.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +76,7 @@ impl GraphPlugin for PropsPlugin {
         Standing::First
     }
 
-    fn node_of(&self, contribution: &str) -> Option<NodeAddress> {
+    fn node_of(&self, contribution: &str, _: &WeightedGraph) -> Option<NodeAddress> {
         prefix::PROPS.message(contribution)
     }
 

@@ -1,4 +1,4 @@
-//! Which messages refer to other messages: by a link, or as a reply.
+//! Which messages refer to other messages, by a link or as a reply, and what else they link to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,11 @@ use propsbot_sourcecred::{Reference, WeightedGraph};
 
 use super::prefix::Prefix;
 
+/// The longest link that is looked at, in bytes.
+const LONGEST_LINK: usize = 512;
+
 /// The references of the messages that a plugin has in its graph, sorted. Messages are written as
-/// `CHANNEL/MESSAGE`.
+/// `CHANNEL/MESSAGE`, and links as they are.
 pub(super) fn references(
     snapshot: &Snapshot,
     prefix: Prefix,
@@ -31,6 +34,10 @@ pub(super) fn references(
             to.extend(row.about_channel_id.zip(row.about_message_id));
         }
         to.remove(&own);
+        let mut to: BTreeSet<String> = to.into_iter().map(written).collect();
+        let reason = given.get(&message.id).map_or("", |row| &row.reason);
+        let links = [content, reason].into_iter().flat_map(links_in);
+        to.extend(links.map(str::to_owned));
         if to.is_empty() {
             continue;
         }
@@ -42,7 +49,7 @@ pub(super) fn references(
         references.extend(to.into_iter().map(|to| Reference {
             from: from.clone(),
             node: node.clone(),
-            to: written(to),
+            to,
             at,
         }));
     }
@@ -52,4 +59,41 @@ pub(super) fn references(
 
 fn written((channel, message): (ChannelId, MessageId)) -> String {
     format!("{channel}/{message}")
+}
+
+/// The links in a text, without what punctuates it.
+fn links_in(text: &str) -> impl Iterator<Item = &str> {
+    let from = text.match_indices("https://").map(|(at, _)| &text[at..]);
+    let links = from.map(|text| {
+        let ends = |letter: char| !letter.is_ascii_graphic() || "<>()[]{}\"'`|\\*".contains(letter);
+        let link = &text[..text.find(ends).unwrap_or(text.len())];
+        link.trim_end_matches(['.', ',', ':', ';', '!', '?', '/', '_', '~'])
+    });
+    links.filter(|link| link.len() <= LONGEST_LINK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_links_in_what_members_write() {
+        let at = "https://github.com/octo-org/alpha/issues/7";
+        for (text, found) in [
+            (format!("thanks for {at}!"), vec![at.to_owned()]),
+            (
+                format!("<{at}> **{at}**, [docs]({at}/)"),
+                vec![at.to_owned(); 3],
+            ),
+            (
+                format!("{at}#issuecomment-9 {at}?x=1"),
+                vec![format!("{at}#issuecomment-9"), format!("{at}?x=1")],
+            ),
+            (format!("{at}ü x{at}"), vec![at.to_owned(); 2]),
+            ("http://github.com https:/x".to_owned(), Vec::new()),
+            (format!("{at}{}", "9".repeat(LONGEST_LINK)), Vec::new()),
+        ] {
+            assert_eq!(links_in(&text).collect::<Vec<_>>(), found, "{text}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! declares their type; all of them describe and propose everyone alike.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -17,7 +17,7 @@ use super::{
 /// Where edges between plugins begin: in the prefix of the plugin whose contribution refers to another one.
 const REFERS_TO: &str = "REFERS_TO";
 
-/// Adapts what these plugins have drawn from the same rows to each other, whatever their order is.
+/// Adapts what these plugins have drawn to each other, whatever their order is.
 ///
 /// The plugin that [stands](GraphPlugin::standing) first decides about each person that it has. Where a
 /// contribution refers to one in another graph, an edge leads there.
@@ -83,13 +83,16 @@ fn refer(plugins: &[Arc<dyn GraphPlugin>], drawings: &mut [Drawing], from: usize
     let references = std::mem::take(&mut drawings[from].references);
     let prefix = &drawings[from].documents.declaration.edge_prefix;
     let prefix = prefix.with(&[&REFERS_TO]);
-    let mut edges = Vec::new();
+    let (mut edges, mut referred) = (Vec::new(), BTreeSet::new());
     for reference in references {
         for to in order.iter().filter(|to| **to != from) {
-            let Some(node) = plugins[*to].node_of(&reference.to) else {
+            let graph = &drawings[*to].documents.graph;
+            let Some(node) = plugins[*to].node_of(&reference.to, graph) else {
                 continue;
             };
-            if drawings[*to].documents.graph.nodes.contains_key(&node) {
+            // Two links may lead to the same node.
+            let mut is_new = || referred.insert((reference.node.clone(), node.clone()));
+            if graph.nodes.contains_key(&node) && is_new() {
                 let to = plugins[*to].name();
                 let edge = prefix.with(&[&reference.from, &to, &reference.to]);
                 edges.push((edge, reference.node.clone(), node, reference.at));

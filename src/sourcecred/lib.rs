@@ -31,7 +31,7 @@ pub use flow::{Minted, Weigher};
 pub use identity::{Alias, IdentityProposal, IdentityType, NAME_LENGTH, legal_name};
 pub use joined::join;
 pub use object::object;
-pub use plugin::{DrawError, Drawing, GraphPlugin, Reference, Standing, draw, draw_all};
+pub use plugin::{DrawError, Drawing, GraphPlugin, Reference, Standing, draw, draw_all, draw_each};
 pub use side_files::SourceCredFiles;
 pub use stored::{NotStored, Types};
 pub use unmatched::unmatched;

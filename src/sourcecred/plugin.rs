@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use propsbot_archive::{Millis, ReadError, RowSource, Schema, read_together};
 
-use super::{Documents, NodeAddress, join};
+use super::{Documents, NodeAddress, WeightedGraph, join};
 
 /// Draws SourceCred's graph from the rows of one provider.
 ///
@@ -211,9 +211,9 @@ pub trait GraphPlugin: Send + Sync {
         Standing::Other
     }
 
-    /// The address of the node that it draws for a contribution, if the contribution is in its graph. How
-    /// contributions are written is a convention of the provider's plugins; see [`Reference`].
-    fn node_of(&self, _contribution: &str) -> Option<NodeAddress> {
+    /// The address of the node that it drew in this graph for a contribution, if the contribution is there. How
+    /// contributions are written is a convention of the provider's plugins, or it is a link; see [`Reference`].
+    fn node_of(&self, _contribution: &str, _graph: &WeightedGraph) -> Option<NodeAddress> {
         None
     }
 
@@ -259,6 +259,19 @@ pub fn draw_all(
     plugins: &[Arc<dyn GraphPlugin>],
     rows: &dyn RowSource,
 ) -> Result<Vec<Drawing>, DrawError> {
+    let mut drawings = draw_each(plugins, rows)?;
+    join(plugins, &mut drawings);
+    Ok(drawings)
+}
+
+/// The same, but what is drawn has yet to be [joined](join): with that of plugins of other providers.
+///
+/// # Errors
+/// Those of [`draw`].
+pub fn draw_each(
+    plugins: &[Arc<dyn GraphPlugin>],
+    rows: &dyn RowSource,
+) -> Result<Vec<Drawing>, DrawError> {
     let readers = plugins.iter();
     let readers = readers.map(|plugin| |rows: &dyn RowSource| draw(plugin.as_ref(), rows));
     let mut drawings: Vec<Drawing> = read_together(rows, readers.collect())?;
@@ -267,7 +280,6 @@ pub fn draw_all(
         let unusable = unusable.map(|unusable| unusable.to_string());
         drawing.warnings.extend(unusable);
     }
-    join(plugins, &mut drawings);
     Ok(drawings)
 }
 
@@ -296,7 +308,8 @@ impl From<Documents> for Drawing {
 
 /// A contribution refers to another one.
 ///
-/// Contributions are written as the provider's plugins agreed. In Discord: `CHANNEL/MESSAGE`.
+/// Contributions are written as the provider's plugins agreed. In Discord: `CHANNEL/MESSAGE`. Those of other providers
+/// are links as they were written, such as `https://github.com/octo-org/alpha/issues/7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The contribution that refers to another one.

@@ -6,19 +6,21 @@
 
 mod declaration;
 mod draw;
+mod links;
 mod references;
 mod view;
 
 use propsbot_archive::{RowSource, Schema};
 use propsbot_sourcecred::{
     Alias, Documents, DrawError, Drawing, GraphPlugin, IdentityProposal, IdentityType, NAME_LENGTH,
-    Standing,
+    NodeAddress, Standing, WeightedGraph,
 };
 use serde::Deserialize;
 
 use self::{
     declaration::declaration,
     draw::{bots, draw},
+    links::node_at,
     view::views,
 };
 use crate::SCHEMA;
@@ -85,6 +87,10 @@ impl GraphPlugin for GithubPlugin {
 
     fn standing(&self) -> Standing {
         Standing::Prescribed
+    }
+
+    fn node_of(&self, contribution: &str, graph: &WeightedGraph) -> Option<NodeAddress> {
+        node_at(contribution, graph)
     }
 
     fn draw(&self, rows: &dyn RowSource) -> Result<Drawing, DrawError> {

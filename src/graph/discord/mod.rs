@@ -24,7 +24,9 @@ pub use row_filter::DiscordRowFilter;
 use propsbot_archive::{RowSource, Schema};
 use propsbot_model::GuildId;
 use propsbot_rows::{ReactionRow, SCHEMA, Snapshot};
-use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin, NodeAddress, Standing};
+use propsbot_sourcecred::{
+    Documents, DrawError, Drawing, GraphPlugin, NodeAddress, Standing, WeightedGraph,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
@@ -83,7 +85,7 @@ impl GraphPlugin for DiscordPlugin {
         Standing::Prescribed
     }
 
-    fn node_of(&self, contribution: &str) -> Option<NodeAddress> {
+    fn node_of(&self, contribution: &str, _: &WeightedGraph) -> Option<NodeAddress> {
         let (channel, message) = contribution.split_once('/')?;
         Some(declaration::prefix::messages().with(&[&channel, &message]))
     }

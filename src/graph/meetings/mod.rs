@@ -18,7 +18,9 @@ use super::{
 use propsbot_archive::{RowSource, Schema};
 use propsbot_model::{ChannelId, UserId};
 use propsbot_rows::{MessageRow, SCHEMA, Snapshot};
-use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin, NodeAddress, unmatched};
+use propsbot_sourcecred::{
+    Documents, DrawError, Drawing, GraphPlugin, NodeAddress, WeightedGraph, unmatched,
+};
 
 /// The meetings plugin.
 #[derive(Clone, Debug)]
@@ -41,7 +43,7 @@ impl GraphPlugin for MeetingsPlugin {
         &SCHEMA
     }
 
-    fn node_of(&self, contribution: &str) -> Option<NodeAddress> {
+    fn node_of(&self, contribution: &str, _: &WeightedGraph) -> Option<NodeAddress> {
         prefix::MEETINGS.message(contribution)
     }
 
