@@ -13,12 +13,12 @@ use propsbot::{
     BLOCKING_THREADS,
     app::{
         self, CheckOrder, CredOrder, Destination, Error, GraphOrder, KeepOrder, PluginOrder,
-        QueryOrder, SiteOrder, StoreCommand,
+        QueryOrder, SiteOrder, StoreCommand, TablesOrder,
     },
     config::{Config, Environment, Needs},
 };
 use propsbot_archive::{Depth, Id, printable};
-use propsbot_backends::{ArchiveSpec, TablesSpec};
+use propsbot_backends::ArchiveSpec;
 use tokio_util::sync::CancellationToken;
 
 /// The allocator. Several threads allocate and free millions of small store pages: the system's
@@ -99,7 +99,8 @@ Write an archive's rows as Parquet files, for DuckDB, Spark and pandas.
 
 One folder a table, divided by space and, where rows have a time, by month:
 messages/space=ID/month=2026-03/part-0.parquet. Only files whose rows changed are written again, and what
-left the archive is removed. PLACE is a folder, or s3://BUCKET/PREFIX (gs://, az://). See docs/analytics.md.";
+left the archive is removed. If the archive has spaces of several providers, each has a folder: discord/messages,
+github/issues. PLACE is a folder, or s3://BUCKET/PREFIX (gs://, az://). See docs/analytics.md.";
 
 /// Help for `site`.
 const SITE: &str = "\
@@ -225,9 +226,8 @@ enum Command {
         /// The archive, for example dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
-        /// The place for the tables and nothing else: a folder, or one in an object store
-        #[arg(long, value_name = "PLACE")]
-        out: TablesSpec,
+        #[command(flatten)]
+        order: TablesOrder,
     },
     /// Write web pages of an archive's thanks
     #[command(long_about = SITE)]
@@ -485,10 +485,10 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             stop_on_signal(&stop)?;
             app::car(&config, &from, &out, replace, &stop).await
         }
-        Command::Tables { from, out } => {
+        Command::Tables { from, order } => {
             let config = configured(Needs::Local)?;
             stop_on_signal(&stop)?;
-            app::tables(&config, &from, &out, &stop).await
+            app::tables(&config, &from, &order, &stop).await
         }
         Command::Site { from, order } => app::site(&configured(Needs::Local)?, &from, &order).await,
         Command::Restore { from } => app::restore(&configured(Needs::Local)?, &from).await,

@@ -17,14 +17,14 @@ use super::{
     console::Console,
     control::{Destination, Running, Session, stopping},
     error::Tried as _,
-    plugins::beside,
-    providers::provider_of,
+    plugins::{beside, side_files},
+    providers::{Providers, SCHEMAS, configured, provider_of},
     site, tables,
 };
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
-    Manifest, Millis, ReadError, SOURCECRED, Schema, SideFiles, Summary, Verification, one_line,
+    Manifest, Millis, ReadError, Schema, SideFiles, Summary, Verification, one_line,
 };
 use propsbot_backends::{ArchiveSpec, Claims, TablesSpec, drop_copies};
 use propsbot_jobs::clock::Clock;
@@ -225,7 +225,7 @@ impl Session {
         &self,
         to: &Destination,
         exports: &Arc<dyn Exports>,
-        beside: Option<Arc<dyn SideFiles>>,
+        beside: Arc<dyn SideFiles>,
     ) -> Result<ExportTarget, Error> {
         let running = self.running.as_ref();
         let is_own = to.to_string() == self.config.archive.to_string()
@@ -268,10 +268,13 @@ pub(super) async fn target(
     config: &Config,
     to: &Destination,
     exports: &Arc<dyn Exports>,
-    beside: Option<Arc<dyn SideFiles>>,
+    beside: Arc<dyn SideFiles>,
 ) -> Result<ExportTarget, Error> {
     let spec = to.spec();
-    let mut claims = Claims::default();
+    let mut claims = Claims {
+        provider: Some(exports.schema().provider),
+        ..Claims::default()
+    };
     let places = [
         Some(spec.takes_claims()),
         config.tables.as_ref().map(TablesSpec::takes_claims),
@@ -290,7 +293,8 @@ pub(super) async fn target(
     Ok(ExportTarget {
         name: to.to_string(),
         archive: propsbot_backends::open_to_write(spec, access, network, claims)?.into(),
-        beside,
+        others: &SCHEMAS,
+        beside: Some(beside),
         follower: Followers::of(followers),
         made: ExportProgressBoard::default(),
         spool: spool_of(&config.store_path),
@@ -327,10 +331,11 @@ pub(super) async fn dry_run(
         let ids: Vec<String> = would.added.iter().map(ToString::to_string).collect();
         lines.push(format!("new in the archive: {}", ids.join(", ")));
     }
-    if target.beside.is_some() {
+    if session.config.sourcecred.is_some() {
+        let paths = side_files(configured(&session.config));
         lines.push(format!(
             "beside the archive, for SourceCred: {}",
-            SOURCECRED.join(", ")
+            paths.join(", ")
         ));
     }
     lines.extend(ask(&exports, Exports::decisions).await??);
@@ -340,11 +345,12 @@ pub(super) async fn dry_run(
 /// Fills an empty store from an archive.
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
-    let provider = provider_of(config, archive.as_ref()).await;
-    let provider = provider.tried(|| format!("could not read {spec}"))?;
-    // Read it first: a wrong address must not leave a half-restored store behind.
-    let reader = ArchiveReader::open(archive.as_ref(), provider.schema()).await;
     let tried = || format!("could not read {spec}");
+    let providers = Providers::of(archive.as_ref()).await.tried(tried)?;
+    let schema = providers.preferred(config);
+    let provider = provider_of(config, schema);
+    // Read it first: a wrong address must not leave a half-restored store behind.
+    let reader = ArchiveReader::open(archive.as_ref(), schema).await;
     let mut lines = as_of(&reader.tried(tried)?.manifests(), Clock::now()).tried(tried)?;
     let bar = rows_bar();
     let told = |done, total| {
@@ -358,6 +364,14 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
         "restored {spec} into {}: {done}",
         config.store_path.display()
     ));
+    let schemas = providers.schemas().into_iter();
+    let others = schemas.filter(|other| other.provider != schema.provider);
+    lines.extend(others.map(|other| {
+        format!(
+            "the archive's spaces of {} belong into a store of their own: docs/github.md says how",
+            other.provider
+        )
+    }));
     Ok(lines)
 }
 
@@ -372,17 +386,38 @@ pub async fn verify(
 ) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open(spec, &config.access, &config.network)?;
     let tried = || format!("could not verify {spec}");
-    let provider = provider_of(config, archive.as_ref()).await;
-    let schema = provider.tried(tried)?.schema();
-    let found = archive::verify(archive.as_ref(), schema, depth).await;
-    let found = found.tried(tried)?;
-    if found.manifests.is_empty() && !found.is_valid() {
-        return Err(Error::Failed(anyhow!("{spec}: {}", faults(&found))));
+    let providers = Providers::of(archive.as_ref()).await.tried(tried)?;
+    let schemas = providers.schemas();
+    let verified = archive::verify_each(archive.as_ref(), &schemas, depth).await;
+    let verified = verified.tried(tried)?;
+    let (mut lines, mut is_valid) = (Vec::new(), true);
+    for (schema, found) in schemas.iter().zip(verified) {
+        let of = match &*schemas {
+            [_] => spec.to_string(),
+            _ => format!("{spec}, {}", schema.provider),
+        };
+        is_valid &= found.is_valid();
+        if found.manifests.is_empty() && !found.is_valid() {
+            lines.push(format!("{of}: {}", faults(&found)));
+            continue;
+        }
+        lines.extend(as_of(&found.manifests, Clock::now()).tried(tried)?);
+        lines.extend(checked_lines(&of, &found, depth));
+        if found.is_valid() {
+            lines.extend(incomplete(&found.manifests, schema));
+        }
     }
-    let rows: Vec<String> = found
-        .read
-        .rows
-        .iter()
+    lines.extend(providers.left_out());
+    if is_valid {
+        return Ok(lines);
+    }
+    Err(Error::Failed(anyhow!(lines.join("\n"))))
+}
+
+/// What was found in an archive, or in one provider's part of it.
+fn checked_lines(of: &str, found: &Verification, depth: Depth) -> Vec<String> {
+    let rows = found.read.rows.iter();
+    let rows: Vec<String> = rows
         .map(|(table, count)| format!("{table} {count}"))
         .collect();
     let rows = match depth {
@@ -390,29 +425,26 @@ pub async fn verify(
         Depth::Structure => "rows not checked".to_owned(),
     };
     let files = counted(found.read.files, "file");
-    let mut lines = as_of(&found.manifests, Clock::now()).tried(tried)?;
-    if found.is_valid() {
-        lines.push(format!("{spec}: {files}; {rows}. No faults."));
-        let unresolved = found.read.unresolved.iter();
-        let unresolved: Vec<String> = unresolved
-            .map(|((table, to), rows)| format!("{table} without their {to}: {rows}"))
-            .collect();
-        if !unresolved.is_empty() {
-            lines.push(format!(
-                "This is not a fault (see docs/archive-format.md): {}",
-                unresolved.join(", ")
-            ));
-        }
-        lines.extend(incomplete(&found.manifests, schema));
-        return Ok(lines);
+    if !found.is_valid() {
+        let count = found.faults.len() + found.more_faults;
+        let count = counted(count, "fault");
+        return vec![format!(
+            "{of}: {files}: {rows}. {count}:\n  {}",
+            faults(found)
+        )];
     }
-    let count = found.faults.len() + found.more_faults;
-    lines.push(format!(
-        "{spec}: {files}: {rows}. {}:\n  {}",
-        counted(count, "fault"),
-        faults(&found)
-    ));
-    Err(Error::Failed(anyhow!(lines.join("\n"))))
+    let mut lines = vec![format!("{of}: {files}; {rows}. No faults.")];
+    let unresolved = found.read.unresolved.iter();
+    let unresolved: Vec<String> = unresolved
+        .map(|((table, to), rows)| format!("{table} without their {to}: {rows}"))
+        .collect();
+    if !unresolved.is_empty() {
+        lines.push(format!(
+            "This is not a fault (see docs/archive-format.md): {}",
+            unresolved.join(", ")
+        ));
+    }
+    lines
 }
 
 fn written(summary: &Summary) -> String {

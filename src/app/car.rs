@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, archive::as_of, error::Tried as _, providers::provider_of};
+use super::{Error, archive::as_of, error::Tried as _, providers::Providers};
 use crate::config::Config;
 use propsbot_archive::write_car;
 use propsbot_backends::ArchiveSpec;
@@ -30,10 +30,13 @@ pub async fn car(
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     let tried = || format!("could not write {} from {spec}", out.display());
     let writing = async {
-        let provider = provider_of(config, archive.as_ref()).await;
-        let schema = provider.tried(tried)?.schema();
-        let now = Clock::now();
-        let written = write_car(archive.as_ref(), schema, now, out, replace).await;
+        let providers = Providers::of(archive.as_ref()).await.tried(tried)?;
+        if let Some(left_out) = providers.left_out() {
+            // The root names them, so whoever reads the file would miss them.
+            return Err(anyhow!("{left_out}: update propsbot")).tried(tried);
+        }
+        let (schemas, now) = (providers.schemas(), Clock::now());
+        let written = write_car(archive.as_ref(), &schemas, now, out, replace).await;
         let written = written.tried(tried)?;
         let as_of = as_of(&written.manifests, now).tried(tried)?;
         Ok::<_, Error>((as_of, written))

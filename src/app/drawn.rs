@@ -1,14 +1,17 @@
 //! Draws the graphs of plugins from an archive, for the commands that go on with them.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use super::{
     Error, PluginOrder,
     archive::{as_of, incomplete},
     error::Tried as _,
+    providers::Providers,
 };
 use crate::config::Config;
-use propsbot_archive::{Id, Manifest, Millis, read_rows};
+use propsbot_archive::{Id, Manifest, Millis, Schema, read_rows};
 use propsbot_backends::ArchiveSpec;
-use propsbot_sourcecred::{Drawing, draw_all};
+use propsbot_sourcecred::{Drawing, GraphPlugin, draw_each, join};
 
 /// What plugins have drawn.
 pub(super) struct Drawn {
@@ -22,7 +25,8 @@ pub(super) struct Drawn {
     pub(super) incomplete: Vec<String>,
 }
 
-/// Draws the graphs of all plugins in one reading of the archive.
+/// Draws the graphs of all plugins, in one reading of each provider's spaces. `only` one space is read of the provider
+/// that has it, and all spaces of the others.
 pub(super) async fn draw_from(
     config: &Config,
     from: &ArchiveSpec,
@@ -35,11 +39,8 @@ pub(super) async fn draw_from(
         .iter()
         .map(|plugin| plugin.name().to_owned())
         .collect();
-    let schema = plugins
-        .first()
-        .expect("an order has at least one plugin")
-        .provider();
     let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
+    let archive = archive.as_ref();
     let graphs = if names.len() == 1 { "graph" } else { "graphs" };
     let tried = || {
         format!(
@@ -47,17 +48,55 @@ pub(super) async fn draw_from(
             names.join(", ")
         )
     };
-    let reading = read_rows(archive.as_ref(), schema, only, move |rows| {
-        draw_all(&plugins, rows)
-    });
-    let (drawings, manifests) = reading.await.tried(tried)?;
+    let schemas = schemas(&plugins);
+    let chosen = match only {
+        Some(only) if schemas.len() > 1 => {
+            Providers::of(archive).await.tried(tried)?.of_space(only)
+        }
+        _ => None,
+    };
+    let (mut drawings, mut manifests) = (BTreeMap::new(), Vec::new());
+    let mut lacks = Vec::new();
+    for schema in schemas {
+        let is_own = |plugin: &Arc<dyn GraphPlugin>| plugin.provider().provider == schema.provider;
+        let numbers = (0..plugins.len()).filter(|number| is_own(&plugins[*number]));
+        let numbers: Vec<usize> = numbers.collect();
+        let own: Vec<_> = numbers
+            .iter()
+            .map(|number| Arc::clone(&plugins[*number]))
+            .collect();
+        let is_chosen = |chosen: &Schema| chosen.provider == schema.provider;
+        let only = only.filter(|_| chosen.is_none_or(is_chosen));
+        let reading = read_rows(archive, schema, only, move |rows| draw_each(&own, rows));
+        let (drawn, read) = reading.await.tried(tried)?;
+        drawings.extend(numbers.into_iter().zip(drawn));
+        lacks.extend(incomplete(&read, schema));
+        manifests.extend(read);
+    }
+    // In the order of the plugins.
+    let mut drawings: Vec<Drawing> = drawings.into_values().collect();
+    join(&plugins, &mut drawings);
     let as_of = as_of(&manifests, now).tried(tried)?;
     Ok(Drawn {
         graphs: names.into_iter().zip(drawings).collect(),
         as_of,
-        incomplete: incomplete(&manifests, schema),
+        incomplete: lacks,
         manifests,
     })
+}
+
+/// The providers of these plugins, each once.
+fn schemas(plugins: &[Arc<dyn GraphPlugin>]) -> Vec<&'static Schema> {
+    let mut schemas: Vec<&'static Schema> = Vec::new();
+    for schema in plugins.iter().map(|plugin| plugin.provider()) {
+        if schemas
+            .iter()
+            .all(|known| known.provider != schema.provider)
+        {
+            schemas.push(schema);
+        }
+    }
+    schemas
 }
 
 impl Drawn {

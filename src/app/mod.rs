@@ -51,4 +51,4 @@ pub use query::{QueryOrder, query};
 pub use run::run;
 pub use site::{SiteOrder, site};
 pub use sync::sync;
-pub use tables::tables;
+pub use tables::{TablesOrder, tables};

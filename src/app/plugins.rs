@@ -16,16 +16,17 @@ use super::{
     Error,
     exec_plugin::{self, ExecPlugin},
     graph_instance::GraphInstance,
+    providers::configured,
 };
 use crate::{config::Config, text_file::read_text};
-use propsbot_archive::{SideFiles, printable_json};
+use propsbot_archive::{SOURCECRED, SOURCECRED_GITHUB, Schema, SideFiles, printable_json};
 use propsbot_github::graph::{GithubConfig, GithubPlugin, Rules as GithubRules};
 use propsbot_graph::{
     DidathingConfig, DidathingPlugin, PropsPlugin, Weights,
     discord::{DiscordConfig, DiscordPlugin, Rules},
     meetings::{MeetingsConfig, MeetingsPlugin},
 };
-use propsbot_sourcecred::{GraphPlugin, SourceCredFiles};
+use propsbot_sourcecred::{GraphPlugin, NoSourceCredFiles, SourceCredFiles};
 
 /// Help for `--plugin`.
 const PLUGIN: &str = "\
@@ -348,20 +349,30 @@ impl PluginOrder {
     }
 }
 
-/// The files beside the archive for `SourceCred`, if configured.
+/// The files beside the archive for `SourceCred`, if configured; otherwise none of an earlier export.
 ///
 /// # Errors
 /// Weights that are missing or invalid.
-pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn SideFiles>>, Error> {
-    let Some(configured) = &config.sourcecred else {
-        return Ok(None);
+pub(super) fn beside(config: &Config) -> Result<Arc<dyn SideFiles>, Error> {
+    let paths = side_files(configured(config));
+    let Some(sourcecred) = &config.sourcecred else {
+        return Ok(Arc::new(NoSourceCredFiles(paths)));
     };
     let plugin = match config.github {
         Some(_) => github(None, false),
-        None => props(configured.weights.as_deref()).context("SOURCECRED_WEIGHTS"),
+        None => props(sourcecred.weights.as_deref()).context("SOURCECRED_WEIGHTS"),
     };
     let plugin = plugin.map_err(Error::Wrong)?;
-    Ok(Some(Arc::new(SourceCredFiles::new(plugin))))
+    Ok(Arc::new(SourceCredFiles::new(plugin, paths)))
+}
+
+/// The paths of a provider's files for `SourceCred` beside an archive.
+pub(super) fn side_files(schema: &Schema) -> [&'static str; 3] {
+    if schema.provider == propsbot_github::SCHEMA.provider {
+        SOURCECRED_GITHUB
+    } else {
+        SOURCECRED
+    }
 }
 
 fn props(weights: Option<&Path>) -> anyhow::Result<Arc<dyn GraphPlugin>> {

@@ -2,8 +2,10 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use anyhow::Context as _;
+
 use crate::config::Config;
-use propsbot_archive::{self as archive, DataArchive, Id, ReadError};
+use propsbot_archive::{self as archive, DataArchive, Id, ReadError, Schema};
 use propsbot_github::{GithubOptions, GithubProvider};
 use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
 use propsbot_mirror::{DataProvider, ForgetRequest, ProviderError, SyncRequest, SyncedSpace};
@@ -146,22 +148,93 @@ fn github(config: &Config) -> GithubProvider {
     })
 }
 
-/// The provider that the archive names.
-///
-/// Discord if none has this name, or if the root is missing or damaged. Whatever reads the archive with its
-/// schema then says so.
-pub(super) async fn provider_of(
-    config: &Config,
-    archive: &dyn DataArchive,
-) -> Result<Box<dyn DataProvider>, ReadError> {
-    let name = match archive::provider_of(archive).await {
-        // Asking once more would make a user wait, and use up what a server allows.
-        Err(error @ ReadError::Archive(_)) => return Err(error),
-        name => name.ok(),
-    };
-    let mut providers: Vec<Box<dyn DataProvider>> =
-        vec![Box::new(discord(config)), Box::new(github(config))];
-    let mut all = providers.iter().map(|provider| provider.schema().provider);
-    let named = all.position(|known| name.as_deref() == Some(known));
-    Ok(providers.swap_remove(named.unwrap_or_default()))
+/// The schemas of all providers that this program has.
+pub(super) static SCHEMAS: [&Schema; 2] = [&propsbot_rows::SCHEMA, &propsbot_github::SCHEMA];
+
+/// The schema of the provider that is configured.
+pub(super) fn configured(config: &Config) -> &'static Schema {
+    match config.github {
+        None => &propsbot_rows::SCHEMA,
+        Some(_) => &propsbot_github::SCHEMA,
+    }
+}
+
+/// The providers of an archive.
+pub(super) struct Providers {
+    /// Those that this program has, each with its spaces. Never empty.
+    pub(super) known: Vec<(&'static Schema, Vec<Id>)>,
+    /// The names of the others.
+    pub(super) unknown: Vec<String>,
+}
+
+impl Providers {
+    /// The providers that the archive's root names.
+    ///
+    /// Discord without spaces if this program has none of them, or if the root is missing or damaged. Whatever reads
+    /// the archive with its schema then says so.
+    pub(super) async fn of(archive: &dyn DataArchive) -> Result<Self, ReadError> {
+        let mut spaces = match archive::spaces_of(archive).await {
+            // Asking once more would make a user wait, and use up what a server allows.
+            Err(error @ ReadError::Archive(_)) => return Err(error),
+            spaces => spaces.unwrap_or_default(),
+        };
+        let known = SCHEMAS.into_iter().filter_map(|schema| {
+            let spaces = spaces.remove(schema.provider)?;
+            Some((schema, spaces))
+        });
+        let mut known: Vec<_> = known.collect();
+        if known.is_empty() {
+            known.push((&propsbot_rows::SCHEMA, Vec::new()));
+        }
+        let unknown = spaces.into_keys().collect();
+        Ok(Self { known, unknown })
+    }
+
+    /// Their schemas.
+    pub(super) fn schemas(&self) -> Vec<&'static Schema> {
+        self.known.iter().map(|(schema, _)| *schema).collect()
+    }
+
+    /// The one with this name.
+    pub(super) fn named(&self, name: &str) -> anyhow::Result<&'static Schema> {
+        let all = self.schemas();
+        let found = all.iter().find(|schema| schema.provider == name);
+        found.copied().with_context(|| {
+            let names: Vec<&str> = all.iter().map(|schema| schema.provider).collect();
+            let names = names.join(" and ");
+            format!("the archive has no spaces of {name:?}; it has those of {names}")
+        })
+    }
+
+    /// The one that has this space.
+    pub(super) fn of_space(&self, space: &Id) -> Option<&'static Schema> {
+        let mut known = self.known.iter();
+        let has = known.find(|(_, spaces)| spaces.contains(space));
+        has.map(|(schema, _)| *schema)
+    }
+
+    /// The configured one, if the archive has spaces of it; otherwise the first.
+    pub(super) fn preferred(&self, config: &Config) -> &'static Schema {
+        let (configured, schemas) = (configured(config), self.schemas());
+        let mut all = schemas.iter();
+        let is_there = all.any(|schema| schema.provider == configured.provider);
+        if is_there { configured } else { schemas[0] }
+    }
+
+    /// What is left out by whatever reads all of the archive: spaces of providers that this program doesn't have.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let names = self.unknown.join(" and ");
+        (!names.is_empty()).then(|| {
+            format!("warning: left out the spaces of {names}, which this propsbot doesn't know")
+        })
+    }
+}
+
+/// The provider of this schema, which is one of [`SCHEMAS`].
+pub(super) fn provider_of(config: &Config, schema: &Schema) -> Box<dyn DataProvider> {
+    if schema.provider == propsbot_github::SCHEMA.provider {
+        Box::new(github(config))
+    } else {
+        Box::new(discord(config))
+    }
 }

@@ -20,7 +20,7 @@ use super::{
     archive::as_of,
     error::Tried as _,
     output::{notify, write_text},
-    providers::provider_of,
+    providers::Providers,
     row_text::{RowFormat, RowText},
 };
 use crate::config::Config;
@@ -76,6 +76,9 @@ pub struct QueryOrder {
     /// The table, for example messages
     #[arg(long, value_name = "TABLE")]
     pub table: String,
+    /// Whose table it is, if several providers of the archive have one of this name
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: Option<String>,
     /// Only this space (Discord: server), if the archive holds several
     #[arg(long, value_name = "ID", value_parser = id, visible_alias = "guild")]
     pub space: Option<Id>,
@@ -154,6 +157,36 @@ fn range(
 }
 
 impl QueryOrder {
+    /// The provider of the archive that has the table.
+    fn schema(&self, providers: &Providers) -> anyhow::Result<&'static Schema> {
+        let all = providers.schemas();
+        let names = |schemas: &[&Schema]| {
+            let names = schemas.iter().map(|schema| schema.provider);
+            names.collect::<Vec<_>>().join(" and ")
+        };
+        if let Some(named) = &self.provider {
+            return providers.named(named);
+        }
+        // Without a choice, the only provider says what it has.
+        let (table, space) = (&self.table, self.space.as_ref());
+        let of_space = space.and_then(|space| providers.of_space(space));
+        let mut fitting: Vec<_> = of_space.map_or(all, |schema| vec![schema]);
+        if fitting.len() > 1 {
+            let others = names(&fitting);
+            fitting.retain(|schema| schema.table(table).is_some());
+            ensure!(
+                !fitting.is_empty(),
+                "{others} have no table {table:?}; with --provider, the tables of one are listed"
+            );
+        }
+        ensure!(
+            fitting.len() == 1,
+            "{} both have a table {table:?}: choose one with --provider, or a space with --space",
+            names(&fitting)
+        );
+        Ok(fitting[0])
+    }
+
     /// What to ask an archive with this schema for, and which columns to write.
     fn query(&self, schema: &'static Schema) -> anyhow::Result<(Query, Vec<Column>)> {
         let (name, provider) = (&self.table, schema.provider);
@@ -235,8 +268,8 @@ pub async fn query(
     // Not one with copies: it would fetch all files.
     let archive = propsbot_backends::open(spec, &config.access, &config.network)?;
     let tried = || format!("could not query {spec}");
-    let provider = provider_of(config, archive.as_ref()).await.tried(tried)?;
-    let schema = provider.schema();
+    let providers = Providers::of(archive.as_ref()).await.tried(tried)?;
+    let schema = order.schema(&providers).map_err(Error::Wrong)?;
     let (query, columns) = order.query(schema).map_err(Error::Wrong)?;
     let columns = if order.explain {
         FILES.to_vec()

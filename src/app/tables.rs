@@ -4,17 +4,32 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
+use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Error, error::Tried as _, providers::provider_of};
+use super::{Error, error::Tried as _, providers::Providers};
 use crate::config::Config;
 use propsbot_archive::Schema;
 use propsbot_backends::{Access, ArchiveSpec, Claims, TablesSpec};
 use propsbot_mirror::Follower;
 use propsbot_model::counted;
 use propsbot_network::Network;
-use propsbot_tables::{Tables, TablesError, TablesPlace, Updated};
+use propsbot_tables::{ROOT, Tables, TablesError, TablesPlace, Updated};
+
+/// Which tables to write, and where.
+#[derive(Args, Clone, Debug)]
+pub struct TablesOrder {
+    /// The place for the tables and nothing else: a folder, or one in an object store
+    #[arg(long, value_name = "PLACE")]
+    pub out: TablesSpec,
+    /// Only the tables of this provider, if the archive has spaces of several
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: Option<String>,
+}
+
+/// The longest state of tables that is read, in bytes.
+const LONGEST: u64 = 64 << 20;
 
 /// The tables of a provider.
 fn tables_of(schema: &'static Schema) -> Tables {
@@ -26,27 +41,68 @@ fn tables_of(schema: &'static Schema) -> Tables {
     Tables::new(schema, derived)
 }
 
-/// Brings the tables in a place up to date with an archive.
+/// Brings the tables in a place up to date with an archive: those of one provider, or, where the archive has spaces of
+/// several, those of each in a folder of its name.
 pub async fn tables(
     config: &Config,
     from: &ArchiveSpec,
-    out: &TablesSpec,
+    TablesOrder {
+        out,
+        provider: only,
+    }: &TablesOrder,
     stop: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
     check_place(out, from)?;
     let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
-    let provider = provider_of(config, archive.as_ref()).await;
-    let provider = provider.tried(|| format!("could not read {from}"))?;
+    let archive = archive.as_ref();
+    let providers = Providers::of(archive).await;
+    let providers = providers.tried(|| format!("could not read {from}"))?;
+    let places = match (only.as_deref(), &*providers.schemas()) {
+        (Some(only), _) => vec![(providers.named(only).map_err(Error::Wrong)?, out.clone())],
+        (None, [schema]) => vec![(*schema, out.clone())],
+        (None, schemas) => {
+            check_shared(config, out).await?;
+            let schemas = schemas.iter();
+            schemas
+                .map(|schema| (*schema, out.within(schema.provider)))
+                .collect()
+        }
+    };
+    let mut lines = Vec::new();
+    for (schema, out) in places {
+        let (access, network) = (&config.access, &config.network);
+        let place = out.open(access, network, Claims::default(), None)?;
+        let updated = tables_of(schema)
+            .update(archive, place.as_ref(), stop)
+            .await;
+        let updated = updated
+            .tried(|| format!("could not bring the tables in {out} up to date with {from}"))?;
+        lines.push(format!(
+            "the tables in {out} are up to date: {}",
+            told(&updated)
+        ));
+    }
+    lines.extend(providers.left_out().filter(|_| only.is_none()));
+    Ok(lines)
+}
+
+/// Fails if a place has tables itself, which would not be brought up to date beside those in its folders.
+async fn check_shared(config: &Config, out: &TablesSpec) -> Result<(), Error> {
     let (access, network) = (&config.access, &config.network);
     let place = out.open(access, network, Claims::default(), None)?;
-    let tables = tables_of(provider.schema());
-    let updated = tables.update(archive.as_ref(), place.as_ref(), stop).await;
-    let updated =
-        updated.tried(|| format!("could not bring the tables in {out} up to date with {from}"))?;
-    Ok(vec![format!(
-        "the tables in {out} are up to date: {}",
-        told(&updated)
-    )])
+    let mut write = match place.write().await {
+        Err(TablesError::NotTables) => return Ok(()),
+        write => write.tried(|| format!("could not look at {out}"))?,
+    };
+    let found = write.read(ROOT, LONGEST).await;
+    write.end().await?;
+    if found?.is_none() {
+        return Ok(());
+    }
+    Err(Error::Wrong(anyhow!(
+        "{out} has the tables of one provider, and the archive has spaces of several: choose another place, in which each \
+         has a folder, or one of them with --provider"
+    )))
 }
 
 /// Tables that follow an archive; `None` if none are configured. `claims` are the store's.

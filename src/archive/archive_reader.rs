@@ -9,10 +9,10 @@ use futures::{
 
 use super::{
     check,
-    error::{ReadError, check_format, check_kind, damaged},
+    error::{ReadError, check_format, damaged},
     file::FileRef,
     files::{READS, read},
-    manifest::{MANIFEST_LIMIT, Manifest, ROOT, Root, manifest_path, parse_checked},
+    manifest::{MANIFEST_LIMIT, Manifest, ROOT, Root, Spaces, manifest_path, parse_checked},
     query::{Batch, NeededFile, Query, Tally},
     reader::SpaceReader,
     space_lists::Lists,
@@ -24,7 +24,7 @@ use crate::{DataArchive, Hash, Id, Row, Schema, Stamps, one_line};
 /// How often a reader starts over because the archive changed under it.
 const ATTEMPTS: usize = 5;
 
-/// An archive with all of its spaces, each at the generation that was current when it was opened.
+/// An archive with all spaces of one provider, each at the generation that was current when it was opened.
 pub struct ArchiveReader<'a> {
     spaces: Vec<SpaceReader<'a>>,
     root: FileRef,
@@ -203,29 +203,35 @@ impl<'a> ArchiveReader<'a> {
     }
 }
 
-/// The provider of an archive.
-pub async fn provider_of(archive: &dyn DataArchive) -> Result<String, ReadError> {
+/// The spaces of an archive by provider. Reads only the root.
+pub async fn spaces_of(archive: &dyn DataArchive) -> Result<Spaces, ReadError> {
     let bytes = read(archive, ROOT, MANIFEST_LIMIT).await?;
     let bytes = bytes.ok_or(ReadError::Empty)?;
     check_format(ROOT, &bytes)?;
     let root: Root = parse_checked(&bytes).map_err(damaged(ROOT))?;
-    Ok(root.provider)
+    Ok(root.by_provider())
 }
 
-/// The root, and the spaces that it names.
+/// The root, and the spaces of this schema's provider that it names.
 pub(super) async fn open_root(
     archive: &dyn DataArchive,
     schema: &Schema,
 ) -> Result<(FileRef, Vec<Id>), ReadError> {
     let bytes = read(archive, ROOT, MANIFEST_LIMIT).await?;
     let bytes = bytes.ok_or(ReadError::Empty)?;
-    check_kind(ROOT, schema, &bytes)?;
-    let root = check::root(schema, &bytes).map_err(damaged(ROOT))?;
+    check_format(ROOT, &bytes)?;
+    let mut all = check::root(schema, &bytes).map_err(damaged(ROOT))?;
     let file = FileRef {
         hash: Hash::of(&bytes),
         bytes: bytes.len() as u64,
     };
-    Ok((file, root.spaces))
+    match all.remove(schema.provider) {
+        Some(spaces) => Ok((file, spaces)),
+        None => Err(ReadError::OtherProvider {
+            found: all.into_keys().collect::<Vec<_>>().join(" and "),
+            wanted: schema.provider,
+        }),
+    }
 }
 
 /// A space that the root names.

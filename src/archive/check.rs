@@ -8,7 +8,7 @@ use super::{
     layout::{Base, LIMITS, Limits, Stamps},
     manifest::{
         Covered, Days, Directory, Entry, Index, LAST_GENERATION, Line, ListHead, Manifest, Open,
-        Root, SHARDS, add, manifest_path, parse, parse_checked, parse_list, shard_of,
+        Root, SHARDS, Spaces, add, manifest_path, parse, parse_checked, parse_list, shard_of,
     },
     period::Unit,
 };
@@ -37,18 +37,31 @@ fn is_id(schema: &Schema, id: &Id) -> Result<(), Problem> {
     })
 }
 
-/// Reads the root.
-pub(super) fn root(schema: &Schema, bytes: &[u8]) -> Result<Root, Problem> {
+/// Reads the root. Of ids of other providers, nothing is known.
+pub(super) fn root(schema: &Schema, bytes: &[u8]) -> Result<Spaces, Problem> {
     let root: Root = parse_checked(bytes)?;
-    is_of_provider(schema, &root.provider)?;
-    root.spaces
-        .iter()
-        .try_for_each(|space| is_id(schema, space))?;
-    let sorted = root.spaces.is_sorted_by(|one, next| one < next);
-    ensure(sorted, || {
-        "its spaces are out of order or repeated".to_owned()
+    let mut others = root.others.iter();
+    let are_apart =
+        others.all(|(provider, spaces)| root.provider < *provider && !spaces.is_empty());
+    ensure(are_apart, || {
+        "its providers are out of order, repeated or without spaces".to_owned()
     })?;
-    Ok(root)
+    let all = root.by_provider();
+    for (provider, spaces) in &all {
+        if provider == schema.provider {
+            spaces.iter().try_for_each(|space| is_id(schema, space))?;
+        }
+        let sorted = spaces.is_sorted_by(|one, next| one < next);
+        ensure(sorted, || {
+            "its spaces are out of order or repeated".to_owned()
+        })?;
+    }
+    let ids: BTreeSet<&Id> = all.values().flatten().collect();
+    let count: usize = all.values().map(Vec::len).sum();
+    ensure(ids.len() == count, || {
+        "two providers have the same space".to_owned()
+    })?;
+    Ok(all)
 }
 
 /// Reads the manifest of a space.
@@ -323,4 +336,61 @@ pub(super) fn index(
         format!("{rows:?}, and {listed:?} are listed")
     })?;
     Ok(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        manifest::{FORMAT, print_checked},
+        tests::forum::SCHEMA,
+    };
+
+    fn ids(ids: &[&str]) -> Vec<Id> {
+        ids.iter().map(Id::new).collect()
+    }
+
+    #[test]
+    fn a_root_has_the_spaces_of_several_providers() {
+        let all: Spaces = [
+            ("zine".to_owned(), ids(&["b", "a"])),
+            ("forum".to_owned(), ids(&["9", "7"])),
+            ("chat".to_owned(), Vec::new()),
+        ]
+        .into();
+        let found = root(&SCHEMA, &Root::print_all("chat", all)).unwrap();
+        let expected = [
+            ("forum".to_owned(), ids(&["7", "9"])),
+            ("zine".to_owned(), ids(&["a", "b"])),
+        ];
+        assert_eq!(found, expected.into());
+        // Of one provider, it is as if there were no others.
+        let one = Root::print("forum", ids(&["7"]));
+        assert!(!String::from_utf8(one).unwrap().contains("others"));
+        let none = Root::print_all("forum", Spaces::new());
+        assert_eq!(
+            root(&SCHEMA, &none).unwrap(),
+            [("forum".to_owned(), Vec::new())].into()
+        );
+    }
+
+    #[test]
+    fn a_root_in_disorder_is_refused() {
+        for (provider, other, spaces) in [
+            ("forum", "chat", ids(&["a"])),
+            ("forum", "forum", ids(&["8"])),
+            ("forum", "zine", ids(&[])),
+            ("forum", "zine", ids(&["b", "a"])),
+            ("forum", "zine", ids(&["7"])),
+            ("chat", "forum", ids(&["no id"])),
+        ] {
+            let printed = print_checked(&Root {
+                format: FORMAT,
+                provider: provider.to_owned(),
+                spaces: ids(&["7"]),
+                others: [(other.to_owned(), spaces)].into(),
+            });
+            assert!(root(&SCHEMA, &printed).is_err(), "{other}");
+        }
+    }
 }

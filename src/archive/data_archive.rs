@@ -18,20 +18,30 @@ use super::{
     publish::{Bases, Object, Publish, Receipt},
 };
 
-/// The files that SourceCred reads: the graph, its declaration, and the identity proposals.
+/// The files that SourceCred reads: the graph of the props plugin, its declaration, and the identity proposals.
 pub const SOURCECRED: [&str; 3] = [
     "sourcecred/props/graph.json",
     "sourcecred/props/declaration.json",
     "sourcecred/props/identityProposals.json",
 ];
 
+/// Those of the github plugin. An archive with spaces of several providers has both.
+pub const SOURCECRED_GITHUB: [&str; 3] = [
+    "sourcecred/github/graph.json",
+    "sourcecred/github/declaration.json",
+    "sourcecred/github/identityProposals.json",
+];
+
 /// The replaceable files beside the manifests, for people and other programs.
-pub const DOCUMENTS: [&str; 5] = [
+pub const DOCUMENTS: [&str; 8] = [
     README,
     FORMAT_MD,
     SOURCECRED[0],
     SOURCECRED[1],
     SOURCECRED[2],
+    SOURCECRED_GITHUB[0],
+    SOURCECRED_GITHUB[1],
+    SOURCECRED_GITHUB[2],
 ];
 
 /// The folder of the spaces' manifests.

@@ -1,4 +1,4 @@
-//! `FORMAT.md`: an archive carries its own specification, with its provider's tables.
+//! `FORMAT.md`: an archive carries its own specification, with the tables of its providers.
 
 use std::fmt::Write as _;
 
@@ -10,11 +10,24 @@ const PAGE: &str = include_str!("FORMAT.md");
 /// Where the specification is in an archive.
 pub const FORMAT_MD: &str = "FORMAT.md";
 
-/// The specification of a provider's archives.
-pub fn format_md(schema: &Schema) -> String {
+/// The specification of archives of these providers.
+pub fn format_md(schemas: &[&Schema]) -> String {
     let mut page = PAGE.to_owned();
-    page.push_str("\n## Tables\n\nTimes marked \"found\" are when the mirror learned of something, which may be later than it \
-         happened.\n");
+    for schema in schemas {
+        let of = match schemas {
+            [_] => String::new(),
+            _ => format!(" of {}", schema.provider),
+        };
+        write!(page, "\n## Tables{of}\n").expect("a text takes all");
+        page.push_str("\nTimes marked \"found\" are when the mirror learned of something, which may be later than it \
+             happened.\n");
+        add_tables(&mut page, schema);
+    }
+    page
+}
+
+/// Adds a provider's tables, and what else it has to say.
+fn add_tables(page: &mut String, schema: &Schema) {
     for table in schema.tables {
         let kept = match table.level {
             Level::Space => "Kept by the space.",
@@ -41,7 +54,6 @@ pub fn format_md(schema: &Schema) -> String {
         page.push('\n');
         page.push_str(schema.notes);
     }
-    page
 }
 
 /// A column's type, in the page's words.
@@ -83,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_archive_describes_its_tables_and_limits() {
-        let page = format_md(&SCHEMA);
+        let page = format_md(&[&SCHEMA]);
         for line in [
             "### likes\n\nKept by part. By `post`, `emoji` and `user`. Each belongs to a row of `posts`, and its time isn't before that one's.",
             "| `added_by` | \"gateway\" / \"rest\" or nil |  |",

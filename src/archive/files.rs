@@ -189,7 +189,7 @@ pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadE
     check_format(ROOT, &bytes)?;
     let root: Root = parse_checked(&bytes).map_err(damaged(ROOT))?;
     // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
-    let spaces = root.spaces.into_iter();
+    let spaces = root.by_provider().into_values().flatten();
     let spaces: Vec<_> = spaces.map(|space| open(archive, space)).collect();
     let mut spaces = stream::iter(spaces).buffered(READS);
     while let Some(files) = spaces.try_next().await? {

@@ -101,19 +101,19 @@ mod together;
 mod verify;
 
 pub use archive_error::ArchiveError;
-pub use archive_reader::{ArchiveReader, provider_of, retry};
+pub use archive_reader::{ArchiveReader, retry, spaces_of};
 pub use cache::CachedArchive;
 pub use car::{Car, write_car};
 pub use data_archive::{
-    ArchiveWrite, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, FOLDERS, Probe, SOURCECRED, SPACES,
-    blocking, check_readable, is_swept, read_file,
+    ArchiveWrite, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, FOLDERS, Probe, SOURCECRED,
+    SOURCECRED_GITHUB, SPACES, blocking, check_readable, is_swept, read_file,
 };
 pub use derived::{DerivedFrom, DerivedTable, EachRow, read_derived};
 pub use document::{FORMAT_MD, format_md};
 pub use error::ReadError;
 pub use export::{
-    ExportError, ExportRequest, ExportSpace, PlannedExport, ReadyExport, SideFiles, Summary,
-    dry_run, export, look,
+    ExportError, ExportRequest, ExportSpace, MOST_NEIGHBOURS, Neighbour, PlannedExport,
+    ReadyExport, SideFiles, Summary, dry_run, export, look,
 };
 pub use export_progress::{ExportProgress, ExportProgressBoard};
 pub use exported_rows::ExportedRows;
@@ -124,7 +124,7 @@ pub use layout::{LIMITS, Limits, Stamps, is_row_time};
 pub use lent_rows::read_rows;
 pub use manifest::{
     Counts, Covered, FORMAT, Line, MANIFEST_LIMIT, Manifest, ManifestHistory, Open, Parts, ROOT,
-    Root, is_manifest, manifest_path,
+    Root, Spaces, is_manifest, manifest_path,
 };
 pub use memory::MemoryArchive;
 pub use period::{NotAPeriod, Period, Unit};
@@ -141,7 +141,7 @@ pub use schema::{Column, Kind, Presence, Schema, Table};
 pub use scope::{Id, Level, Scope};
 pub use time::Millis;
 pub use together::read_together;
-pub use verify::{Depth, MOST_FAULTS, Verification, verify};
+pub use verify::{Depth, MOST_FAULTS, Verification, verify, verify_each};
 
 /// Why a source could not be read.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;

@@ -2,7 +2,7 @@
 //!
 //! Owns their JSON and the checksum of manifests. Knows nothing of where files are kept.
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use indexmap::IndexMap;
 use serde::{
@@ -82,26 +82,51 @@ pub(super) fn sort(rows: &mut Counts, schema: &Schema) {
     rows.sort_by_cached_key(|name, _| schema.order(name));
 }
 
+/// Spaces by the provider whose data they have.
+pub type Spaces = BTreeMap<String, Vec<Id>>;
+
 /// The archive's root: which spaces it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Root {
     /// [`FORMAT`]
     pub format: u32,
-    /// Where the data comes from, such as `discord`.
+    /// Where the data of `spaces` comes from, such as `discord`: the first provider by name.
     pub provider: String,
-    /// The spaces, sorted by id.
+    /// The spaces of this provider, sorted by id.
     pub spaces: Vec<Id>,
+    /// Those of the other providers, none of which is without spaces.
+    #[serde(default, skip_serializing_if = "Spaces::is_empty")]
+    pub others: Spaces,
 }
 
 impl Root {
-    /// The root of an archive with these spaces, as it is written: it changes with them alone.
-    pub fn print(provider: &str, mut spaces: Vec<Id>) -> Vec<u8> {
-        spaces.sort();
+    /// The root of an archive with these spaces of one provider, as it is written.
+    pub fn print(provider: &str, spaces: Vec<Id>) -> Vec<u8> {
+        Self::print_all(provider, [(provider.to_owned(), spaces)].into())
+    }
+
+    /// The root of an archive with these spaces, as it is written: it changes with them alone. If there are none, it
+    /// names this provider.
+    pub(super) fn print_all(provider: &str, mut spaces: Spaces) -> Vec<u8> {
+        spaces.retain(|_, spaces| !spaces.is_empty());
+        for spaces in spaces.values_mut() {
+            spaces.sort();
+        }
+        let first = spaces.pop_first();
+        let (provider, first) = first.unwrap_or_else(|| (provider.to_owned(), Vec::new()));
         print_checked(&Self {
             format: FORMAT,
-            provider: provider.to_owned(),
-            spaces,
+            provider,
+            spaces: first,
+            others: spaces,
         })
+    }
+
+    /// All spaces. Of an archive without any, the provider that it began with.
+    pub fn by_provider(self) -> Spaces {
+        let mut all = self.others;
+        all.insert(self.provider, self.spaces);
+        all
     }
 }
 

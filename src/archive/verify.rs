@@ -78,25 +78,40 @@ impl Verification {
     }
 }
 
-/// Checks an archive. An error means that it couldn't be read; what is wrong with it is in the answer.
+/// Checks an archive's spaces of one provider. An error means that it couldn't be read; what is wrong with it is in
+/// the answer.
 pub async fn verify(
     archive: &dyn DataArchive,
     schema: &'static Schema,
     depth: Depth,
 ) -> Result<Verification, ReadError> {
+    let mut verified = verify_each(archive, &[schema], depth).await?;
+    Ok(verified.pop().unwrap_or_default())
+}
+
+/// Checks an archive's spaces of these providers, and answers for each as [`verify`] does.
+pub async fn verify_each(
+    archive: &dyn DataArchive,
+    schemas: &[&'static Schema],
+    depth: Depth,
+) -> Result<Vec<Verification>, ReadError> {
     // What the archive has now, not what was read of it once.
     let fetched = match depth {
         Depth::Whole => CachedArchive::fetched(archive).await?,
         Depth::Structure => None,
     };
     let archive = fetched.as_ref().map_or(archive, |fetched| fetched);
-    let mut attempt = 1;
-    loop {
-        match verify_once(archive, schema, depth).await {
-            Err(ReadError::Superseded) if attempt < ATTEMPTS => attempt += 1,
-            done => return done,
-        }
+    let mut all = Vec::new();
+    for schema in schemas {
+        let mut attempt = 1;
+        all.push(loop {
+            match verify_once(archive, schema, depth).await {
+                Err(ReadError::Superseded) if attempt < ATTEMPTS => attempt += 1,
+                done => break done?,
+            }
+        });
     }
+    Ok(all)
 }
 
 async fn verify_once(

@@ -13,6 +13,8 @@ pub struct Claims {
     pub name: String,
     /// The names of earlier processes.
     pub former: BTreeSet<String>,
+    /// Whose spaces the store exports, if that is known: other providers' processes may write to the same archive.
+    pub provider: Option<&'static str>,
 }
 
 impl Default for Claims {
@@ -21,6 +23,7 @@ impl Default for Claims {
         Self {
             name: format!("{:032x}", rand::random::<u128>()),
             former: BTreeSet::new(),
+            provider: None,
         }
     }
 }

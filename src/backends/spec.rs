@@ -261,7 +261,8 @@ pub fn open_to_write(
             Box::new(archive.with_claims(claims))
         }
         ArchiveSpec::Github(place) => {
-            Box::new(GithubArchive::new(place.clone(), &access.github, network)?)
+            let archive = GithubArchive::new(place.clone(), &access.github, network)?;
+            Box::new(archive.of_provider(claims.provider))
         }
         ArchiveSpec::Folder(_) | ArchiveSpec::Git(_) => open(spec, access, network)?,
     })

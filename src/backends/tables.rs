@@ -71,6 +71,22 @@ impl TablesSpec {
         matches!(self, Self::Bucket(_))
     }
 
+    /// The place in a folder of this one.
+    #[must_use]
+    pub fn within(&self, folder: &str) -> Self {
+        match self {
+            Self::Folder(path) => Self::Folder(path.join(folder)),
+            Self::Bucket(place) => {
+                let mut place = place.clone();
+                if !place.prefix.is_empty() {
+                    place.prefix.push('/');
+                }
+                place.prefix.push_str(folder);
+                Self::Bucket(place)
+            }
+        }
+    }
+
     /// The required variables that are not set.
     pub fn missing(&self, access: &Access) -> Vec<&'static str> {
         match self {

@@ -43,7 +43,7 @@ pub(super) fn read<'a>(
     value(REPOSITORIES)?;
     if value("DISCORD_TOKEN").is_some() {
         let help = "and DISCORD_TOKEN are both set, but a process mirrors either GitHub or Discord: unset one of \
-                    them, and run a second propsbot with a STORE_PATH and an ARCHIVE of its own for the other";
+                    them, and run a second propsbot with a STORE_PATH of its own for the other; both can have the same ARCHIVE";
         mistakes.push((REPOSITORIES, help.to_owned()));
     }
     for variable in OF_DISCORD {

@@ -9,6 +9,7 @@ use std::{
     io, iter, mem,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use propsbot_archive::{
@@ -23,6 +24,10 @@ use crate::{Dirty, Ending, ExportLedger, Follower, Ledger, StoreError, Withdrawn
 
 /// How many times an export is planned if its basis keeps changing.
 const ATTEMPTS: u32 = 5;
+
+/// How long to wait after the first attempt for another process that writes to the archive; twice as long after each
+/// further one.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What a provider exports. All methods block; call them off the async threads.
 pub trait Exports: Send + Sync {
@@ -120,6 +125,8 @@ pub struct ExportTarget {
     pub name: String,
     /// The archive.
     pub archive: Arc<dyn DataArchive>,
+    /// The schemas of other providers that may export to the same archive.
+    pub others: &'static [&'static Schema],
     /// Makes the files beside the manifest; `None` for none.
     pub beside: Option<Arc<dyn SideFiles>>,
     /// What follows the archive, such as tables for other tools; `None` for nothing.
@@ -167,10 +174,19 @@ pub async fn export(
 ) -> Result<Summary, ExportJobError> {
     let mut attempt = 1;
     loop {
-        match attempt_export(provider, target, now, options).await {
-            Err(error) if attempt < ATTEMPTS && is_overtaken(&error) => attempt += 1,
-            outcome => return outcome,
+        let outcome = Box::pin(attempt_export(provider, target, now, options)).await;
+        match &outcome {
+            Err(error) if attempt < ATTEMPTS && is_overtaken(error) => {}
+            // Another provider's process may be exporting to the same archive.
+            Err(error) if attempt < ATTEMPTS && is_busy(error) => {
+                let pause = tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1));
+                if options.stop.run_until_cancelled(pause).await.is_none() {
+                    return outcome;
+                }
+            }
+            _ => return outcome,
         }
+        attempt += 1;
     }
 }
 
@@ -193,6 +209,7 @@ async fn attempt_export(
         request.damaged.clone_from(damaged);
         request.sweeps = true;
     }
+    request.others = target.others;
     request.beside.clone_from(&target.beside);
     request.made = target.made.clone();
     request.spool = Some(target.spool.clone());
@@ -269,6 +286,14 @@ fn is_overtaken(error: &ExportJobError) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether another process writes to the archive.
+fn is_busy(error: &ExportJobError) -> bool {
+    matches!(
+        error,
+        ExportJobError::Export(ExportError::Archive(ArchiveError::Busy(_)))
+    )
 }
 
 /// What an export would do. Writes nothing.

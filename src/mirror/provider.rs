@@ -209,6 +209,7 @@ use crate::{Exports, Finding, ProviderError};
 /// let target = ExportTarget {
 ///     name: "memory".to_owned(),
 ///     archive: Arc::new(archive::MemoryArchive::new()),
+///     others: &[],
 ///     beside: None,
 ///     follower: None,
 ///     made: archive::ExportProgressBoard::default(),

@@ -32,7 +32,7 @@ pub use identity::{Alias, IdentityProposal, IdentityType, NAME_LENGTH, legal_nam
 pub use joined::join;
 pub use object::object;
 pub use plugin::{DrawError, Drawing, GraphPlugin, Reference, Standing, draw, draw_all, draw_each};
-pub use side_files::SourceCredFiles;
+pub use side_files::{NoSourceCredFiles, SourceCredFiles};
 pub use stored::{NotStored, Types};
 pub use unmatched::unmatched;
 pub use weight::{EdgeWeight, Weight, WeightError};

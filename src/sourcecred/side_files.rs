@@ -1,29 +1,30 @@
 //! SourceCred's files beside the archive, so that an instance needs only their URLs.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tracing::warn;
 
-use propsbot_archive::{RowSource, SOURCECRED, SideFiles, SourceError};
+use propsbot_archive::{Documents, RowSource, SideFiles, SourceError};
 
 use crate::{Document, Drawing, GraphPlugin, draw};
 
 /// The files that a plugin creates from the rows of each export.
 pub struct SourceCredFiles {
     plugin: Arc<dyn GraphPlugin>,
+    paths: [&'static str; 3],
     /// The warnings of the last export. Each is logged once while it lasts.
     logged: Mutex<Vec<String>>,
 }
 
 impl SourceCredFiles {
-    /// The files of this plugin.
-    pub fn new(plugin: Arc<dyn GraphPlugin>) -> Self {
+    /// The files of this plugin: its graph, declaration and identity proposals at these paths.
+    pub fn new(plugin: Arc<dyn GraphPlugin>, paths: [&'static str; 3]) -> Self {
         Self {
             plugin,
+            paths,
             logged: Mutex::default(),
         }
     }
@@ -47,10 +48,7 @@ impl fmt::Debug for SourceCredFiles {
 
 impl SideFiles for SourceCredFiles {
     /// Rows that change meanwhile may be in the graph one export before they are in the archive.
-    fn documents(
-        &self,
-        rows: &dyn RowSource,
-    ) -> Result<BTreeMap<&'static str, Vec<u8>>, SourceError> {
+    fn documents(&self, rows: &dyn RowSource) -> Result<Documents, SourceError> {
         let Drawing {
             documents,
             mut warnings,
@@ -62,6 +60,16 @@ impl SideFiles for SourceCredFiles {
             warnings.extend(document.too_long(bytes.len() as u64));
         }
         self.log(warnings);
-        Ok(SOURCECRED.into_iter().zip(files).collect())
+        Ok(self.paths.into_iter().zip(files.map(Some)).collect())
+    }
+}
+
+/// No files, where an earlier export may have left some at these paths.
+#[derive(Debug)]
+pub struct NoSourceCredFiles(pub [&'static str; 3]);
+
+impl SideFiles for NoSourceCredFiles {
+    fn documents(&self, _: &dyn RowSource) -> Result<Documents, SourceError> {
+        Ok(self.0.into_iter().map(|path| (path, None)).collect())
     }
 }

@@ -48,6 +48,7 @@ impl World {
             target: ExportTarget {
                 name: "memory".to_owned(),
                 archive: Arc::new(MemoryArchive::new()),
+                others: &[],
                 beside: None,
                 follower: None,
                 made: archive::ExportProgressBoard::default(),

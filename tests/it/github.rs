@@ -239,6 +239,7 @@ async fn replans_overtaken_exports() {
     let target = |archive: std::sync::Arc<dyn DataArchive>| ExportTarget {
         name: ARCHIVE.to_owned(),
         archive,
+        others: &[],
         beside: None,
         follower: None,
         made: ExportProgressBoard::default(),

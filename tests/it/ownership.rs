@@ -251,6 +251,7 @@ async fn exports_omit_data_withdrawn_meanwhile() {
             happens: Box::new(wish),
             writes: AtomicUsize::new(0),
         }),
+        others: &[],
         beside: None,
         follower: None,
         made: ExportProgressBoard::default(),

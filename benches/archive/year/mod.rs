@@ -75,6 +75,7 @@ impl Year {
         let target = ExportTarget {
             name: "dir:archive".to_owned(),
             archive: metered.clone(),
+            others: &[],
             beside: None,
             follower: None,
             made: ExportProgressBoard::default(),

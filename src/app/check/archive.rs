@@ -1,7 +1,7 @@
 //! Checks that the archive can be read and written, by a probe that leaves nothing.
 
-use crate::config::Config;
-use propsbot_archive::{DataArchive, Millis, Probe, ReadError, SOURCECRED, Schema, provider_of};
+use crate::{app::plugins::side_files, config::Config};
+use propsbot_archive::{DataArchive, Millis, Probe, ReadError, Schema, spaces_of};
 use propsbot_backends::Claims;
 use propsbot_jobs::clock::Clock;
 use propsbot_mirror::Finding;
@@ -35,18 +35,24 @@ pub(super) async fn check(config: &Config, schema: &Schema) -> Vec<Finding> {
         }
     }
     if config.sourcecred.is_some() {
-        findings.extend(beside(archive.as_ref()).await);
+        findings.extend(beside(archive.as_ref(), schema).await);
     }
     findings
 }
 
 async fn read(archive: &dyn DataArchive, schema: &Schema) -> Finding {
-    match provider_of(archive).await {
-        Ok(provider) if provider == schema.provider => Finding::ok(ARCHIVE, "it can be read"),
-        Ok(_) => {
-            let text = "it is an archive of another provider";
-            let remedy = "name another place in ARCHIVE";
-            Finding::wrong(ARCHIVE, text).remedy(remedy)
+    match spaces_of(archive).await {
+        Ok(mut spaces) => {
+            spaces.remove(schema.provider);
+            let others: Vec<String> = spaces.into_keys().collect();
+            let text = match &*others {
+                [] => "it can be read".to_owned(),
+                others => format!(
+                    "it can be read, and also has spaces of {}",
+                    others.join(" and ")
+                ),
+            };
+            Finding::ok(ARCHIVE, text)
         }
         Err(ReadError::Empty) => {
             Finding::ok(ARCHIVE, "it can be read; nothing was exported there yet")
@@ -81,11 +87,13 @@ fn written(probe: Probe, now: Millis) -> Vec<Finding> {
 }
 
 /// Whether the archive has SourceCred's files, once it has anything.
-async fn beside(archive: &dyn DataArchive) -> Option<Finding> {
+async fn beside(archive: &dyn DataArchive, schema: &Schema) -> Option<Finding> {
     const FILES: &str = "sourcecred";
     // The graph is large, and written together with this one.
-    let declaration = archive.read(SOURCECRED[1], DECLARATION).await;
-    let has_exported = provider_of(archive).await.is_ok();
+    let [_, declaration, _] = side_files(schema);
+    let declaration = archive.read(declaration, DECLARATION).await;
+    let spaces = spaces_of(archive).await;
+    let has_exported = spaces.is_ok_and(|spaces| spaces.contains_key(schema.provider));
     match declaration {
         Ok(None) if !has_exported => None,
         Ok(None) => {

@@ -168,9 +168,9 @@ async fn in_time(
 /// The weights of the files for `SourceCred`, if those are exported.
 fn sourcecred(config: &Config) -> Option<Finding> {
     const SOURCECRED: &str = "sourcecred";
+    config.sourcecred.as_ref()?;
     match beside(config) {
-        Ok(None) => None,
-        Ok(Some(_)) => {
+        Ok(_) => {
             let text = "the weights are valid; SourceCred's files go beside the archive";
             Some(Finding::ok(SOURCECRED, text))
         }

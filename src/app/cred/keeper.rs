@@ -110,8 +110,8 @@ impl CredKeeper {
     async fn update(&mut self) {
         let manifests = match self.manifests().await {
             Ok(manifests) => manifests,
-            // Nothing was exported yet.
-            Err(ReadError::Empty) => Vec::new(),
+            // Nothing was exported yet, or only by another provider's process.
+            Err(ReadError::Empty | ReadError::OtherProvider { .. }) => Vec::new(),
             Err(error) => {
                 warn!("could not look for what to compute cred from: {error}");
                 return;

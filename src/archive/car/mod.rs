@@ -40,6 +40,8 @@ pub struct Car {
 /// Writes the current generation of an archive as a CAR file (version 1): the manifests, every file that
 /// they lead to, and [`FORMAT_MD`], each under its CID, in a folder that has them by path.
 ///
+/// `schemas` are those of all providers that the archive has spaces of.
+///
 /// Reads and checks everything first, as a restore does. The file appears when it is complete; only with
 /// `replace` may it take the place of another.
 ///
@@ -47,37 +49,58 @@ pub struct Car {
 /// Whatever is wrong with the archive, also that it was written after `now`, or a file that can't be written.
 pub async fn write_car(
     archive: &dyn DataArchive,
-    schema: &'static Schema,
+    schemas: &[&'static Schema],
     now: Millis,
     out: &Path,
     replace: bool,
 ) -> Result<Car, ReadError> {
-    retry(archive, schema, None, |reader| async move {
-        check(&reader, now).await?;
-        write_once(archive, schema, reader, out, replace).await
+    let Some((first, others)) = schemas.split_first() else {
+        return Err(ReadError::Empty);
+    };
+    retry(archive, first, None, |reader| async move {
+        let root = reader.root();
+        let mut readers = vec![reader];
+        for schema in others {
+            readers.push(ArchiveReader::open(archive, schema).await?);
+        }
+        if readers.iter().any(|reader| reader.root() != root) {
+            return Err(ReadError::Superseded);
+        }
+        for reader in &readers {
+            check(reader, now).await?;
+        }
+        write_once(archive, schemas, &readers, out, replace).await
     })
     .await
 }
 
 async fn write_once(
     archive: &dyn DataArchive,
-    schema: &'static Schema,
-    reader: ArchiveReader<'_>,
+    schemas: &[&'static Schema],
+    readers: &[ArchiveReader<'_>],
     out: &Path,
     replace: bool,
 ) -> Result<Car, ReadError> {
     let target = out.to_owned();
     let mut car = on_disk(out, move || CarWriter::create(&target)).await?;
-    let spaces = reader.spaces().iter();
-    let spaces = spaces.map(|space| (manifest_path(&space.manifest().space), space.hash()));
-    for (path, hash) in [(ROOT.to_owned(), reader.root())].into_iter().chain(spaces) {
+    let (mut spaces, mut manifests) = (Vec::new(), Vec::new());
+    for reader in readers {
+        spaces.extend(reader.spaces());
+        if manifests.is_empty() {
+            manifests.push((ROOT.to_owned(), reader.root()));
+        }
+    }
+    for space in &spaces {
+        manifests.push((manifest_path(&space.manifest().space), space.hash()));
+    }
+    for (path, hash) in manifests {
         let bytes = read(archive, &path, MANIFEST_LIMIT).await?;
         let bytes = bytes.filter(|bytes| Hash::of(bytes) == hash);
         car = add(out, car, path, bytes.ok_or(ReadError::Superseded)?).await?;
     }
-    let page = format_md(schema).into_bytes();
+    let page = format_md(schemas).into_bytes();
     car = add(out, car, FORMAT_MD.to_owned(), page).await?;
-    for space in reader.spaces() {
+    for space in spaces {
         for path in space.files().named().await?.0 {
             let bytes = space.files().packed(&path, FILE_LIMIT).await?;
             car = add(out, car, path, bytes).await?;
@@ -86,7 +109,7 @@ async fn write_once(
     let (files, target) = (car.files(), out.to_owned());
     let (roots, bytes) = on_disk(out, move || car.finish(ROOT, &target, replace)).await?;
     Ok(Car {
-        manifests: reader.manifests(),
+        manifests: readers.iter().flat_map(ArchiveReader::manifests).collect(),
         manifest: roots[0].to_string(),
         folder: roots[1].to_string(),
         files,

@@ -7,9 +7,9 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::request::{ExportError, ExportRequest};
 use crate::{
     Bases, DataArchive, Hash, Id, check,
-    error::{ReadError, check_kind, damaged},
+    error::{ReadError, check_format, check_kind, damaged},
     files::{SpaceFiles, read},
-    manifest::{MANIFEST_LIMIT, Manifest, ROOT, manifest_path},
+    manifest::{MANIFEST_LIMIT, Manifest, ROOT, Spaces, manifest_path, parse_checked},
 };
 
 /// How many manifests are read at a time.
@@ -19,8 +19,10 @@ const MANIFESTS: usize = 16;
 pub(super) struct Current<'a> {
     /// The root's bytes; `None` if it has none that can be kept.
     pub(super) root: Option<Vec<u8>>,
-    /// The spaces that it has.
+    /// The spaces of the export's provider that it has.
     pub(super) spaces: BTreeMap<Id, SpaceFiles<'a>>,
+    /// Those of other providers, which stay as they are.
+    pub(super) others: Spaces,
     /// What lies at the paths of the root and of the manifests of all spaces that it has or will have.
     pub(super) bases: Bases,
 }
@@ -38,18 +40,27 @@ impl<'a> Current<'a> {
         let mut bases = Bases::new();
         bases.insert(ROOT.to_owned(), bytes.as_deref().map(Hash::of));
         let asked = || request.spaces.iter().map(|space| space.id.clone());
-        let (root, named): (_, BTreeSet<Id>) = match bytes {
-            None => (None, BTreeSet::new()),
+        let provider = request.schema.provider;
+        let (root, mut others) = match bytes {
+            None => (None, Spaces::new()),
             Some(bytes) => match spaces(request, &bytes) {
-                Ok(spaces) => (Some(bytes), spaces.into_iter().collect()),
-                Err(ReadError::FormatOne) if request.begins_anew => (None, BTreeSet::new()),
-                // Which spaces there were is lost, but those that are asked for may be intact.
+                Ok(spaces) => (Some(bytes), spaces),
+                Err(ReadError::FormatOne) if request.begins_anew => (None, Spaces::new()),
+                // Which spaces there were is lost, but those that are asked for may be intact. The next exports of
+                // other providers add theirs again.
                 Err(ReadError::Damaged { .. }) if request.makes_again(ROOT) => {
-                    (None, asked().collect())
+                    (None, [(provider.to_owned(), asked().collect())].into())
                 }
                 Err(error) => return Err(error.into()),
             },
         };
+        let named: BTreeSet<Id> = others.remove(provider).into_iter().flatten().collect();
+        for (provider, spaces) in &others {
+            if let Some(space) = asked().find(|space| spaces.contains(space)) {
+                let provider = provider.clone();
+                return Err(ExportError::Taken { space, provider });
+            }
+        }
         let is_lost = root.is_none();
         let all: BTreeSet<Id> = named.iter().cloned().chain(asked()).collect();
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
@@ -85,6 +96,7 @@ impl<'a> Current<'a> {
         Ok(Self {
             root,
             spaces: found,
+            others,
             bases,
         })
     }
@@ -92,6 +104,23 @@ impl<'a> Current<'a> {
     /// The spaces' manifests.
     pub(super) fn manifests(&self) -> Vec<&Manifest> {
         self.spaces.values().map(|space| &space.manifest).collect()
+    }
+
+    /// The manifests of other providers' spaces, by provider. Those that are damaged are left out: they are not
+    /// this export's concern.
+    pub(super) async fn neighbours(
+        &self,
+        archive: &dyn DataArchive,
+    ) -> Result<BTreeMap<&str, Vec<Manifest>>, ReadError> {
+        let mut neighbours = BTreeMap::new();
+        for (provider, spaces) in &self.others {
+            // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+            let reads: Vec<_> = spaces.iter().map(|id| neighbour(archive, id)).collect();
+            let reads = stream::iter(reads).buffered(MANIFESTS);
+            let found: Vec<_> = reads.try_collect().await?;
+            neighbours.insert(provider.as_str(), found.into_iter().flatten().collect());
+        }
+        Ok(neighbours)
     }
 
     /// The hashes of the root and of the spaces' manifests, by path.
@@ -106,10 +135,18 @@ impl<'a> Current<'a> {
     }
 }
 
-fn spaces(request: &ExportRequest, bytes: &[u8]) -> Result<Vec<Id>, ReadError> {
-    check_kind(ROOT, request.schema, bytes)?;
-    let root = check::root(request.schema, bytes).map_err(damaged(ROOT))?;
-    Ok(root.spaces)
+fn spaces(request: &ExportRequest, bytes: &[u8]) -> Result<Spaces, ReadError> {
+    check_format(ROOT, bytes)?;
+    check::root(request.schema, bytes).map_err(damaged(ROOT))
+}
+
+/// The manifest of another provider's space; `None` if it can't be understood.
+async fn neighbour(archive: &dyn DataArchive, id: &Id) -> Result<Option<Manifest>, ReadError> {
+    match read(archive, &manifest_path(id), MANIFEST_LIMIT).await {
+        Ok(bytes) => Ok(bytes.and_then(|bytes| parse_checked(&bytes).ok())),
+        Err(ReadError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What lies at the path of a space's manifest: its hash, and what it says.

@@ -2,24 +2,69 @@
 //!
 //! Row counts change with every row, and an export of one row shall write no more files than it has to. So the
 //! README says as of which generations its figures are, and goes out once a day, or when spaces come, go or are
-//! renamed. The specification goes with it.
+//! renamed. The specification goes with it. Both describe the spaces of all providers, whoever exports.
+
+use std::collections::BTreeMap;
 
 use super::request::ExportRequest;
 use crate::{
-    ArchiveError, DataArchive, Documents, FORMAT_MD, Manifest, README, SOURCECRED, format_md,
+    ArchiveError, DataArchive, Documents, FORMAT_MD, Manifest, README, Schema, format_md,
     readme::without_figures,
 };
 
 /// The longest README that is read.
 const README_LIMIT: u64 = 1 << 20;
 
-/// Adds what people read, if it is due with these manifests.
-pub(super) fn add_texts(
-    documents: &mut Documents,
-    request: &ExportRequest,
-    after: &[&Manifest],
-    before: &[&Manifest],
-) {
+/// What people read beside the manifests.
+pub(super) struct Texts {
+    readme: String,
+    format: String,
+}
+
+impl Texts {
+    /// The texts of an archive with these spaces of the export's provider, and these of others.
+    pub(super) fn new(
+        request: &ExportRequest,
+        others: &BTreeMap<&str, Vec<Manifest>>,
+        own: &[&Manifest],
+    ) -> Self {
+        let mut all: Vec<(&str, Vec<&Manifest>)> = others
+            .iter()
+            .map(|(provider, manifests)| (*provider, manifests.iter().collect()))
+            .collect();
+        if !own.is_empty() || all.is_empty() {
+            all.push((request.schema.provider, own.to_vec()));
+        }
+        all.sort_by_key(|(provider, _)| *provider);
+        let schema_of = |provider: &str| {
+            let mut schemas = request.others.iter().chain([&request.schema]);
+            schemas.find(|schema| schema.provider == provider)
+        };
+        let readmes = all.iter().map(|(provider, manifests)| match schema_of(provider) {
+            Some(schema) => (schema.readme)(manifests),
+            None => format!(
+                "# Spaces of the provider {provider}\n\nThe propsbot that wrote this page doesn't know this provider.\n"
+            ),
+        });
+        let schemas = all.iter().filter_map(|(provider, _)| schema_of(provider));
+        Self {
+            readme: readmes.collect::<Vec<_>>().join("\n"),
+            format: format_md(&schemas.copied().collect::<Vec<&Schema>>()),
+        }
+    }
+
+    /// The texts by path.
+    pub(super) fn documents(self) -> Documents {
+        let texts = [(README, self.readme), (FORMAT_MD, self.format)];
+        let texts = texts.into_iter();
+        texts
+            .map(|(path, text)| (path, Some(text.into_bytes())))
+            .collect()
+    }
+}
+
+/// Whether what people read is due with these manifests.
+pub(super) fn are_due(after: &[&Manifest], before: &[&Manifest]) -> bool {
     let told = |manifests: &[&Manifest]| -> Vec<_> {
         let manifests = manifests.iter();
         manifests
@@ -34,24 +79,18 @@ pub(super) fn add_texts(
             })
             .collect()
     };
-    if before.is_empty() || told(after) != told(before) {
-        documents.insert(README, Some((request.schema.readme)(after).into_bytes()));
-        let format = format_md(request.schema).into_bytes();
-        documents.insert(FORMAT_MD, Some(format));
-    }
+    before.is_empty() || told(after) != told(before)
 }
 
-/// Removes SourceCred's files of an earlier export if this one makes none. Readers would take them for current.
-pub(super) async fn left_beside(
+/// The documents, but for those that are to be removed and aren't there.
+pub(super) async fn without_absent(
     archive: &dyn DataArchive,
-    request: &ExportRequest,
+    documents: Documents,
 ) -> Result<Documents, ArchiveError> {
     let mut left = Documents::new();
-    if request.beside.is_none() {
-        for path in SOURCECRED {
-            if is_there(archive, path).await? {
-                left.insert(path, None);
-            }
+    for (path, document) in documents {
+        if document.is_some() || is_there(archive, path).await? {
+            left.insert(path, document);
         }
     }
     Ok(left)
@@ -61,31 +100,26 @@ pub(super) async fn left_beside(
 /// wrote them, an earlier version or a person did, or they were just enabled.
 pub(super) async fn outdated(
     archive: &dyn DataArchive,
-    request: &ExportRequest,
-    manifests: &[&Manifest],
+    texts: Texts,
     beside: Documents,
 ) -> Result<Documents, ArchiveError> {
     let mut outdated = Documents::new();
-    let format = format_md(request.schema).into_bytes();
-    for (path, document) in beside.into_iter().chain([(FORMAT_MD, Some(format))]) {
+    for (path, document) in beside.into_iter().chain(texts.documents()) {
         let is_right = match &document {
+            Some(bytes) if path == README => {
+                let found = match archive.read(README, README_LIMIT).await {
+                    Err(ArchiveError::TooLong { .. }) => None,
+                    found => found?,
+                };
+                let without = |bytes: &[u8]| without_figures(&String::from_utf8_lossy(bytes));
+                found.is_some_and(|found| without(&found) == without(bytes))
+            }
             Some(bytes) => archive.has(path, bytes).await?,
-            None => !is_there(archive, path).await?,
+            None => false,
         };
         if !is_right {
             outdated.insert(path, document);
         }
-    }
-    let readme = (request.schema.readme)(manifests);
-    let found = match archive.read(README, README_LIMIT).await {
-        Err(ArchiveError::TooLong { .. }) => None,
-        found => found?,
-    };
-    let is_right = found.is_some_and(|found| {
-        without_figures(&String::from_utf8_lossy(&found)) == without_figures(&readme)
-    });
-    if !is_right {
-        outdated.insert(README, Some(readme.into_bytes()));
     }
     Ok(outdated)
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     current::Current,
-    documents::{add_texts, left_beside, outdated},
+    documents::{Texts, are_due, outdated, without_absent},
     lent::{Ask, Lent},
 };
 use super::{
@@ -33,7 +33,9 @@ use crate::{
     SourceError, blocking, spool::Spool,
 };
 
-pub use request::{ExportError, ExportRequest, ExportSpace, SideFiles, Summary};
+pub use request::{
+    ExportError, ExportRequest, ExportSpace, MOST_NEIGHBOURS, Neighbour, SideFiles, Summary,
+};
 
 /// Brings the archive and the files beside it up to date with the source. Also removes the
 /// leftovers of an interrupted export, even if there is nothing to publish.
@@ -77,7 +79,6 @@ impl PlannedExport {
     ) -> Result<Self, ExportError> {
         request.made.begin();
         let current = Current::open(archive, &request).await?;
-        let left = left_beside(archive, &request).await?;
         let work = move |request: &ExportRequest, spaces: &Spaces<'_>| {
             let mut spool = Spool::new(request.spool.as_deref())?;
             let mut planned = plan_spaces(request, source.as_ref(), spaces, &mut |object| {
@@ -86,23 +87,24 @@ impl PlannedExport {
             planned.documents = match &request.beside {
                 Some(beside) => {
                     let rows = ExportedRows::new(source.as_ref(), request);
-                    let made = beside.documents(&rows).map_err(ExportError::SideFiles)?;
-                    let made = made.into_iter();
-                    made.map(|(path, bytes)| (path, Some(bytes))).collect()
+                    beside.documents(&rows).map_err(ExportError::SideFiles)?
                 }
-                None => left,
+                None => Documents::new(),
             };
             Ok((spool, planned))
         };
         let (request, (spool, planned)) = with_files(&current, request, work).await?;
         let outcome = Outcome::new(&current, &request, &planned).await?;
         let (mut summary, mut publish) = (outcome.summary, outcome.publish);
+        let neighbours = current.neighbours(archive).await?;
+        let known = neighbours.values().flatten().map(Neighbour::from);
+        summary.neighbours = known.take(MOST_NEIGHBOURS).collect();
         let after: Vec<&Manifest> = outcome.after.iter().collect();
         let before = current.manifests();
-        publish.documents = planned.documents;
+        let beside = without_absent(archive, planned.documents).await?;
         if publish.manifests.is_empty() {
-            let beside = std::mem::take(&mut publish.documents);
-            publish.documents = outdated(archive, &request, &after, beside).await?;
+            let texts = Texts::new(&request, &neighbours, &after);
+            publish.documents = outdated(archive, texts, beside).await?;
             let paths: Vec<&str> = publish.documents.keys().copied().collect();
             publish.commit_message = format!("Put right {}", paths.join(", "));
             summary.mended = paths.iter().map(ToString::to_string).collect();
@@ -115,7 +117,11 @@ impl PlannedExport {
                 );
             }
         } else {
-            add_texts(&mut publish.documents, &request, &after, &before);
+            publish.documents = beside;
+            if are_due(&after, &before) {
+                let texts = Texts::new(&request, &neighbours, &after);
+                publish.documents.extend(texts.documents());
+            }
             let commit_message = request.schema.commit_message;
             publish.commit_message = commit_message(&after, &before, request.damaged.len());
         }
@@ -391,7 +397,9 @@ impl Outcome {
             }
         }
         let ids = after.iter().map(|manifest| manifest.space.clone());
-        let root = Root::print(request.schema.provider, ids.collect());
+        let (provider, mut spaces) = (request.schema.provider, current.others.clone());
+        spaces.insert(provider.to_owned(), ids.collect());
+        let root = Root::print_all(provider, spaces);
         // An archive begins with its first space.
         let has_root = current.bases.get(ROOT) != Some(&None) || !after.is_empty();
         if has_root {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ArchiveError, ExportProgressBoard, Hash, Id, ManifestHistory, Millis, Schema, Scope,
-    SourceError,
+    ArchiveError, Documents, ExportProgressBoard, Hash, Id, Manifest, ManifestHistory, Millis,
+    Schema, Scope, SourceError,
     error::ReadError,
     layout::Stamps,
     one_line,
@@ -28,8 +28,12 @@ pub struct ExportRequest {
     pub schema: &'static Schema,
     /// The time that new manifests will carry.
     pub now: Millis,
-    /// All spaces that the archive shall hold. Any other is removed with all of its files.
+    /// All spaces of the provider that the archive shall hold. Any other of them is removed with all of its files.
+    /// Those of other providers stay as they are.
     pub spaces: Vec<ExportSpace>,
+    /// The schemas of other providers whose spaces the archive may hold: its README and specification describe them,
+    /// too.
+    pub others: &'static [&'static Schema],
     /// What changed since the manifests in `since`.
     pub marks: Vec<Mark>,
     /// The manifests that this store's last export left, by path ([`Summary::manifests`]). Where the archive
@@ -65,6 +69,7 @@ impl ExportRequest {
             schema,
             now: Millis::default(),
             spaces: Vec::new(),
+            others: &[],
             marks: Vec::new(),
             since: BTreeMap::new(),
             only_over: None,
@@ -106,11 +111,9 @@ pub struct ExportSpace {
 
 /// Makes files for other programs, which lie beside the manifests.
 pub trait SideFiles: fmt::Debug + Send + Sync {
-    /// The contents of each file by path, made from the rows that an export writes.
-    fn documents(
-        &self,
-        rows: &dyn RowSource,
-    ) -> Result<BTreeMap<&'static str, Vec<u8>>, SourceError>;
+    /// The contents of each file by path, made from the rows that an export writes. `None` removes one of an earlier
+    /// export, which readers would take for current.
+    fn documents(&self, rows: &dyn RowSource) -> Result<Documents, SourceError>;
 }
 
 /// An export in numbers.
@@ -145,6 +148,35 @@ pub struct Summary {
     pub too_large: Vec<String>,
     /// What could not be brought up to date after it, and why.
     pub behind: Option<String>,
+    /// Spaces of other providers that the archive has, too: the first [`MOST_NEIGHBOURS`].
+    pub neighbours: Vec<Neighbour>,
+}
+
+/// How many spaces of other providers a [`Summary`] has.
+pub const MOST_NEIGHBOURS: usize = 50;
+
+/// A space of another provider, as an export found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// The provider.
+    pub provider: String,
+    /// What the space is called.
+    pub name: String,
+    /// Its generation.
+    pub generation: u64,
+    /// When that was written.
+    pub created_at: Millis,
+}
+
+impl From<&Manifest> for Neighbour {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            provider: manifest.provider.clone(),
+            name: manifest.name.clone(),
+            generation: manifest.generation,
+            created_at: manifest.created_at,
+        }
+    }
 }
 
 /// Why an export failed. Unless it says otherwise, the archive is unchanged.
@@ -175,6 +207,18 @@ pub enum ExportError {
         space: Id,
         /// Its generation in the archive.
         generation: u64,
+    },
+    /// Another provider has a space with this id.
+    #[error(
+        "the archive has {} of the provider {provider:?}, so it can't have another one with this id: set ARCHIVE \
+         to another place",
+        one_line(&Scope::space(.space).to_string())
+    )]
+    Taken {
+        /// The space.
+        space: Id,
+        /// The other provider.
+        provider: String,
     },
     /// Another writer interfered, and only some spaces' manifests were replaced.
     #[error("another process changed the archive meanwhile; export again")]

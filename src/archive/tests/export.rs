@@ -9,8 +9,9 @@ use async_trait::async_trait;
 
 use super::{forums::forums, *};
 use crate::{
-    ArchiveError, ArchiveWrite, Bases, DOCUMENTS, DataArchive, ExportError, ExportRequest,
-    FORMAT_MD, MOST_FAULTS, README, RowSource, SideFiles, export, needed, read_rows, verify,
+    ArchiveError, ArchiveWrite, Bases, DOCUMENTS, DataArchive, Documents, ExportError,
+    ExportRequest, FORMAT_MD, MOST_FAULTS, README, RowSource, SideFiles, export, needed, read_rows,
+    verify,
 };
 
 async fn posts(archive: &MemoryArchive) -> Result<Vec<Post>, ReadError> {
@@ -205,12 +206,19 @@ async fn the_first_faults_are_listed_and_the_rest_counted() {
 struct Count;
 
 impl SideFiles for Count {
-    fn documents(
-        &self,
-        rows: &dyn RowSource,
-    ) -> Result<BTreeMap<&'static str, Vec<u8>>, SourceError> {
+    fn documents(&self, rows: &dyn RowSource) -> Result<Documents, SourceError> {
         let count = rows.all::<Post>()?.len().to_string();
-        Ok([(crate::SOURCECRED[0], count.into_bytes())].into())
+        Ok([(crate::SOURCECRED[0], Some(count.into_bytes()))].into())
+    }
+}
+
+/// No such file any more.
+#[derive(Debug)]
+struct NoCount;
+
+impl SideFiles for NoCount {
+    fn documents(&self, _: &dyn RowSource) -> Result<Documents, SourceError> {
+        Ok([(crate::SOURCECRED[0], None)].into())
     }
 }
 
@@ -235,6 +243,9 @@ async fn documents_are_put_right_although_no_manifest_changes() {
     expected.insert(graph.to_owned(), (901 + 11).to_string().into_bytes());
     assert_eq!(archive.files().await, expected);
     let summary = forums.export(&archive, with(None)).await;
+    assert_eq!(summary.mended, [""; 0], "it may be another provider's");
+    let gone: Arc<dyn SideFiles> = Arc::new(NoCount);
+    let summary = forums.export(&archive, with(Some(gone))).await;
     assert_eq!(summary.mended, [graph]);
     assert_eq!(archive.files().await, first);
 }

@@ -31,7 +31,7 @@ fn python(files: &Stored, more: &str) -> Output {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
-    let program = code(&format_md(&SCHEMA), "python").join("\n") + more;
+    let program = code(&format_md(&[&SCHEMA]), "python").join("\n") + more;
     let python = Command::new("python3")
         .arg("-c")
         .arg(program)
@@ -124,7 +124,7 @@ fn its_example_is_what_an_export_writes() {
     world.export(now);
     let files = world.all_files();
 
-    let page = format_md(&SCHEMA);
+    let page = format_md(&[&SCHEMA]);
     let (_, example) = page.split_once("## A worked example").unwrap();
     let (example, _) = example.split_once("\n## ").unwrap();
     let [root, manifest, index, parts, rows] = &code(example, "json")[..] else {

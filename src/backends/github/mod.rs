@@ -71,6 +71,8 @@ pub struct GithubArchive {
     place: GithubPlace,
     allow_public: bool,
     history: History,
+    /// Whose spaces are written, if that is known.
+    provider: Option<&'static str>,
     /// The maximum size of one commit.
     part: Part,
     /// Held by the only writer.
@@ -106,6 +108,7 @@ impl GithubArchive {
             place,
             allow_public: access.allow_public,
             history: access.history,
+            provider: None,
             part: PART,
             writing: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
@@ -119,6 +122,12 @@ impl GithubArchive {
             client: self.client.reading(),
             ..self
         }
+    }
+
+    /// The same archive, for writing spaces of this provider.
+    #[must_use]
+    pub fn of_provider(self, provider: Option<&'static str>) -> Self {
+        Self { provider, ..self }
     }
 
     /// The same archive, with at most this many bytes per commit.

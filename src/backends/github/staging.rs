@@ -2,8 +2,8 @@
 //! archive's branch to the result and deletes the staging branch, so readers never see a part and
 //! every export is one commit.
 //!
-//! A staging branch is named after the archive's place in the repository and the manifests that the
-//! export is based on. Once the archive has other manifests, anyone may delete it;
+//! A staging branch is named after the archive's place in the repository, the provider whose spaces are exported,
+//! and the manifests that the export is based on. Once the archive has other manifests, anyone may delete it;
 //! [`GithubArchive::delete_stagings`] does so at each export.
 
 use serde::Deserialize;
@@ -33,8 +33,8 @@ const UPDATE_REFS: &str = "mutation($input: UpdateRefsInput!) {
 pub(super) struct Staging {
     /// Its name, without `refs/heads/`.
     pub(super) branch: String,
-    /// The commit of the archive's branch that it started from.
-    pub(super) base: String,
+    /// The commit of the archive's branch that it started from, and its tree.
+    pub(super) base: Commit,
     pub(super) head: Commit,
     /// The number of parts committed.
     parts: u32,
@@ -87,10 +87,13 @@ impl GithubArchive {
         Ok(())
     }
 
-    /// The prefix of this archive's staging branches. A repository may hold several archives.
+    /// The prefix of this archive's staging branches. A repository may hold several archives, and another provider's
+    /// process may write to this one.
     fn staging_folder(&self) -> String {
         let branch = self.place.branch.as_deref().unwrap_or_default();
-        let place = Hash::of(format!("{branch}:{}", self.place.prefix).as_bytes()).to_string();
+        let provider = self.provider.unwrap_or_default();
+        let place = format!("{branch}:{}:{provider}", self.place.prefix);
+        let place = Hash::of(place.as_bytes()).to_string();
         format!("{PREFIX}/{}/", &place[..16])
     }
 
@@ -150,13 +153,14 @@ impl GithubArchive {
             force: true,
         };
         self.update_refs(&state.id, &[update]).await?;
+        let at_head = || Commit {
+            oid: head.commit.clone(),
+            tree: head.tree.clone(),
+        };
         Ok(Staging {
             branch,
-            base: head.commit.clone(),
-            head: Commit {
-                oid: head.commit.clone(),
-                tree: head.tree.clone(),
-            },
+            base: at_head(),
+            head: at_head(),
             parts: 0,
         })
     }

@@ -85,15 +85,33 @@ impl GithubArchive {
         Ok(found)
     }
 
-    /// Creates a tree with everything in `theirs`, but with the archive from `ours`.
-    pub(super) async fn graft(&self, theirs: &str, ours: &str) -> Result<String, GithubError> {
+    /// Creates a tree with everything in `theirs`, but with the archive from `ours`. Both began with `base`.
+    ///
+    /// # Errors
+    /// [`GithubError::OtherWriter`] if the archive has changed in `theirs`: another provider's process has exported.
+    pub(super) async fn graft(
+        &self,
+        base: &str,
+        theirs: &str,
+        ours: &str,
+    ) -> Result<String, GithubError> {
         let base_tree = theirs;
         let own = |mut entries: Vec<Entry>| {
             entries.retain(|entry| is_own(&entry.path));
             entries
         };
-        let (theirs, ours) = (self.folder(theirs).await?, self.folder(ours).await?);
-        let (theirs, ours) = (own(theirs), own(ours));
+        let (base, theirs) = (self.folder(base).await?, self.folder(theirs).await?);
+        let ours = self.folder(ours).await?;
+        let (base, theirs, ours) = (own(base), own(theirs), own(ours));
+        let ids = |entries: &[Entry]| -> BTreeMap<String, String> {
+            let entries = entries.iter();
+            entries
+                .map(|entry| (entry.path.clone(), entry.sha.clone()))
+                .collect()
+        };
+        if ids(&base) != ids(&theirs) {
+            return Err(GithubError::OtherWriter);
+        }
         let is_gone = |entry: &&Entry| ours.iter().all(|own| own.path != entry.path);
         let gone = theirs.iter().filter(is_gone);
         let gone = gone.map(|entry| (entry, None));

@@ -314,12 +314,13 @@ impl<'a> Write<'a> {
         let Some(staging) = &self.staging else {
             return Ok(());
         };
-        let tree = if head.commit == staging.base {
+        let tree = if head.commit == staging.base.oid {
             staging.head.tree.clone()
         } else {
             // Someone else has committed; their changes are kept.
             self.archive.client.turn().await?;
-            self.archive.graft(&head.tree, &staging.head.tree).await?
+            let (base, ours) = (&staging.base.tree, &staging.head.tree);
+            self.archive.graft(base, &head.tree, ours).await?
         };
         if tree == head.tree {
             // The branch has moved already, but the response was lost.

@@ -146,7 +146,7 @@ fn export(snapshot: &Snapshot, folder: &Path) {
 fn by_the_page(snapshot: &Snapshot, month: &str) -> BTreeMap<(String, String), u64> {
     let folder = tempfile::tempdir().unwrap();
     export(snapshot, folder.path());
-    let page = format_md(&SCHEMA);
+    let page = format_md(&[&SCHEMA]);
     let python = page
         .split("```python\n")
         .skip(1)

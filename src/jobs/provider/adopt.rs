@@ -45,7 +45,9 @@ async fn choices(archive: &dyn DataArchive) -> Result<Vec<Privacy>, ReadError> {
     let mut choices = Vec::new();
     let reader = match ArchiveReader::open(archive, &SCHEMA).await {
         // No release wrote format 1, so no member chose anything in it.
-        Err(ReadError::Empty | ReadError::FormatOne) => return Ok(choices),
+        Err(ReadError::Empty | ReadError::FormatOne | ReadError::OtherProvider { .. }) => {
+            return Ok(choices);
+        }
         reader => reader?,
     };
     let query = Query::table(MEMBERS);

@@ -11,7 +11,7 @@ use propsbot_archive::{
 use propsbot_backends::FolderArchive;
 use propsbot_graph::{PropsPlugin, PropsRowFilter, Weights, props_documents};
 use propsbot_rows::{SCHEMA, Snapshot};
-use propsbot_sourcecred::{Document, SourceCredFiles};
+use propsbot_sourcecred::{Document, NoSourceCredFiles, SourceCredFiles};
 
 use super::community::{GENERAL, PROPS, mark, message, message_id, request, rows};
 
@@ -124,7 +124,7 @@ async fn writes_sourcecred_files_if_configured() {
         }
         assert_eq!(again(&request).await, 1);
 
-        request.beside = None;
+        request.beside = Some(Arc::new(NoSourceCredFiles(SOURCECRED)));
         assert_eq!(again(&request).await, 1);
         assert_eq!(says().await, Vec::<Vec<u8>>::new());
     }
@@ -154,7 +154,7 @@ async fn sourcecred_files_omit_withdrawn_channels() {
 
 fn beside(weights: &Weights) -> Arc<dyn SideFiles> {
     let plugin = Arc::new(PropsPlugin::new(weights.clone()));
-    Arc::new(SourceCredFiles::new(plugin))
+    Arc::new(SourceCredFiles::new(plugin, SOURCECRED))
 }
 
 #[tokio::test]

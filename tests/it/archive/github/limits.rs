@@ -50,12 +50,12 @@ async fn waits_for_a_new_budget() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let few = Limits {
-        core: Some(Rate::new(6, Duration::from_secs(1))),
+        core: Some(Rate::new(4, Duration::from_secs(1))),
         ..Limits::none()
     };
     github.limit(few);
     first(&archive).await;
-    assert!(github.requests().len() > 12);
+    assert!(github.requests().len() > 8);
     assert_eq!(github.counters().rate_limited, 0);
     assert_eq!(github.violations(), [""; 0]);
 }
