@@ -22,12 +22,13 @@ use super::{Error, cred, error::Tried as _};
 use crate::config::Config;
 use propsbot_archive::{DataArchive, Id, ReadError, read_derived, retry};
 use propsbot_backends::{Access, ArchiveSpec, SiteError, SiteSpec, SiteWritten};
+use propsbot_github::rows::Repository;
 use propsbot_jobs::cred::CredBoard;
 use propsbot_mirror::Follower;
 use propsbot_model::{GuildId, counted};
 use propsbot_network::Network;
 use propsbot_rows::SCHEMA;
-use propsbot_site::{Community, Cred, Files};
+use propsbot_site::{Community, Cred, Files, Neighbour};
 
 /// How long a site stays as it is, unless something has to go: an hour, less what a timer may be early by.
 const REST: Duration = Duration::from_mins(55);
@@ -113,14 +114,58 @@ fn of_instance(order: &SiteOrder) -> anyhow::Result<Option<Arc<Cred>>> {
 
 /// The communities of an archive, as of one generation.
 async fn read(archive: &dyn DataArchive, space: Option<&Id>) -> Result<Vec<Community>, ReadError> {
+    let neighbours = match repositories(archive).await {
+        Ok(neighbours) => neighbours,
+        Err(error @ ReadError::Archive(_)) => return Err(error),
+        // There are none, or what is wrong with them is no reason to show no thanks.
+        Err(_) => Vec::new(),
+    };
+    let neighbours = &neighbours;
     retry(archive, &SCHEMA, space, |reader| async move {
         let mut communities = Vec::new();
         for space in reader.spaces() {
             let hash = space.hash();
-            communities.push(read_derived(space, move |from| Community::read(from, hash)).await??);
+            let read = read_derived(space, move |from| Community::read(from, hash));
+            let mut community = read.await??;
+            community.show_neighbours(neighbours.clone());
+            communities.push(community);
         }
         Ok(communities)
     })
+    .await
+}
+
+/// The public repositories of an archive. An archive may have others, whose names a site must not tell.
+async fn repositories(archive: &dyn DataArchive) -> Result<Vec<Neighbour>, ReadError> {
+    retry(
+        archive,
+        &propsbot_github::SCHEMA,
+        None,
+        |reader| async move {
+            let rows = reader.rows::<Repository>().await?;
+            let public = rows.iter().filter(|row| row.visibility == "PUBLIC");
+            let public: BTreeSet<Id> = public.map(|row| Id::from(&row.id)).collect();
+            let mut neighbours = Vec::new();
+            for space in reader.spaces() {
+                if !public.contains(&space.manifest().space) {
+                    continue;
+                }
+                let parts = space.parts().await?.into_iter().map(|(line, covered)| {
+                    let name = match line.id.as_str() {
+                        "tracker" => "issues, pull requests and comments",
+                        _ => "commits",
+                    };
+                    (name, covered.last().map(|range| range.to))
+                });
+                neighbours.push(Neighbour {
+                    provider: "GitHub",
+                    name: space.manifest().name.clone(),
+                    parts: parts.collect(),
+                });
+            }
+            Ok(neighbours)
+        },
+    )
     .await
 }
 

@@ -13,7 +13,7 @@ use propsbot_graph::{
 use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, UserId};
 use propsbot_rows::{ChannelRow, GuildRow, MemberRow, Snapshot};
 
-use crate::Cred;
+use crate::{Cred, Neighbour};
 
 /// What members are called who show no name.
 pub(crate) const SOMEONE: &str = "someone";
@@ -48,6 +48,8 @@ pub struct Community {
     pub(crate) excluded: usize,
     /// To show; `None` for none.
     pub(crate) cred: Option<Arc<Cred>>,
+    /// What the same archive has of other providers.
+    pub(crate) neighbours: Arc<[Neighbour]>,
 }
 
 /// Something that pages say: whose it is, more about it, and its text.
@@ -121,7 +123,7 @@ impl Community {
                 || manifest.space.as_str().parse().unwrap_or_default(),
                 |guild| guild.id,
             ),
-            name: name(&manifest.name, &manifest.space),
+            name: shown_name(&manifest.name, &manifest.space),
             generation: manifest.generation,
             hash,
             created_at: manifest.created_at,
@@ -134,6 +136,7 @@ impl Community {
             excluded: guild.map_or(0, |guild| guild.excluded_channels.len()),
             channels: covered(channels, coverage),
             cred: None,
+            neighbours: Arc::default(),
         })
     }
 
@@ -195,7 +198,7 @@ fn shown_row(member: &NamedMemberRow) -> MemberRow {
     }
 }
 
-fn name(name: &str, id: &impl ToString) -> String {
+pub(crate) fn shown_name(name: &str, id: &impl ToString) -> String {
     let name: String = one_line(name).chars().take(NAME).collect();
     // A name of invisible letters would be a link that nobody sees.
     let is_seen = name.chars().any(|letter| {
@@ -214,7 +217,7 @@ fn members(rows: Vec<NamedMemberRow>) -> Vec<Member> {
     let mut members: Vec<Member> = named
         .map(|member| Member {
             id: member.row.user_id,
-            name: name(&member.name, &member.row.user_id),
+            name: shown_name(&member.name, &member.row.user_id),
             is_bot: member.row.bot,
             is_here: member.row.member,
         })
@@ -315,7 +318,7 @@ fn covered(rows: Vec<ChannelRow>, coverage: Vec<CoverageRow>) -> Vec<Channel> {
         }
     }
     let channels = channels.into_iter().map(|row| Channel {
-        name: name(&row.name, &row.id),
+        name: shown_name(&row.name, &row.id),
         created_at: row.id.created_at(),
         deleted_at: row.deleted_at,
         covered: of(row.id),
@@ -364,7 +367,7 @@ mod tests {
             ("", "7"),
             ("a\nb\u{202e}", "a b"),
         ] {
-            assert_eq!(name(given, &7), shown, "{given:?}");
+            assert_eq!(shown_name(given, &7), shown, "{given:?}");
         }
     }
 }

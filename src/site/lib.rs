@@ -14,6 +14,7 @@ mod chart;
 mod community;
 mod cred;
 mod layout;
+mod neighbour;
 mod pages;
 mod stats;
 
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 
 pub use community::{Community, Fact};
 pub use cred::{Cred, CredError};
+pub use neighbour::Neighbour;
 
 /// Files by path. Paths have `/` between letters, digits, `.`, `_` and `-`.
 pub type Files = BTreeMap<String, Vec<u8>>;

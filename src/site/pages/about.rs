@@ -18,6 +18,7 @@ struct About<'a> {
     uncounted: Option<String>,
     excluded: Option<String>,
     has_cred: bool,
+    neighbours: Option<String>,
     version: &'static str,
 }
 
@@ -40,6 +41,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         uncounted: some(community.uncounted, "thanks doesn't", "thanks don't"),
         excluded: some(community.excluded, "channel", "channels"),
         has_cred: writer.cred.is_some(),
+        neighbours: some(community.neighbours.len(), "repository", "repositories"),
         version: env!("CARGO_PKG_VERSION"),
     };
     writer.page("about.html", &page)

@@ -21,6 +21,14 @@ struct Coverage<'a> {
     columns: Vec<String>,
     channels: Vec<Line<'a>>,
     excluded: Option<String>,
+    neighbours: Vec<Elsewhere<'a>>,
+}
+
+/// A space of another provider, and until when each of its parts is complete.
+struct Elsewhere<'a> {
+    name: &'a str,
+    provider: &'a str,
+    parts: Vec<(&'a str, Option<Stamp>)>,
 }
 
 struct Line<'a> {
@@ -83,6 +91,15 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             .map(|index| state(channel, buckets.bounds(index), until))
             .collect(),
     });
+    let neighbours = community.neighbours.iter().map(|neighbour| {
+        let parts = neighbour.parts.iter();
+        let parts = parts.map(|(part, until)| (*part, until.map(Stamp)));
+        Elsewhere {
+            name: &neighbour.name,
+            provider: neighbour.provider,
+            parts: parts.collect(),
+        }
+    });
     let page = Coverage {
         frame: writer.frame("coverage", "Coverage"),
         until: community.known_until.map(Stamp),
@@ -93,6 +110,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         channels: channels.collect(),
         excluded: (community.excluded > 0)
             .then(|| counted(community.excluded, "excluded channel", "excluded channels")),
+        neighbours: neighbours.collect(),
     };
     writer.page("coverage.html", &page)
 }
