@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::{LONGEST_MESSAGE, code, settings::channels};
+use super::{LONGEST_MESSAGE, code, escaped_line, first_of, settings::channels};
 use propsbot_archive::{ExportProgress, Summary, Verification};
 use propsbot_jobs::export::describe;
 use propsbot_mirror::{ExportOutcome, FinishedExport};
@@ -129,8 +129,33 @@ fn report(what: &str, export: &FinishedExport, language: Language) -> String {
 
 /// The last export; empty if there was none.
 pub(crate) fn last_export(last: Option<&FinishedExport>) -> String {
-    last.map(|export| report("Last export", export, Language::International))
-        .unwrap_or_default()
+    last.map(|export| {
+        let report = report("Last export", export, Language::International);
+        report + &neighbours(export)
+    })
+    .unwrap_or_default()
+}
+
+/// What the archive has of other providers, as the export found it; empty if there is nothing.
+fn neighbours(export: &FinishedExport) -> String {
+    let Ok(Summary { neighbours, .. }) = &export.outcome else {
+        return String::new();
+    };
+    let lines: Vec<String> = neighbours
+        .iter()
+        .map(|space| {
+            let written = space.created_at.0.div_euclid(1000);
+            let (name, provider) = (escaped_line(&space.name), escaped_line(&space.provider));
+            let generation = space.generation;
+            format!("- {name} ({provider}): generation {generation}, written <t:{written}:R>\n")
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = "Also in the archive:\n".to_owned();
+    first_of(&mut text, &lines);
+    text
 }
 
 /// When the last export ran, its result, and when the next one is due.

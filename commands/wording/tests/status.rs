@@ -1,6 +1,6 @@
 //! Texts about how complete the mirror is.
 
-use propsbot_archive::Summary;
+use propsbot_archive::{Neighbour, Summary};
 use propsbot_jobs::status::{
     ChannelStatus, ContradictionStatus, FailureStatus, HistoryStatus, ScrubStatus, Totals,
 };
@@ -105,6 +105,27 @@ fn status_shows_what_is_complete_and_missing() {
     **Couldn't be fetched** (1):
     - message 2/9: Discord failed (3×, last <t:1700000000:R>)
     "#);
+}
+
+#[test]
+fn status_shows_what_else_is_in_the_archive() {
+    let neighbour = |name: &str| Neighbour {
+        provider: "github".to_owned(),
+        name: name.to_owned(),
+        generation: 7,
+        created_at: Millis(1_700_000_000_000),
+    };
+    let export = an_export(&Ok(Summary {
+        neighbours: vec![neighbour("octo-org/al*pha"), neighbour("octo-org/beta")],
+        ..Summary::default()
+    }));
+    let status = GuildStatus {
+        export: Some(export),
+        ..a_status()
+    };
+    let text = sync_status(&status);
+    let says = "Also in the archive:\n- octo-org/al\\*pha (github): generation 7, written <t:1700000000:R>\n- octo-org/beta";
+    assert!(text.contains(says), "{text}");
 }
 
 #[test]
