@@ -10,7 +10,7 @@ use serenity::{all::Interaction, client::FullEvent};
 use super::{
     Error,
     answer::{self, Used, Visibility, What, answer, plain},
-    history, leaderboard, privacy, props, setup, text_for, wording,
+    history, leaderboard, link, privacy, props, setup, text_for, wording,
 };
 use propsbot_service::Service;
 
@@ -35,6 +35,7 @@ pub(super) async fn on_event(framework: FrameworkContext<'_, Service, Error>, ev
     let done = match (kind, what) {
         (props::FORM, What::Form(form)) => props::submitted(used, service, form).await,
         (privacy::DELETE, What::Part(part)) => privacy::delete_pressed(used, service, part).await,
+        (link::CHECK, What::Part(part)) => link::check_pressed(used, service, part).await,
         (history::TURN, What::Part(part)) => history::turned(used, service, part).await,
         (leaderboard::TURN, What::Part(part)) => leaderboard::turned(used, service, part).await,
         (setup::CHANNELS, What::Part(part)) => setup::chosen(used, service, part).await,

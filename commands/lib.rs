@@ -14,6 +14,7 @@ mod exports;
 mod help;
 mod history;
 mod leaderboard;
+mod link;
 mod meeting;
 mod privacy;
 mod props;
@@ -78,6 +79,7 @@ fn all() -> Vec<Command<Service, Error>> {
         why::why(),
         why::why_this_cred(),
         meeting::meeting(),
+        link::link(),
         privacy::privacy(),
         help::help(),
         setup::setup(),

@@ -27,7 +27,7 @@ pub use github::GithubConfig;
 
 /// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
 /// parses `RUST_LOG`.)
-const VARIABLES: [&str; 33] = [
+const VARIABLES: [&str; 34] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "DISCORD_GUILDS",
@@ -39,6 +39,7 @@ const VARIABLES: [&str; 33] = [
     "GITHUB_API_URL",
     "GITHUB_ALLOW_PUBLIC",
     "GITHUB_HISTORY",
+    "GITHUB_ARCHIVE",
     "GITHUB_REPOSITORIES",
     "GITHUB_SOURCE_TOKEN",
     "GITHUB_SOURCE_API_URL",
@@ -90,6 +91,8 @@ pub struct Config {
     pub store_path: PathBuf,
     /// `ARCHIVE`: where exports go; `dir:./archive` if unset.
     pub archive: ArchiveSpec,
+    /// `GITHUB_ARCHIVE`: where mirrored repositories are, for `/link`; `None` for `ARCHIVE`.
+    github_archive: Option<ArchiveSpec>,
     /// `GITHUB_…`, `GIT_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach remote archives.
     pub access: Access,
     /// `HTTPS_PROXY`, `SSL_CERT_FILE`, …: how connections are made.
@@ -192,6 +195,11 @@ impl Config {
         self.sourcecred.as_ref()?.weights.as_ref()
     }
 
+    /// The archive with the repositories where members prove who they are.
+    pub fn github_archive(&self) -> &ArchiveSpec {
+        self.github_archive.as_ref().unwrap_or(&self.archive)
+    }
+
     /// The variables whose servers receive a secret over an unencrypted connection, with their hosts.
     pub fn exposed_secrets(&self) -> Vec<(&'static str, String)> {
         let discord = self.discord.as_ref();
@@ -256,6 +264,12 @@ impl Config {
             value("OPERATORS").and_then(|text| note(&mut mistakes, "OPERATORS", ids(text, "user")));
         let archive = value("ARCHIVE").unwrap_or("dir:./archive");
         let archive = note(&mut mistakes, "ARCHIVE", archive.parse::<ArchiveSpec>());
+        let github_archive = noted(
+            &value,
+            &mut mistakes,
+            "GITHUB_ARCHIVE",
+            str::parse::<ArchiveSpec>,
+        );
         let owned = |name| value(name).map(str::to_owned);
         let access = Access {
             cache: cache(value("CACHE_PATH")),
@@ -312,6 +326,7 @@ impl Config {
                     .collect(),
                 store_path: value("STORE_PATH").unwrap_or("./data").into(),
                 archive,
+                github_archive,
                 access,
                 network,
                 export_interval,

@@ -12,8 +12,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
     app::{
-        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, KeepOrder, PluginOrder,
-        QueryOrder, SiteOrder, StoreCommand, TablesOrder,
+        self, CheckOrder, CredOrder, Destination, Error, GraphOrder, KeepOrder, LedgerCommand,
+        PluginOrder, QueryOrder, SiteOrder, StoreCommand, TablesOrder,
     },
     config::{Config, Environment, Needs},
 };
@@ -209,6 +209,9 @@ enum Command {
     },
     /// Compute everyone's cred as SourceCred does, and say why
     Cred(Box<CredOrder>),
+    /// Give SourceCred's ledger what members asked for
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Compute the cred that a running bot answers from; the bot runs this itself
     #[command(hide = true)]
     KeepCred(KeepOrder),
@@ -464,6 +467,9 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             app::openrank(&configured(Needs::Local)?, &from, guild.as_ref()).await
         }
         Command::Cred(order) => app::cred(&configured(Needs::Local)?, *order).await,
+        Command::Ledger(LedgerCommand::Apply(order)) => {
+            app::apply_links(&configured(Needs::Local)?, order).await
+        }
         Command::KeepCred(order) => app::keep_cred(&configured(Needs::Local)?, order).await,
         Command::Query { from, order } => {
             app::query(&configured(Needs::Local)?, &from, &order).await

@@ -41,7 +41,7 @@ use self::{
     mended::{Kind, Mended, Ticket, mend, posted},
     registration::register,
 };
-use super::{Error, all, on_error, on_event, recap, refusal, wording};
+use super::{Error, all, link, on_error, on_event, recap, refusal, wording};
 use propsbot_discord::{Forwarder, InteractionHandler, Rest, Token, json};
 use propsbot_model::UserId;
 use propsbot_service::Service;
@@ -69,7 +69,7 @@ pub struct Runner {
     running: TaskTracker,
     /// Cancels the running tasks.
     stop: CancellationToken,
-    /// Lets the task that posts recaps end.
+    /// Lets the tasks end that post recaps and look for comments.
     ending: CancellationToken,
     /// The bytes that are left for interactions.
     room: Arc<Semaphore>,
@@ -159,7 +159,7 @@ impl Runner {
 }
 
 impl InteractionHandler for Runner {
-    /// Registers the commands and begins to post recaps, once.
+    /// Registers the commands, and begins to post recaps and to look for comments, once.
     fn begin(&self, application: Option<UserId>) {
         let Some(application) = application.filter(|id| id.0 != 0) else {
             return;
@@ -173,6 +173,7 @@ impl InteractionHandler for Runner {
         let known = create_application_commands(&self.commands.options.commands);
         let service = self.commands.service.clone();
         let (http, ending) = (Arc::clone(&self.commands.http), self.ending.clone());
+        self.spawn(link::look_regularly(service.clone(), ending.clone()));
         self.spawn(recap::post_regularly(http, service.clone(), ending));
         self.spawn(register(self.rest.clone(), service, application, known));
     }

@@ -3,6 +3,7 @@
 mod cred;
 mod exports;
 mod guilds;
+mod link;
 mod meeting;
 mod privacy;
 mod props;
@@ -20,6 +21,7 @@ use propsbot_model::{ChannelId, Millis, counted, escape, jump_url, one_line};
 pub(super) use cred::*;
 pub(super) use exports::*;
 pub(super) use guilds::*;
+pub(super) use link::*;
 pub(super) use meeting::*;
 pub(super) use privacy::*;
 pub(super) use props::*;

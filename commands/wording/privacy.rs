@@ -29,8 +29,8 @@ pub(crate) fn privacy(kept: &Kept) -> String {
         None => "At the moment I export nothing: I run without an archive.".to_owned(),
     };
     format!(
-        "**What I keep**: messages, reactions and props in channels I can read, and members' names \
-         and roles.\n\
+        "**What I keep**: messages, reactions and props in channels I can read, members' names and roles, \
+         and what you linked (`/link status`).\n\
          **Why**: to work out from thanks who contributed what (SourceCred's *cred*).\n\
          **Who sees it**: the bot's operator, and anyone who can read the archive. I export only \
          channels that everyone here can read or that an admin has named. {exported}\n\
@@ -85,7 +85,7 @@ pub(crate) fn privacy_done() -> String {
 /// Goes with the file of a member's own data.
 pub(crate) fn personal_data(left_out: usize) -> String {
     let text = "This is what I keep about you in this server, newest first: your names and roles, your \
-                choices, your messages, reactions and threads, the props you gave and received, and \
+                choices and links, your messages, reactions and threads, the props you gave and received, and \
                 what you did as an admin. It doesn't include who thanked you in channels you can't \
                 read, the names of members who hide theirs, or other people's messages that mention \
                 you. Only you can see this.";
@@ -103,7 +103,7 @@ pub(crate) fn personal_data(left_out: usize) -> String {
 pub(crate) fn confirm_deletion() -> String {
     "**Delete everything I keep about you in this server?**\n\
      - Right away, from my database: your messages and all reactions to them, the props you gave (they \
-     no longer count), your reactions, thread titles, names and roles. Other people's messages and \
+     no longer count), your reactions, thread titles, names and roles, and your link with GitHub. Other people's messages and \
      the props you received stay, without you.\n\
      - When I next start: whatever is left of it in my database's files.\n\
      - With the next export: from the archive. If it's a git repository, its older versions still \

@@ -143,6 +143,24 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
              Nothing was changed.",
             permissions(missing)
         ),
+        Refusal::NotALogin(typed) => format!(
+            "That's no login on GitHub. Type it as it is in the address of the profile, such as octocat. You \
+             typed:\n{}",
+            code(typed)
+        ),
+        Refusal::NoRepositories => "There's no repository on GitHub where you could prove it: I don't know of a \
+                                    mirrored one. The bot's operator can change that."
+            .to_owned(),
+        Refusal::NameHidden => "You hide your name, and a link would show it. If you want that, run `/privacy opt-in` \
+                                or `/privacy opt-out` with *My content* first."
+            .to_owned(),
+        Refusal::TooManyCodes { again } => format!(
+            "You got several codes already; the last one still works. You can ask for another one <t:{}:R>.",
+            again.0.div_euclid(1000)
+        ),
+        Refusal::NothingLinked => {
+            "You aren't linked with a GitHub account, so there's nothing to undo.".to_owned()
+        }
         Refusal::NoMeeting => {
             "No meeting is running in this channel. Begin one with `/meeting start`.".to_owned()
         }

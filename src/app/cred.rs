@@ -1,5 +1,6 @@
 //! `cred`: what everyone earned, as SourceCred's `credrank` computes it, and why.
 
+mod apply;
 mod instance;
 mod keep;
 mod keeper;
@@ -31,6 +32,7 @@ use propsbot_sourcecred::{
     cred::{Cred, CredChange, CredError, CredGrainView, Earlier, Inputs, Reasons, Report},
 };
 
+pub use apply::{LedgerCommand, apply_links};
 pub use keep::{KeepOrder, keep_cred};
 pub(super) use keeper::CredKeeper;
 

@@ -15,6 +15,7 @@ use super::{
     control::{Destination, Running, Session, serve},
     cred::CredKeeper,
     health::HealthServer,
+    link_comments::ArchivedComments,
     plugins::beside,
     service_manager,
 };
@@ -69,7 +70,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     match &discord {
         Some(discord) => discord.answer_with({
             let connected = connected.clone();
-            Box::new(|connection| answer(connection, (control, cred), connected).boxed())
+            let comments = ArchivedComments::new(config);
+            Box::new(|connection| answer(connection, (control, cred, comments), connected).boxed())
         }),
         None => connected.cancel(),
     }
@@ -160,7 +162,7 @@ async fn export_once_more(
 
 async fn answer(
     connection: Connected,
-    (exports, cred): (ExportControl, CredBoard),
+    (exports, cred, comments): (ExportControl, CredBoard, ArchivedComments),
     connected: CancellationToken,
 ) -> Result<Box<dyn InteractionHandler>, Box<dyn StdError + Send + Sync>> {
     let service = Service::new(Deps {
@@ -176,6 +178,7 @@ async fn answer(
         bot: connection.bot.id,
         exports: Some(exports),
         cred,
+        comments: Some(Arc::new(comments)),
     });
     let runner = Runner::new(&connection.token, connection.rest, service).await;
     let runner = runner.context("could not start the commands")?;

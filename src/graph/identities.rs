@@ -24,16 +24,21 @@ pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<Ide
         .iter()
         .map(|member| (member, member.address()))
         .filter(|(member, address)| graph.nodes.contains_key(address) && !member.is_nobody())
-        .map(|(member, address)| IdentityProposal {
-            name: free_name(member, &mut taken),
-            plugin_name: "discord".into(),
-            r#type: member.identity_type(),
-            alias: Alias {
-                description: member.label(),
-                address,
-            },
-        })
+        .map(|(member, _)| proposal(member, &mut taken))
         .collect()
+}
+
+/// Proposes an account for a member, with a name that isn't in `taken` yet.
+pub(super) fn proposal(member: Member<'_>, taken: &mut BTreeSet<String>) -> IdentityProposal {
+    IdentityProposal {
+        name: free_name(member, taken),
+        plugin_name: "discord".into(),
+        r#type: member.identity_type(),
+        alias: Alias {
+            description: member.label(),
+            address: member.address(),
+        },
+    }
 }
 
 /// A name for `member` that isn't in `taken` yet, and adds it. Case doesn't distinguish names.

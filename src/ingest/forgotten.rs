@@ -132,6 +132,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
                 }
             }
         }
+        Forget::Link(user) => privacy::forget_link(rows, guild, *user)?,
         Forget::InCoverage(channel) => {
             let known: Option<Coverage> = rows.get((guild, *channel))?;
             if let Some(mut coverage) = known {

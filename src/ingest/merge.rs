@@ -103,6 +103,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Recap(new) => {
             rows.update(*new, |row| *row = (*row).max(*new))?;
         }
+        Fact::Link(new) => privacy::see_link(rows, new)?,
         Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
         Fact::Disconnected(guild_id, heard) => {
             rows.update(Session::none(*guild_id), |row| {

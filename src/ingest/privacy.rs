@@ -5,8 +5,9 @@
 
 use super::{Rows, forgotten};
 use propsbot_model::{
-    AdminAction, Channel, ChannelId, Guild, GuildId, InteractionId, KEPT_ACTIONS, Life, Member,
-    Message, MessageId, MessageState, Millis, Named, OverwriteKind, Privacy, Props, UserId, ids_in,
+    AdminAction, Channel, ChannelId, Guild, GuildId, InteractionId, KEPT_ACTIONS, Life, Link,
+    Member, Message, MessageId, MessageState, Millis, Named, OverwriteKind, Privacy, Props, UserId,
+    ids_in,
 };
 
 /// Returns a member's choices, if any.
@@ -161,6 +162,38 @@ pub(super) fn hush_props<S: Rows>(
     Ok(())
 }
 
+/// Merges what a member asks of the ledger, unless it was deleted on request.
+pub(super) fn see_link<S: Rows>(rows: &mut S, new: &Link) -> Result<(), S::Error> {
+    let mut new = new.clone();
+    if let Some(privacy) = of(rows, new.guild_id, new.user_id)? {
+        new.retain(|since| !privacy.forgets(since));
+    }
+    if !new.is_none() {
+        rows.update(Link::none(new.guild_id, new.user_id), |row| row.merge(&new))?;
+    }
+    Ok(())
+}
+
+/// Removes what a member asked of the ledger until they had it deleted.
+pub(super) fn forget_link<S: Rows>(
+    rows: &mut S,
+    guild_id: GuildId,
+    user_id: UserId,
+) -> Result<(), S::Error> {
+    let known: Option<Link> = rows.get((guild_id, user_id))?;
+    let (Some(known), Some(privacy)) = (known, of(rows, guild_id, user_id)?) else {
+        return Ok(());
+    };
+    let mut left = known.clone();
+    left.retain(|since| !privacy.forgets(since));
+    if left.is_none() {
+        rows.delete(&known)?;
+    } else if left != known {
+        rows.put(&left)?;
+    }
+    Ok(())
+}
+
 /// Records an admin's action and drops all but the latest [`KEPT_ACTIONS`].
 pub(super) fn note<S: Rows>(rows: &mut S, action: &AdminAction) -> Result<(), S::Error> {
     rows.put(action)?;
@@ -178,8 +211,8 @@ mod tests {
     use crate::{convergence::Memory, merge};
     use propsbot_mirror::ReadRows as _;
     use propsbot_model::{
-        Author, AuthorKind, Emoji, Evidence, Fact, LeftOut, MessageKind, Observation, Presence,
-        PropsOrigin, Reaction, Stamp, Tier, User,
+        Author, AuthorKind, Emoji, Evidence, Fact, Forget, GrainWish, LeftOut, MessageKind,
+        Observation, Presence, PropsOrigin, Reaction, Stamp, Tier, User,
     };
 
     const GUILD: GuildId = GuildId(1);
@@ -354,6 +387,43 @@ mod tests {
             };
             assert_eq!(kept, expected, "{order:?}");
         }
+    }
+
+    #[test]
+    fn what_was_asked_of_the_ledger_before_a_deletion_goes_and_stays_away() {
+        let asked = |since: i64| {
+            Fact::Link(Link {
+                grain: Some(GrainWish {
+                    since: Millis(since),
+                    wanted: true,
+                }),
+                ..Link::none(GUILD, ANA)
+            })
+        };
+        let forgotten = Fact::Privacy(Privacy {
+            tier: Tier::Everything,
+            since: UNTIL,
+            forgotten: Some(UNTIL),
+            ..Privacy::unchosen(GUILD, ANA)
+        });
+        let forget = Fact::Forget(GUILD, Forget::Link(ANA));
+        let kept = |facts: &[&Fact]| {
+            let mut rows = Memory::default();
+            for fact in facts {
+                let seen = Observation {
+                    at: Stamp(UNTIL.0 * 1000),
+                    by: Evidence::Gateway,
+                    fact: (*fact).clone(),
+                };
+                merge(&mut rows, &seen).unwrap();
+            }
+            rows.get::<Link>((GUILD, ANA)).unwrap()
+        };
+        let (before, after) = (asked(UNTIL.0), asked(UNTIL.0 + 1));
+        assert!(kept(&[&before]).is_some());
+        assert_eq!(kept(&[&before, &forgotten, &forget, &before]), None);
+        assert!(kept(&[&before, &after, &forgotten, &forget, &before]).is_some());
+        assert_eq!(kept(&[&forgotten, &before]), None);
     }
 
     #[test]

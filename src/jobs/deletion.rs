@@ -130,6 +130,7 @@ impl Deletion<'_> {
                 self.steps.push(Forget::Member(*user));
             }
             self.steps.push(Forget::InActions(*user));
+            self.steps.push(Forget::Link(*user));
         }
         for channel in channels.iter().filter_map(|channel| channel.state.ever()) {
             let named = channel.overwrites.iter().any(|overwrite| {

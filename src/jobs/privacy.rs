@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use propsbot_mirror::{Ending, ask};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildEntity, GuildId,
-    Member, Message, Millis, Observation, Privacy, Props, Reaction, Tier, UserId,
+    Link, Member, Message, Millis, Observation, Privacy, Props, Reaction, Tier, UserId,
 };
 use propsbot_store::{Store, StoreError, purge};
 
@@ -41,6 +41,8 @@ pub struct Found {
     pub given: Vec<Props>,
     pub received: Vec<Props>,
     pub admin_actions: Vec<AdminAction>,
+    /// What they asked of SourceCred's ledger.
+    pub link: Option<Link>,
 }
 
 /// Why handling a member's data failed.
@@ -57,6 +59,7 @@ pub fn find(store: &Store, guild: GuildId, user: UserId) -> Result<Found, StoreE
     let mut found = Found {
         member: store.member(guild, user)?,
         admin_actions: store.admin_actions(guild)?,
+        link: store.link(guild, user)?,
         ..Found::default()
     };
     found.admin_actions.retain(|action| action.by == user);

@@ -22,9 +22,9 @@ use propsbot_model::{
     Privacy, Scrub, Session, Stamp, Synced, Tally, Tier, Tombstoned, counted,
 };
 use propsbot_rows::{
-    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow,
-    MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow, Restored, RoleRow, SCHEMA,
-    covered_ids,
+    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, LINKS, LinkRow, MEMBERS, MESSAGES,
+    MemberRow, MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow, Restored, RoleRow,
+    SCHEMA, covered_ids,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -241,6 +241,9 @@ impl Restore<'_> {
                 for props in self.rows(batch, batch.rows::<PropsRow>()?, at).await? {
                     guild.tally(props.guild_id, props.channel_id).props += 1;
                 }
+            }
+            LINKS => {
+                self.rows(batch, batch.rows::<LinkRow>()?, at).await?;
             }
             _ => {}
         }

@@ -306,6 +306,7 @@ fn size(of: &Observation) -> usize {
         | Fact::Forget(..)
         | Fact::Registered(_)
         | Fact::Recap(_)
+        | Fact::Link(_)
         | Fact::SessionLost(..)
         | Fact::Disconnected(..)
         | Fact::Connected(_)

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Forget, Guild,
-    GuildChoice, GuildEmoji, GuildId, InteractionId, Live, Message, MessageId, Presence, Privacy,
-    Props, Reason, Recap, Registered, Reread, Role, RoleId, SessionNumber, Settings,
+    GuildChoice, GuildEmoji, GuildId, InteractionId, Link, Live, Message, MessageId, Presence,
+    Privacy, Props, Reason, Recap, Registered, Reread, Role, RoleId, SessionNumber, Settings,
     SettingsChange, Stamp, User, UserId, Walk,
 };
 
@@ -216,6 +216,8 @@ pub enum Fact {
     Registered(Registered),
     /// A recap is about to be posted, or was.
     Recap(Recap),
+    /// What a member asks of SourceCred's ledger now. What it doesn't say stays as it is.
+    Link(Link),
     /// The gateway session was lost at this time; later events may be missing. A pending look-back
     /// stays pending.
     SessionLost(GuildId, Stamp),

@@ -12,6 +12,7 @@ mod guild;
 mod guild_choice;
 mod id;
 mod limits;
+mod link;
 mod markdown;
 mod meeting;
 mod member;
@@ -49,6 +50,7 @@ pub use id::{
     WITHIN_MS, wide,
 };
 pub use limits::{Limits, QUOTA, Quota, QuotaPeriod};
+pub use link::{GithubLink, GrainWish, Link};
 pub use markdown::escape;
 pub use meeting::Meeting;
 pub use member::{Member, Presence, User};

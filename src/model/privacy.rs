@@ -138,6 +138,8 @@ pub enum Forget {
     InChannel(ChannelId),
     InGuild,
     InActions(UserId),
+    /// What they asked of SourceCred's ledger.
+    Link(UserId),
     /// Their messages at the bounds of the channel's coverage.
     InCoverage(ChannelId),
     /// Their message that the scrub continues from.

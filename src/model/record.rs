@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     AdminAction, Channel, ChannelId, Class, Coverage, EmojiKey, Failure, FailureObject, Fields,
-    Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, LeftOut, Member, MessageId,
+    Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, LeftOut, Link, Member, MessageId,
     MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Recap, Registered, Role, Scrub,
     Session, Settings, Stamp, Synced, Tally, UserId,
 };
@@ -51,6 +51,7 @@ pub mod tables {
         LEFT_OUT 33 "left out reactions";
         GUILD_CHOICES 36 "guild choices";
         RECAPS 37 "recaps";
+        LINKS 39 "links";
     }
 }
 
@@ -259,4 +260,6 @@ records! {
     Registered: REGISTRATIONS, UserId, |row| row.application;
     GuildChoice: GUILD_CHOICES, GuildId, |row| row.guild_id;
     Recap: RECAPS, GuildId, |row| row.guild_id;
+    Link: LINKS, (GuildId, UserId), |row| (row.guild_id, row.user_id),
+        Place::of_space(row.guild_id);
 }

@@ -5,16 +5,16 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::{
-    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Redactor,
-    RoleRow, SCHEMA,
+    ChannelRow, EmojiRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow,
+    Redactor, RoleRow, SCHEMA,
 };
 use propsbot_archive::{Level, Row, Scope};
 use propsbot_mirror::Record;
 use propsbot_model::{
     Author, AuthorKind, Channel, ChannelId, ChannelKind, EmojiId, EmojiKey, Evidence, Guild,
-    GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Member, Message, MessageId, MessageKind,
-    MessageState, Millis, Privacy, Props, PropsOrigin, Reaction, Role, RoleId, Seen, Settings,
-    Stamp, Tier, Tombstoned, UserId,
+    GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Link, Member, Message, MessageId,
+    MessageKind, MessageState, Millis, Privacy, Props, PropsOrigin, Reaction, Role, RoleId, Seen,
+    Settings, Stamp, Tier, Tombstoned, UserId,
 };
 
 /// Ids of people who may have made any choice.
@@ -183,6 +183,11 @@ proptest! {
         assert_place(&emoji, &EmojiRow::new(&emoji).unwrap());
         let member = Member::unknown(guild_id, UserId(user));
         assert_place(&member, &MemberRow::from(&member));
+        let link = Link::none(guild_id, UserId(user));
+        if let Some(row) = redactor.link(&link) {
+            assert_place(&link, &row);
+        }
+        assert_place(&link, &LinkRow::from(&link));
         for row in redactor.member(&member) {
             assert_place(&member, &row);
             assert_place(&Privacy::unchosen(guild_id, UserId(user)), &row);

@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
+    ChannelRow, EmojiRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
 };
 use propsbot_mirror::Record;
 use propsbot_model::{
-    Author, Channel, Emoji, EmojiKey, Guild, GuildEmoji, GuildEntity, Life, Lww, Member, Message,
-    MessageState, Millis, Presence, Privacy, Props, Reaction, ReactionThanks, Role, RoleHistory,
-    Seen, Settings, Stamp, Thread, Tier, Tombstoned, Unread, User,
+    Author, Channel, Emoji, EmojiKey, GithubLink, GrainWish, Guild, GuildEmoji, GuildEntity, Life,
+    Link, Lww, Member, Message, MessageState, Millis, Presence, Privacy, Props, Reaction,
+    ReactionThanks, Role, RoleHistory, Seen, Settings, Stamp, Thread, Tier, Tombstoned, Unread,
+    User,
 };
 
 /// A row that a restore writes to the store.
@@ -328,6 +329,37 @@ impl Restored for PropsRow {
             origin: self.origin,
             withdrawn: self.withdrawn_at,
             about: self.about_channel_id.zip(self.about_message_id),
+        })
+    }
+}
+
+impl Restored for LinkRow {
+    type Record = Link;
+
+    fn is_own(&self) -> bool {
+        !self.user_id.is_anonymous()
+    }
+
+    fn record(self, _: Stamp) -> Option<Link> {
+        let github = match (self.linked_at, self.github_id, self.github_login) {
+            (Some(since), Some(id), Some(login)) => Some(GithubLink {
+                since,
+                undone: self.undone_at,
+                id,
+                login,
+            }),
+            (None, None, None) if self.undone_at.is_none() => None,
+            _ => return None,
+        };
+        let grain = match (self.grain_at, self.grain) {
+            (Some(since), Some(wanted)) => Some(GrainWish { since, wanted }),
+            (None, None) => None,
+            _ => return None,
+        };
+        Some(Link {
+            github,
+            grain,
+            ..Link::none(self.guild_id, self.user_id)
         })
     }
 }

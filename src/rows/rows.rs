@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::rows;
 use propsbot_model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, EmojiKey,
-    Evidence, Guild, GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Limits, Member,
+    Evidence, Guild, GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Limits, Link, Member,
     Mention, Message, MessageId, MessageKind, MessageState, Millis, Overwrite, Props, PropsOrigin,
     Reaction, ReactionThanks, Role, RoleId, Settings, Stamp, Tier, Tombstoned, UserId, wide,
 };
@@ -216,6 +216,24 @@ rows! {
         /// that message
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub about_message_id: Option<MessageId>,
+    }
+
+    /// What a member asked of SourceCred's ledger. Members who hide their name have none.
+    pub struct LinkRow {
+        pub guild_id: GuildId,
+        pub user_id: UserId,
+        /// GitHub's global id of the account that they proved to be theirs
+        pub github_id: Option<String>,
+        /// its login at that time
+        pub github_login: Option<String>,
+        /// when they proved it
+        pub linked_at: Option<Millis>,
+        /// when the link was undone
+        pub undone_at: Option<Millis>,
+        /// whether they want to receive Grain; nil if they never said
+        pub grain: Option<bool>,
+        /// when they last said so
+        pub grain_at: Option<Millis>,
     }
 }
 
@@ -458,6 +476,22 @@ impl From<&Props> for PropsRow {
             withdrawn_at: props.withdrawn,
             about_channel_id: props.about.map(|(channel, _)| channel),
             about_message_id: props.about.map(|(_, message)| message),
+        }
+    }
+}
+
+impl From<&Link> for LinkRow {
+    fn from(link: &Link) -> Self {
+        let github = link.github.as_ref();
+        Self {
+            guild_id: link.guild_id,
+            user_id: link.user_id,
+            github_id: github.map(|github| github.id.clone()),
+            github_login: github.map(|github| github.login.clone()),
+            linked_at: github.map(|github| github.since),
+            undone_at: github.and_then(|github| github.undone),
+            grain: link.grain.map(|grain| grain.wanted),
+            grain_at: link.grain.map(|grain| grain.since),
         }
     }
 }

@@ -9,8 +9,8 @@ use propsbot_model::{
 };
 
 use super::{
-    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
-    RoleRow, commit_message::commit_message, readme::readme,
+    ChannelRow, EmojiRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow,
+    Restored, RoleRow, commit_message::commit_message, readme::readme,
 };
 
 pub const GUILDS: &str = "guilds";
@@ -21,6 +21,7 @@ pub const MEMBERS: &str = "members";
 pub const MESSAGES: &str = "messages";
 pub const REACTIONS: &str = "reactions";
 pub const PROPS: &str = "props";
+pub const LINKS: &str = "links";
 
 /// The schema of Discord archives. Guilds are spaces; channels and threads are parts.
 pub static SCHEMA: Schema = Schema {
@@ -37,6 +38,7 @@ pub static SCHEMA: Schema = Schema {
              id), then `burst` (false first), then `user_id`. A row's time is `added_at` if `added_by` is \
              \"gateway\" and that isn't before its message, and else its message's.", ReactionRow::COLUMNS).belonging_to(MESSAGES).with_month_of("message_month"),
         Table::of::<PropsRow>(Level::Part).with("Props given with a command. By `id`.", PropsRow::COLUMNS),
+        Table::of::<LinkRow>(Level::Space).with("What members asked of SourceCred's ledger with `/link`; none of those who hide their name. By `user_id`.", LinkRow::COLUMNS),
     ],
     spaces: GUILDS,
     parts: CHANNELS,
@@ -59,7 +61,7 @@ pub static SCHEMA: Schema = Schema {
 };
 
 /// The archive's tables that each of the store's tables is exported to.
-const EXPORTED_AS: [(mirror::Table, &[&str]); 10] = [
+const EXPORTED_AS: [(mirror::Table, &[&str]); 11] = [
     (tables::GUILDS, &[GUILDS]),
     (tables::CHANNELS, &[CHANNELS]),
     (tables::ROLES, &[ROLES]),
@@ -68,12 +70,13 @@ const EXPORTED_AS: [(mirror::Table, &[&str]); 10] = [
     (tables::MESSAGES, &[MESSAGES]),
     (tables::REACTIONS, &[REACTIONS]),
     (tables::PROPS, &[PROPS]),
+    (tables::LINKS, &[LINKS]),
     // Settings are columns of guilds and channels.
     (tables::SETTINGS, &[GUILDS, CHANNELS]),
     // A privacy choice affects the redaction of all the member's rows.
     (
         tables::PRIVACY,
-        &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS],
+        &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS, LINKS],
     ),
 ];
 
@@ -180,6 +183,7 @@ rows! {
             self.author_id.filter(|_| is_member).map(|id| (MEMBERS, id.0))
         }
     }
+    LinkRow in LINKS, is_guild(guild_id), by user_id {}
     PropsRow in PROPS, is_channel(guild_id, channel_id), by id {
         fn refers_to(&self) -> Option<(&'static str, u64)> {
             self.message_id.map(|id| (MESSAGES, id.0))

@@ -9,8 +9,8 @@ use propsbot_archive::{
 use propsbot_model::{ChannelId, GuildId};
 
 use super::{
-    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow,
-    MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow, RoleRow, SCHEMA,
+    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, LINKS, LinkRow, MEMBERS, MESSAGES,
+    MemberRow, MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow, RoleRow, SCHEMA,
 };
 
 /// All rows of all tables, sorted by key.
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub reactions: Vec<ReactionRow>,
     /// By channel and id.
     pub props: Vec<PropsRow>,
+    /// By guild and user; empty unless everything is read.
+    pub links: Vec<LinkRow>,
 }
 
 /// Selects the messages and reactions to keep; other tables are read whole. Dropped rows are never
@@ -88,6 +90,7 @@ impl Snapshot {
             let mut snapshot = Self::without_messages(rows)?;
             snapshot.messages = rows.all()?;
             snapshot.reactions = rows.all()?;
+            snapshot.links = rows.all()?;
             snapshot.sort();
             Ok::<_, ReadError>(snapshot)
         });
@@ -119,6 +122,7 @@ impl Snapshot {
         sort(&mut self.messages, |row| row.channel_id.0);
         sort(&mut self.reactions, |row| row.channel_id.0);
         sort(&mut self.props, |row| row.channel_id.0);
+        sort(&mut self.links, |row| row.guild_id.0);
     }
 }
 
@@ -150,6 +154,7 @@ impl Source for Snapshot {
             MESSAGES => scan(&self.messages, wanted, each),
             REACTIONS => scan(&self.reactions, wanted, each),
             PROPS => scan(&self.props, wanted, each),
+            LINKS => scan(&self.links, wanted, each),
             _ => Err(format!("there is no table {table}").into()),
         }
     }

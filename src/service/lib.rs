@@ -6,6 +6,7 @@
 mod admin;
 mod admission;
 mod limits;
+mod link;
 mod meetings;
 mod mirroring;
 mod one_at_a_time;
@@ -42,6 +43,7 @@ use propsbot_store::{Store, StoreError};
 
 pub use admin::{ArchiveStatus, Destination, Setup};
 pub use admission::Admission;
+pub use link::{CommentsError, GithubComment, GithubComments, LinkCode, LinkStanding};
 pub use meetings::InMeeting;
 pub use one_at_a_time::UnderWay;
 pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
@@ -56,6 +58,7 @@ pub use reports::{
 pub use undo::{Undone, Which};
 
 use limits::InFlight;
+use link::Codes;
 use meetings::Meetings;
 use one_at_a_time::OneAtATime;
 
@@ -81,6 +84,9 @@ pub enum ServiceError {
     /// A member's data is deleted, but their cred may still be in the files that are kept.
     #[error("could not remove the cred that is kept of the guild (STORE_PATH): {0}")]
     KeptCred(io::Error),
+    /// The mirror of GitHub can't be read.
+    #[error("could not look for comments in the archive of GitHub (GITHUB_ARCHIVE): {0}")]
+    Comments(CommentsError),
     /// The bot is shutting down.
     #[error(transparent)]
     Ending(#[from] Ending),
@@ -225,6 +231,21 @@ pub enum Refusal {
     /// Only the bot's operators can do what affects all guilds.
     #[error("only the bot's operators can do this")]
     NotAnOperator,
+    #[error("{0:?} is no login on GitHub")]
+    NotALogin(String),
+    /// No repository of GitHub is mirrored, so nothing can be proved there.
+    #[error("no repository on GitHub is mirrored")]
+    NoRepositories,
+    /// The member opted out of being named.
+    #[error("the member hides their name")]
+    NameHidden,
+    #[error("the member got too many codes; possible again at {again:?}")]
+    TooManyCodes {
+        /// When they get another one.
+        again: Millis,
+    },
+    #[error("no GitHub account is linked")]
+    NothingLinked,
     #[error("the bot runs without an archive")]
     NoArchive,
     /// The operator switched cred off.
@@ -262,6 +283,8 @@ pub struct Deps {
     pub exports: Option<ExportControl>,
     /// The kept cred.
     pub cred: CredBoard,
+    /// The mirror of GitHub, for `/link`.
+    pub comments: Option<Arc<dyn GithubComments>>,
 }
 
 /// The facade that commands call. Cheap to clone.
@@ -271,6 +294,7 @@ pub struct Service {
     in_flight: InFlight,
     heavy: OneAtATime,
     meetings: Meetings,
+    codes: Codes,
 }
 
 impl Service {
@@ -280,6 +304,7 @@ impl Service {
             in_flight: InFlight::default(),
             heavy: OneAtATime::default(),
             meetings: Meetings::default(),
+            codes: Codes::default(),
         }
     }
 

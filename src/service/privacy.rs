@@ -7,7 +7,7 @@ use super::{Reader, Service, ServiceError, UnderWay};
 use propsbot_jobs::privacy::{self, Forgotten, PrivacyError};
 use propsbot_mirror::ExportControl;
 use propsbot_model::{GuildId, Millis, Privacy, Props, Tier, UserId, printable_json};
-use propsbot_rows::{PropsRow, Redactor};
+use propsbot_rows::{LinkRow, PropsRow, Redactor};
 use propsbot_store::{Store, StoreError};
 
 /// The most bytes of a member's data in one file. Discord's limit is 10 MiB.
@@ -80,6 +80,7 @@ impl Service {
         now: Millis,
     ) -> Result<Forgotten, ServiceError> {
         let _under_way = self.heavy.begin(user).await;
+        self.codes.drop_code((guild, user), None);
         let parts = &self.parts;
         let forgotten = privacy::forget(
             &parts.store,
@@ -120,6 +121,7 @@ impl Service {
                 },
                 "member": found.member,
                 "owner_of_the_server": found.owns_guild,
+                "link": found.link.as_ref().map(LinkRow::from),
             });
             let given: Vec<PropsRow> = found.given.iter().map(PropsRow::from).collect();
             Ok(document(

@@ -6,8 +6,8 @@ use super::{Store, StoreError};
 use propsbot_mirror::{Mark, Record as _};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildEntity, GuildId,
-    LeftOut, Member, MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Recap, Role,
-    Scrub, Session, Settings, Synced, Tally,
+    LeftOut, Link, Member, MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Recap,
+    Role, Scrub, Session, Settings, Synced, Tally,
 };
 
 /// Removes a guild's rows, except its members' privacy choices, and marks it for export.
@@ -48,6 +48,7 @@ pub fn purge(store: &Store, guild: GuildId) -> Result<(), StoreError> {
     store.remove::<Scrub>(guild)?;
     store.remove::<AdminAction>(guild)?;
     store.remove::<Recap>(guild)?;
+    store.remove::<Link>(guild)?;
     // These rows list the guild's channels, so they are removed last.
     store.remove::<Tally>(guild)?;
     store.remove::<GuildEntity<Channel>>(guild)?;

@@ -8,9 +8,9 @@ use propsbot_mirror::{
 };
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
-    GuildEntity, GuildId, InteractionId, Member, MessageId, MessageState, Millis, Pending, Privacy,
-    Props, Reaction, Recap, Registered, Role, Scrub, Session, Settings, Stamp, Synced, Tally, User,
-    UserId, permissions::Permissions,
+    GuildEntity, GuildId, InteractionId, Link, Member, MessageId, MessageState, Millis, Pending,
+    Privacy, Props, Reaction, Recap, Registered, Role, Scrub, Session, Settings, Stamp, Synced,
+    Tally, User, UserId, permissions::Permissions,
 };
 
 /// The keys of the channel's messages with these ids.
@@ -320,6 +320,16 @@ impl Reader {
     /// The guild's latest recap.
     pub fn recap(&self, guild: GuildId) -> Result<Option<Recap>, StoreError> {
         self.0.get(guild)
+    }
+
+    /// What the guild's members ask of SourceCred's ledger, by user.
+    pub fn links(&self, guild: GuildId) -> Result<Vec<Link>, StoreError> {
+        self.0.scan(guild)
+    }
+
+    /// What a member asks of SourceCred's ledger; `None` if they never asked for anything.
+    pub fn link(&self, guild: GuildId, user: UserId) -> Result<Option<Link>, StoreError> {
+        self.0.get((guild, user))
     }
 
     /// The commands last registered with Discord.

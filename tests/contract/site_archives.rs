@@ -1,7 +1,7 @@
 //! Archives to show as sites: `site_archives WORLD FOLDER`. For the tests in browsers, and for figures.
 //!
 //! WORLD is `hostile` (names and reasons of every kind, and hidden members), `hidden` (everyone is), `empty`, `two`
-//! (several servers), or `NAME:THANKS:MEMBERS:YEARS`, with
+//! (several servers), `links` (members who asked something of a ledger), or `NAME:THANKS:MEMBERS:YEARS`, with
 //! `:ALL` behind it the first THANKS of so many.
 
 use std::{env, path::Path, sync::Arc};
@@ -13,7 +13,9 @@ use propsbot_model::{
     AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind, Millis,
     Tier, UserId,
 };
-use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow, SCHEMA, Snapshot};
+use propsbot_rows::{
+    ChannelRow, GuildRow, LinkRow, MemberRow, MessageRow, ReactionRow, SCHEMA, Snapshot,
+};
 
 const DAY: i64 = 86_400_000;
 /// 2026-03-15.
@@ -265,6 +267,43 @@ fn all_hidden(id: GuildId) -> Snapshot {
     of
 }
 
+/// What six members asked of a ledger; the last but one proved what the first one proved later.
+fn linked(id: GuildId) -> Snapshot {
+    let mut of = guild(id, "The Linked Ones");
+    of.members = (0..6).map(|number| member(id, number, NAMES[0])).collect();
+    of.messages = vec![thanks(
+        id,
+        NOW,
+        1,
+        member_id(0),
+        &[member_id(1)],
+        "the link",
+    )];
+    let asked = [
+        (Some("amara-gh"), None, Some(true)),
+        (Some("bram"), None, None),
+        (None, None, Some(true)),
+        (Some("chiyo"), Some(NOW), None),
+        (Some("amara-gh"), None, None),
+        (None, None, Some(false)),
+    ];
+    let links = (0..).zip(asked).map(|(number, (login, undone_at, grain))| {
+        let at = Millis(NOW.0 - i64::try_from(number).unwrap_or_default() * DAY);
+        LinkRow {
+            guild_id: id,
+            user_id: member_id(number),
+            github_id: login.map(|login: &str| format!("U_{login}")),
+            github_login: login.map(str::to_owned),
+            linked_at: login.map(|_| at),
+            undone_at,
+            grain,
+            grain_at: grain.map(|_| at),
+        }
+    });
+    of.links = links.collect();
+    of
+}
+
 /// Some members thank and are thanked far more than others, mostly within groups, and more from year to year.
 fn large(id: GuildId, (thanked, of_all): (u64, u64), members: u64, years: i64) -> Snapshot {
     let mut of = guild(id, "The Large Community");
@@ -357,6 +396,7 @@ fn world(name: &str) -> anyhow::Result<Vec<Snapshot>> {
     Ok(match name {
         "hostile" => vec![hostile(GUILD)],
         "hidden" => vec![all_hidden(GUILD)],
+        "links" => vec![linked(GUILD)],
         "empty" => vec![guild(GUILD, "Nobody Yet")],
         "two" => vec![hostile(GUILD), all_hidden(GuildId(GUILD.0 + 1))],
         large_one => {
@@ -387,6 +427,7 @@ pub(crate) async fn write(world: &str, folder: &Path) -> anyhow::Result<()> {
         all.members.extend(of.members);
         all.messages.extend(of.messages);
         all.reactions.extend(of.reactions);
+        all.links.extend(of.links);
     }
     export(&FolderArchive::new(folder), Arc::new(all), request).await?;
     Ok(())

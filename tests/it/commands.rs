@@ -13,6 +13,7 @@ mod crowd;
 mod deletion;
 mod exclusion;
 mod giving;
+mod link;
 mod long_work;
 mod meetings;
 mod privacy;

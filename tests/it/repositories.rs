@@ -21,14 +21,14 @@ use crate::mirror::{Ended, Running, propsbot, start};
 const REPOSITORIES: &str = "octo-org/alpha,Octo-Labs/beta";
 
 /// A GitHub, and a home for its mirror.
-struct Source {
+pub(crate) struct Source {
     github: Github,
-    home: TempDir,
+    pub(crate) home: TempDir,
     variables: Vec<(String, String)>,
 }
 
 impl Source {
-    async fn seeded(seed: &Seed) -> Self {
+    pub(crate) async fn seeded(seed: &Seed) -> Self {
         Self::of(World::seeded(seed)).await
     }
 
@@ -67,7 +67,7 @@ impl Source {
         start(propsbot(self.home.path(), &variables, arguments))
     }
 
-    async fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).wait().await
     }
 
@@ -86,7 +86,7 @@ impl Source {
         }
     }
 
-    fn act(&self, action: Action) -> u64 {
+    pub(crate) fn act(&self, action: Action) -> u64 {
         self.github.act_on_world(action).unwrap()
     }
 
@@ -95,7 +95,7 @@ impl Source {
     }
 
     /// Exports, and asserts that the archive is valid.
-    async fn export(&self) -> Ended {
+    pub(crate) async fn export(&self) -> Ended {
         let ended = self.run(&["export"]).await.ok();
         let found = verify(&self.archive(), &SCHEMA, Depth::Whole)
             .await

@@ -14,11 +14,14 @@ use propsbot_jobs::{
 };
 use propsbot_mirror::{Finding, Id};
 use propsbot_model::{
-    AdminAction, ChannelId, Class, Drift, Emoji, GuildId, InteractionId, Language, MessageId,
-    Millis, Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RecapPeriod, RecapSetting, RoleId,
-    SETTINGS, Settings, SettingsChange, Tier, UserId,
+    AdminAction, ChannelId, Class, Drift, Emoji, GithubLink, GrainWish, GuildId, InteractionId,
+    Language, Link, MessageId, Millis, Privacy, Props, PropsOrigin, Quota, QuotaPeriod,
+    RecapPeriod, RecapSetting, RoleId, SETTINGS, Settings, SettingsChange, Tier, UserId,
 };
-use propsbot_service::{Destination, Kept, MeetingsPreview, Refusal, Setup, ThanksPreview, Undone};
+use propsbot_service::{
+    Destination, Kept, LinkCode, LinkStanding, MeetingsPreview, Refusal, Setup, ThanksPreview,
+    Undone,
+};
 
 mod cred;
 mod exports;
@@ -117,6 +120,11 @@ fn refusals_say_what_to_do_next() {
             channel: ChannelId(7),
             missing: vec!["View Channel", "Send Messages"],
         },
+        Refusal::NotALogin("octo cat".to_owned()),
+        Refusal::NoRepositories,
+        Refusal::NameHidden,
+        Refusal::TooManyCodes { again: NOW },
+        Refusal::NothingLinked,
         Refusal::NoMeeting,
         Refusal::MeetingRunning,
         Refusal::NoMeetingHere(vec!["Send Messages"]),
@@ -422,6 +430,58 @@ fn setup_shows_what_is_set_and_missing() {
         choose_props_channels().to_owned(),
     ]));
     assert!(setup(&lacking(500)).chars().count() <= LONGEST_MESSAGE);
+}
+
+#[test]
+fn tells_members_how_they_are_linked() {
+    let code = LinkCode {
+        login: "octo_cat".to_owned(),
+        text: "propsbot link AAAABBBBCCCCDDDD".to_owned(),
+        given: NOW,
+    };
+    let long = "o".repeat(140);
+    let repositories = vec![long; 7];
+    let none = LinkStanding {
+        link: Link::none(GuildId(1), UserId(2)),
+        code: None,
+        tier: Tier::None,
+    };
+    let github = GithubLink {
+        since: NOW,
+        undone: None,
+        id: "U_1".to_owned(),
+        login: "octo_cat".to_owned(),
+    };
+    let wanted = GrainWish {
+        since: NOW,
+        wanted: true,
+    };
+    let linked = LinkStanding {
+        link: Link {
+            github: Some(github),
+            grain: Some(wanted),
+            ..none.link.clone()
+        },
+        tier: Tier::Identity,
+        ..none.clone()
+    };
+    let waiting = LinkStanding {
+        code: Some(code.clone()),
+        ..none.clone()
+    };
+    let short = ["octo-org/alpha".to_owned()];
+    assert!(link_code(&code, &repositories).chars().count() <= LONGEST_MESSAGE);
+    assert_snapshot!(visible(&[
+        link_code(&code, &short),
+        check_link_button().to_owned(),
+        link_standing(&none, NOW),
+        link_standing(&waiting, NOW),
+        link_standing(&waiting, Millis(NOW.0 + 3_600_001)),
+        link_standing(&linked, NOW),
+        link_undone("octo_cat"),
+        grain_asked(true),
+        grain_asked(false),
+    ]));
 }
 
 #[test]

@@ -107,23 +107,34 @@ impl<'a> Instance<'a> {
         self.path(file).map_or(Ok(None), |path| read_json(&path))
     }
 
+    /// Fails if the folder isn't an instance.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.plugins().map(drop)
+    }
+
+    /// The plugins that the instance names.
+    fn plugins(&self) -> anyhow::Result<Vec<String>> {
+        let Some(folder) = self.folder else {
+            return Ok(Vec::new());
+        };
+        let config: Option<Config> = self.json("sourcecred.json")?;
+        let config = config.with_context(|| {
+            format!(
+                "{} is not a SourceCred instance: it has no sourcecred.json",
+                folder.display()
+            )
+        })?;
+        Ok(config.bundled_plugins)
+    }
+
     fn graphs(&self, mut drawn: Vec<(String, Drawing)>) -> anyhow::Result<Graphs> {
         let mut graphs = Graphs::default();
-        if let Some(folder) = self.folder {
-            let config: Option<Config> = self.json("sourcecred.json")?;
-            let config = config.with_context(|| {
-                format!(
-                    "{} is not a SourceCred instance: it has no sourcecred.json",
-                    folder.display()
-                )
-            })?;
-            for plugin in config.bundled_plugins {
-                let (owner, name) = plugin_id(&plugin)?;
-                // The discord plugin draws the graph of SourceCred's own, too.
-                match drawn.iter().position(|(drawn, _)| name == *drawn) {
-                    Some(index) => graphs.add(drawn.remove(index).1)?,
-                    None => self.add_stored(&mut graphs, &owner, &name)?,
-                }
+        for plugin in self.plugins()? {
+            let (owner, name) = plugin_id(&plugin)?;
+            // The discord plugin draws the graph of SourceCred's own, too.
+            match drawn.iter().position(|(drawn, _)| name == *drawn) {
+                Some(index) => graphs.add(drawn.remove(index).1)?,
+                None => self.add_stored(&mut graphs, &owner, &name)?,
             }
         }
         for (_, drawing) in drawn {

@@ -63,7 +63,7 @@ fn userlikes() -> NodeAddress {
     nodes().with(&[&"USERLIKE"])
 }
 
-fn person(login: &str) -> NodeAddress {
+pub(super) fn person(login: &str) -> NodeAddress {
     let kind = if BOTS.contains(&login) { "BOT" } else { "USER" };
     userlikes().with(&[&kind, &login])
 }

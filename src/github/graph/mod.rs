@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use self::{
     declaration::declaration,
-    draw::{bots, draw},
+    draw::{bots, draw, person},
     links::node_at,
     view::views,
 };
@@ -59,6 +59,14 @@ impl GithubConfig {
     fn has(&self, name: &str) -> bool {
         let mut all = self.repositories.iter();
         self.repositories.is_empty() || all.any(|one| one.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The node of a login, as it is in a ledger.
+pub fn alias_of(login: &str) -> Alias {
+    Alias {
+        description: format!("github/[@{login}](https://github.com/{login})"),
+        address: person(login),
     }
 }
 

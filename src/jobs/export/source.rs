@@ -18,8 +18,8 @@ use propsbot_archive::{
 use propsbot_mirror::{Contents, ExportView, Exports, Ledger, WithdrawnPart};
 use propsbot_model::GuildId;
 use propsbot_rows::{
-    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MemberRow, ROLES, RULES,
-    Redactor, RoleRow, SCHEMA, ids,
+    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, LINKS, MEMBERS, MemberRow, ROLES,
+    RULES, Redactor, RoleRow, SCHEMA, ids,
 };
 use propsbot_store::{Dirty, Reader, Store, StoreError};
 
@@ -147,6 +147,11 @@ impl StoreSource {
                 rows.retain(|row| ids.contains(&row.user_id.0));
                 rows.sort_by_key(|row| row.user_id);
                 all(rows, each)
+            }
+            LINKS => {
+                let links = store.links(guild)?;
+                let links = links.iter().filter(|link| ids.contains(&link.user_id.0));
+                all(links.filter_map(|link| redactor.link(link)), each)
             }
             _ => Err(no_table(&Scope::space(guild), table)),
         }

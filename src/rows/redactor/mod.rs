@@ -7,9 +7,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow};
+use super::{ChannelRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow};
 use propsbot_model::{
-    Member, MessageState, Millis, OverwriteKind, Privacy, Props, Pseudonyms, Reaction, Tier, UserId,
+    Link, Member, MessageState, Millis, OverwriteKind, Privacy, Props, Pseudonyms, Reaction, Tier,
+    UserId,
 };
 
 /// Version of the redaction rules. Bump it to force a full re-export.
@@ -207,5 +208,12 @@ impl Redactor {
         row.receiver_ids.sort_unstable();
         row.receiver_ids.dedup();
         Some(row)
+    }
+
+    /// What a member asked of the ledger; `None` if they hide their name, because a login is one.
+    pub fn link(&self, link: &Link) -> Option<LinkRow> {
+        let user = link.user_id;
+        let shown = !user.is_anonymous() && self.tier(user).shows_names();
+        shown.then(|| LinkRow::from(link))
     }
 }

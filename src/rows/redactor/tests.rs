@@ -1,9 +1,11 @@
 //! What each privacy tier exports.
 
 use super::*;
+use crate::Restored as _;
 use propsbot_model::{
-    Author, AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Lww, Mention, Message,
-    MessageId, MessageKind, Millis, Overwrite, Presence, PropsOrigin, Stamp, Tombstoned, User,
+    Author, AuthorKind, ChannelId, EmojiKey, GithubLink, GuildId, InteractionId, Lww, Mention,
+    Message, MessageId, MessageKind, Millis, Overwrite, Presence, PropsOrigin, Stamp, Tombstoned,
+    User,
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -368,4 +370,28 @@ fn returning_members_keep_a_pseudonym_for_deleted_data() {
     assert_eq!(ids, [UserId::nobody(1), ANA]);
     assert_eq!(rows[0].privacy, Some(Tier::Everything));
     assert_eq!(rows[1].username, "ana");
+}
+
+#[test]
+fn a_link_goes_out_only_with_the_name() {
+    let link = Link {
+        github: Some(GithubLink {
+            since: Millis(1),
+            undone: None,
+            id: "U_1".to_owned(),
+            login: "ana-gh".to_owned(),
+        }),
+        ..Link::none(GUILD, ANA)
+    };
+    for (tier, is_shown) in [
+        (Tier::None, true),
+        (Tier::Content, true),
+        (Tier::Identity, false),
+        (Tier::Everything, false),
+    ] {
+        let row = redactor(tier).link(&link);
+        assert_eq!(row.is_some(), is_shown, "{tier}");
+        let restored = row.and_then(|row| row.record(Stamp(1)));
+        assert_eq!(restored, Some(link.clone()).filter(|_| is_shown));
+    }
 }

@@ -3,6 +3,7 @@
 //! Source: SourceCred 0.11.2, `core/ledger/ledger.js`.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 
 use super::IdentityId;
 use crate::{Alias, IdentityType, NodeAddress, weighted_graph::write_javascript};
@@ -79,9 +80,15 @@ pub enum Action {
     },
     EnableAccounting,
     DisableAccounting,
-    SetExternalCurrency {},
+    SetExternalCurrency {
+        currency: Value,
+    },
     RemoveExternalCurrency,
-    SetPayoutAddress {},
+    SetPayoutAddress {
+        id: IdentityId,
+        currency: Value,
+        payout_address: Option<String>,
+    },
     EnableGrainIntegration,
     DisableGrainIntegration,
     MarkDistributionExecuted {},

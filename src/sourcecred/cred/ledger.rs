@@ -1,12 +1,13 @@
 //! The ledger: accounts, whom they belong to, and the grain that they received.
 //!
-//! Source: SourceCred 0.11.2, `core/ledger/ledger.js` and `core/ledger/identityProposal.js`. An account's
-//! addresses for payouts, currencies, and integrations don't affect cred or what was received, so their
-//! events are only read.
+//! Source: SourceCred 0.11.2, `core/ledger/ledger.js` and `core/ledger/identityProposal.js`. Of an account's
+//! addresses for payouts, only their currencies matter: without the right one, it can't be activated.
+//! Integrations affect nothing here, so their events are only read.
 
 use std::collections::{HashMap, HashSet};
 
 use propsbot_archive::Millis;
+use serde_json::Value;
 
 use super::{
     IdentityId,
@@ -24,6 +25,10 @@ pub struct Account {
     pub identity: Identity,
     /// Whether it takes part in distributions of grain.
     pub active: bool,
+    /// When that last changed.
+    pub(super) toggled: f64,
+    /// The currencies for which it has an address for payouts.
+    payable: Vec<Value>,
     /// The grain that it received in all.
     pub paid: Grain,
     balance: Grain,
@@ -46,6 +51,8 @@ pub struct Ledger {
     by_address: HashMap<NodeAddress, IdentityId>,
     latest: f64,
     has_balances: bool,
+    /// The currency that is paid out outside of the ledger.
+    currency: Option<Value>,
     /// When the cred ended that each distribution was for.
     pub(super) distributed: Vec<Millis>,
     added: Vec<Event>,
@@ -91,6 +98,7 @@ impl Default for Ledger {
             by_address: HashMap::new(),
             latest: f64::NEG_INFINITY,
             has_balances: true,
+            currency: None,
             distributed: Vec::new(),
             added: Vec::new(),
         }
@@ -144,6 +152,26 @@ impl Ledger {
         self.by_id.get(id).map(|index| &self.accounts[*index])
     }
 
+    /// The account that has this node.
+    pub fn account_of(&self, address: &NodeAddress) -> Option<&Account> {
+        self.account(self.by_address.get(address)?)
+    }
+
+    /// Which of two accounts is older.
+    pub(super) fn age_order(&self, id: &IdentityId) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
+    /// A time at which an event can be added: `now`, unless the ledger has events of a later time.
+    pub(super) fn not_before(&self, now: Millis) -> Millis {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a time that doesn't fit is refused by `apply`"
+        )]
+        let latest = self.latest.ceil() as i64;
+        Millis(now.0.max(latest))
+    }
+
     /// The account with this name.
     pub fn account_named(&self, name: &Name) -> Option<&Account> {
         self.account(self.by_name.get(name)?)
@@ -152,6 +180,24 @@ impl Ledger {
     /// The events that were added since the ledger was read.
     pub fn added(&self) -> &[Event] {
         &self.added
+    }
+
+    /// The ledger's text with the events that were added. `text` is what was parsed.
+    pub fn with_added(&self, text: &str) -> String {
+        let old = text.trim_end();
+        let events = old
+            .lines()
+            .filter(|line| !matches!(*line, "[" | "]" | "[]"));
+        let events = events.map(|line| {
+            // The list that earlier versions wrote.
+            let line = line.trim_end();
+            line.strip_suffix(',').unwrap_or(line).to_owned()
+        });
+        let added = self.added.iter().map(Event::line);
+        events
+            .chain(added)
+            .flat_map(|line| [line, "\n".to_owned()])
+            .collect()
     }
 
     /// How many accounts were added since the ledger was read.
@@ -254,14 +300,16 @@ impl Ledger {
         Ok(id)
     }
 
-    fn add(&mut self, action: Action, now: Millis) -> Result<(), String> {
+    /// Adds an event.
+    pub(super) fn add(&mut self, action: Action, now: Millis) -> Result<(), String> {
         #[expect(
             clippy::cast_precision_loss,
             reason = "JavaScript's times are exact in f64"
         )]
         let ledger_timestamp = now.0 as f64;
         let event = Event {
-            uuid: IdentityId::derived(&format!("event {action:?}"), 0),
+            // SourceCred tells events apart by their ids, and an account can be toggled more than once.
+            uuid: IdentityId::derived(&format!("event {ledger_timestamp} {action:?}"), 0),
             action,
             ledger_timestamp,
             version: Version::One,
@@ -278,12 +326,12 @@ impl Ledger {
                 event.ledger_timestamp, self.latest
             ));
         }
-        self.act(&event.action)?;
+        self.act(&event.action, event.ledger_timestamp)?;
         self.latest = event.ledger_timestamp;
         Ok(())
     }
 
-    fn act(&mut self, action: &Action) -> Result<(), String> {
+    fn act(&mut self, action: &Action, at: f64) -> Result<(), String> {
         match action {
             Action::CreateIdentity { identity } => self.create_identity(identity),
             Action::RenameIdentity {
@@ -304,11 +352,7 @@ impl Ledger {
             }
             Action::AddAlias { identity_id, alias } => self.add_alias(identity_id, alias),
             Action::MergeIdentities { base, target } => self.merge(base, target),
-            Action::ToggleActivation { identity_id } => {
-                let account = self.mutable(identity_id)?;
-                account.active = !account.active;
-                Ok(())
-            }
+            Action::ToggleActivation { identity_id } => self.toggle(identity_id, at),
             Action::DistributeGrain { distribution } => self.distribute(distribution),
             Action::TransferGrain { from, to, amount } => self.transfer(from, to, *amount),
             Action::EnableAccounting => {
@@ -320,18 +364,54 @@ impl Ledger {
                 self.erase_balances();
                 Ok(())
             }
-            Action::SetExternalCurrency {} => {
+            Action::SetExternalCurrency { currency } => {
+                self.currency = Some(currency.clone());
                 if !self.has_balances {
                     self.erase_balances();
                 }
                 Ok(())
             }
-            Action::RemoveExternalCurrency
-            | Action::SetPayoutAddress {}
-            | Action::EnableGrainIntegration
+            Action::RemoveExternalCurrency => {
+                self.currency = None;
+                Ok(())
+            }
+            Action::SetPayoutAddress {
+                id,
+                currency,
+                payout_address,
+            } => {
+                let payable = &mut self.mutable(id)?.payable;
+                payable.retain(|other| other != currency);
+                payable.extend(payout_address.is_some().then(|| currency.clone()));
+                Ok(())
+            }
+            Action::EnableGrainIntegration
             | Action::DisableGrainIntegration
             | Action::MarkDistributionExecuted {} => Ok(()),
         }
+    }
+
+    /// Whether an account may be activated.
+    pub(super) fn is_payable(&self, account: &Account) -> bool {
+        let currency = self.currency.as_ref();
+        currency.is_none_or(|currency| account.payable.contains(currency))
+    }
+
+    fn toggle(&mut self, id: &IdentityId, at: f64) -> Result<(), String> {
+        let known = self.account(id);
+        if let Some(account) = known
+            && !account.active
+            && !self.is_payable(account)
+        {
+            let name = &account.identity.name;
+            return Err(format!(
+                "{name} has no address for payouts in the ledger's currency"
+            ));
+        }
+        let account = self.mutable(id)?;
+        account.active = !account.active;
+        account.toggled = at;
+        Ok(())
     }
 
     fn mutable(&mut self, id: &IdentityId) -> Result<&mut Account, String> {
@@ -361,6 +441,8 @@ impl Ledger {
             merged: vec![id.clone()],
             identity: identity.clone(),
             active: false,
+            toggled: f64::NEG_INFINITY,
+            payable: Vec::new(),
             paid: Grain::default(),
             balance: Grain::default(),
             history: Vec::new(),
@@ -418,6 +500,7 @@ impl Ledger {
         account.history.extend(target.history);
         account.history.sort_by(|a, b| a.0.total_cmp(&b.0));
         account.merged.extend(target.merged.iter().cloned());
+        account.payable.extend(target.payable);
         for alias in moved {
             self.by_address.insert(alias.address, owner.clone());
         }

@@ -22,6 +22,7 @@ mod view;
 mod week;
 mod weights;
 mod why;
+mod wish;
 
 use propsbot_archive::Millis;
 
@@ -37,6 +38,7 @@ pub use report::{CredChange, Earlier, Report, Row, Top};
 pub use view::{CredGrainView, Participant};
 pub use week::Weeks;
 pub use why::{Brought, Reasons, Why};
+pub use wish::{Fulfilled, KeptBack, LedgerChange, Merge, Wish};
 
 use crate::{IdentityProposal, WeightedGraph};
 use attributions::Attributions;

@@ -116,6 +116,18 @@ export const TABLES = {
     },
     oddity: (row) => (new Set(row.receiver_ids).size !== row.receiver_ids.length ? ".receiver_ids has somebody twice" : undefined),
   },
+  links: {
+    ...by("user_id"),
+    fields: {
+      guild_id: id, user_id: id, github_id: nullable(text), github_login: nullable(text), linked_at: nullable(time), undone_at: nullable(time),
+      grain: nullable(bool), grain_at: nullable(time),
+    },
+    oddity(row) {
+      const known = [row.github_id, row.github_login, row.linked_at].filter((value) => value !== null).length;
+      if (known % 3 > 0 || (known === 0 && row.undone_at !== null)) return "has a part of a link";
+      return (row.grain === null) === (row.grain_at === null) ? undefined : "has not both of grain and grain_at";
+    },
+  },
 };
 export const NAMES = Object.keys(TABLES);
 export const OF_PARTS = ["messages", "reactions", "props"];

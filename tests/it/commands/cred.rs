@@ -26,7 +26,7 @@ impl Server {
     }
 
     /// Starts the bot again with more variables.
-    async fn restart_with(&mut self, variables: &[(&str, &str)]) {
+    pub(super) async fn restart_with(&mut self, variables: &[(&str, &str)]) {
         self.stop().await;
         let variables = variables.iter();
         let owned = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

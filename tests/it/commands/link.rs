@@ -1,0 +1,304 @@
+//! `/link`: an account that a comment in a mirrored repository proves, and what `ledger apply` makes of it.
+
+use std::{fs, process::Command};
+
+use propsbot_archive::Millis;
+use propsbot_rows::LinkRow;
+use propsbot_sourcecred::cred::Ledger;
+use serde_json::json;
+use simulator::{
+    discord::Answer,
+    github::world::{Action, Seed},
+};
+
+use super::{SOON, Server, says};
+use crate::{
+    mirror::{Ended, content_below, start},
+    repositories::Source,
+};
+
+const ISSUE: &str = "octo-org/alpha#1";
+
+fn comment(by: &str, body: &str) -> Action {
+    Action::Comment {
+        on: ISSUE.into(),
+        by: Some(by.to_owned()),
+        body: body.to_owned(),
+        at: None,
+    }
+}
+
+/// A server whose bot knows the archive of a mirror of GitHub.
+struct Both {
+    source: Source,
+    server: Server,
+}
+
+impl Both {
+    async fn start() -> Self {
+        let source = Source::seeded(&Seed::default()).await;
+        let mut both = Self {
+            source,
+            server: Server::start().await,
+        };
+        both.mirror().await;
+        let archive = both.source.home.path().join("archive");
+        let archive = format!("dir:{}", archive.display());
+        both.server
+            .restart_with(&[("GITHUB_ARCHIVE", &archive)])
+            .await;
+        both
+    }
+
+    /// Mirrors what was commented.
+    async fn mirror(&self) {
+        self.source.run(&["sync"]).await.ok();
+        self.source.export().await;
+    }
+
+    /// Asks for a code; returns the answer and the text of the comment.
+    async fn code(&self, user: u64, login: &str) -> (Answer, String) {
+        let asked = self
+            .server
+            .ask(user, "link github", json!({"login": login}))
+            .await;
+        says(&asked, &["`octo-org/alpha`", "Check now"]);
+        let text = asked.content.split("```").nth(1).unwrap().trim().to_owned();
+        (asked, text)
+    }
+
+    async fn press(&self, user: u64, asked: &Answer) -> String {
+        let discord = self.server.discord();
+        let message = asked.message_id.unwrap();
+        let pressed = discord.click(user, self.server.general, message, "link-check", &[]);
+        discord.answer(pressed).await.unwrap().content
+    }
+
+    /// Presses the button until the answer has these words. A look is shared by all presses within a few seconds.
+    async fn press_until(&self, user: u64, asked: &Answer, words: &str) {
+        let begun = std::time::Instant::now();
+        loop {
+            let said = self.press(user, asked).await;
+            if said.contains(words) {
+                return;
+            }
+            assert!(begun.elapsed() < SOON, "{said}\n{}", self.server.log());
+        }
+    }
+
+    /// Proves that a login is the user's.
+    async fn link(&self, user: u64, login: &str) {
+        let (asked, text) = self.code(user, login).await;
+        self.source.act(comment(login, &text));
+        self.mirror().await;
+        let words = format!("linked with **{login}**");
+        self.press_until(user, &asked, &words).await;
+    }
+
+    async fn standing(&self, user: u64) -> String {
+        let answer = self.server.ask(user, "link status", json!({})).await;
+        says(&answer, &[]);
+        answer.content
+    }
+
+    /// The links in the archive after an export.
+    async fn archived(&mut self) -> Vec<LinkRow> {
+        self.server.stop().await;
+        self.server.mirror.export().await;
+        self.server.mirror.archived().await.links
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_of_the_login_proves_it() {
+    let mut both = Both::start().await;
+    let (ana, ben) = (both.server.ana, both.server.ben);
+    let (asked, text) = both.code(ana, "@Amara").await;
+    // Somebody else's, a quotation, an edited one, and another code's.
+    let (bens, other) = both.code(ben, "amara").await;
+    assert_ne!(text, other);
+    both.source.act(comment("bram", &text));
+    both.source
+        .act(comment("amara", &format!("> {text}\n\nWhat is this?")));
+    let edited = both.source.act(comment("amara", "Hello"));
+    both.source.act(Action::Edit {
+        on: edited.into(),
+        body: Some(text.clone()),
+        title: None,
+    });
+    both.mirror().await;
+    let said = both.press(ana, &asked).await;
+    assert!(
+        said.contains("haven't found the comment of **Amara**"),
+        "{said}"
+    );
+
+    both.source.act(comment("amara", &format!("\n{text}\n")));
+    both.mirror().await;
+    both.press_until(ana, &asked, "linked with **amara**").await;
+    assert!(both.standing(ana).await.contains("linked with **amara**"));
+    let said = both.press(ben, &bens).await;
+    assert!(said.contains("aren't linked"), "{said}");
+    // Used once: the same comment proves nothing more.
+    says(
+        &both.server.ask(ana, "link undo", json!({})).await,
+        &["no longer linked with **amara**"],
+    );
+    let said = both.press(ana, &asked).await;
+    assert!(said.contains("aren't linked"), "{said}");
+
+    // Whoever proves it later has it.
+    both.link(ana, "amara").await;
+    both.source.act(comment("amara", &other));
+    both.mirror().await;
+    both.press_until(ben, &bens, "linked with **amara**").await;
+    assert!(both.standing(ana).await.contains("aren't linked"));
+    both.server.check_manners();
+    let links = both.archived().await;
+    let shown: Vec<_> = links
+        .iter()
+        .map(|link| {
+            (
+                link.user_id.0,
+                link.github_login.as_deref(),
+                link.undone_at.is_some(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [(ana, Some("amara"), true), (ben, Some("amara"), false)]
+    );
+    assert_eq!(links[0].github_id, links[1].github_id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_members_asked_survives_the_store_and_reaches_the_ledger() {
+    let mut both = Both::start().await;
+    let ana = both.server.ana;
+    both.link(ana, "amara").await;
+    let asked = both
+        .server
+        .ask(ana, "link grain", json!({"receive": true}))
+        .await;
+    says(&asked, &["ask to receive Grain"]);
+    let links = both.archived().await;
+    assert_eq!(links.len(), 1);
+    assert!(links[0].linked_at > Some(Millis(0)) && links[0].grain == Some(true));
+
+    let mirror = &both.server.mirror;
+    let home = mirror.home.path();
+    fs::remove_dir_all(mirror.store_path()).unwrap();
+    mirror.run(&["restore", "--from", "dir:archive"]).await.ok();
+    let exported = mirror.run(&["export"]).await.ok();
+    assert!(exported.stdout.contains("nothing changed"), "{exported:?}");
+
+    let instance = home.join("instance");
+    fs::create_dir_all(&instance).unwrap();
+    let apply = ["ledger", "apply", "--instance", "instance"];
+    let wrong = mirror.run(&apply).await;
+    assert!(
+        wrong.stderr.contains("not a SourceCred instance"),
+        "{wrong:?}"
+    );
+    fs::write(
+        instance.join("sourcecred.json"),
+        r#"{"bundledPlugins": []}"#,
+    )
+    .unwrap();
+    let refused = mirror.run(&apply).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stdout.contains("github/[@amara]"), "{refused:?}");
+    assert!(!instance.join("data").exists());
+    // In a terminal, the answer decides.
+    for (answer, words) in [("n", "nothing was written"), ("y", "added 4 events")] {
+        assert!(!instance.join("data").exists());
+        let asked = in_terminal(&mirror.command(&apply), answer).await.ok();
+        for words in ["receives Grain from now on", "Add 4 events to ", words] {
+            assert!(asked.stdout.contains(words), "{asked:?}");
+        }
+    }
+    let apply = [&apply[..], &["--yes"]].concat();
+    let path = instance.join("data/ledger.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let ledger = Ledger::parse(&text).unwrap();
+    let accounts: Vec<_> = ledger.accounts().collect();
+    assert_eq!(accounts.len(), 1);
+    assert_eq!(
+        (accounts[0].identity.aliases.len(), accounts[0].active),
+        (2, true)
+    );
+    let again = mirror.run(&apply).await.ok();
+    assert!(again.stdout.contains("nothing to add"), "{again:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+/// Runs a command in a terminal of its own, in which this is typed.
+async fn in_terminal(command: &Command, answer: &str) -> Ended {
+    const TERMINAL: &str = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+os.write(terminal, sys.argv[1].encode() + b"\n")
+try:
+    while shown := os.read(terminal, 4096):
+        os.write(1, shown)
+except OSError:
+    pass  # The end.
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+    let mut python = Command::new("python3");
+    let path = std::env::var_os("PATH").unwrap();
+    let variables = command.get_envs();
+    python
+        .args(["-c", TERMINAL, answer])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap())
+        .env_clear()
+        .env("PATH", path)
+        .envs(variables.filter_map(|(name, value)| Some((name, value?))));
+    start(python).wait().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_goes_with_the_name_and_with_the_member() {
+    let mut both = Both::start().await;
+    let (ana, ben) = (both.server.ana, both.server.ben);
+    both.link(ana, "amara").await;
+    both.link(ben, "bram").await;
+    // Who hides their name has no link, and gets none.
+    let hide = json!({"what": 1});
+    both.server.ask(ana, "privacy opt-out", hide).await;
+    let asked = both
+        .server
+        .ask(ana, "link github", json!({"login": "amara"}))
+        .await;
+    says(&asked, &["You hide your name"]);
+    let links = both.archived().await;
+    assert_eq!(
+        links.iter().map(|link| link.user_id.0).collect::<Vec<_>>(),
+        [ben]
+    );
+    // It is kept until they want to be named again.
+    both.server.run().await;
+    both.server.ask(ana, "privacy opt-in", json!({})).await;
+    assert!(both.standing(ana).await.contains("linked with **amara**"));
+
+    let asked = both.server.ask(ben, "privacy delete", json!({})).await;
+    let discord = both.server.discord();
+    let message = asked.message_id.unwrap();
+    let pressed = discord.click(ben, both.server.general, message, "privacy-delete", &[]);
+    says(&discord.answer(pressed).await.unwrap(), &["Deleted:"]);
+    assert!(both.standing(ben).await.contains("aren't linked"));
+    let links = both.archived().await;
+    assert_eq!(
+        links.iter().map(|link| link.user_id.0).collect::<Vec<_>>(),
+        [ana]
+    );
+    // At the next start, it goes from the store's files, too.
+    both.server.mirror.sync().await.ok();
+    let stored = content_below(&both.server.mirror.store_path());
+    assert!(!String::from_utf8_lossy(&stored).contains("bram"));
+}
