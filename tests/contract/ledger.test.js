@@ -59,7 +59,7 @@ function randomLedger(seed) {
     else if (what < 5) ledger.deactivate(account.identity.id);
     else if (what < 7 && other && other !== account) ledger.mergeIdentities({base: account.identity.id, target: other.identity.id});
     else if (what < 8) ledger.setExternalCurrency(chainId, token);
-    else if (what < 10) ledger.setPayoutAddress(account.identity.id, below(4) ? token : null, chainId, token);
+    else if (what < 10) ledger.setPayoutAddress(account.identity.id, token, chainId, token);
     else ledger.renameIdentity(account.identity.id, `renamed-${ledger.eventLog().length}`);
   }
   return ledger;

@@ -90,6 +90,7 @@ async fn answers_malformed_interactions() {
         bot: token.bot().unwrap(),
         exports: None,
         cred: propsbot_jobs::cred::CredBoard::default(),
+        comments: None,
     });
     let runner = Runner::new(&token, rest.clone(), service).await.unwrap();
     let gateway = connect(GatewayOptions {

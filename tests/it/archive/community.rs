@@ -266,6 +266,7 @@ pub(crate) fn rows() -> Snapshot {
             about_channel_id: None,
             about_message_id: None,
         }],
+        links: Vec::new(),
     }
 }
 

@@ -67,6 +67,7 @@ async fn options(
         bot: token.bot().unwrap_or_default(),
         exports: None,
         cred: propsbot_jobs::cred::CredBoard::default(),
+        comments: None,
     });
     let runner = Runner::new(&token, rest.clone(), service)
         .await
