@@ -21,9 +21,9 @@ pub struct GithubLink {
     pub since: Millis,
     /// When the link was undone.
     pub undone: Option<Millis>,
-    /// GitHub's global id, which a new login doesn't change.
+    /// GitHub's global id, which a new login doesn't change. Empty if the link was undone.
     pub id: String,
-    /// The login when they proved it.
+    /// The login when they proved it. Empty if the link was undone.
     pub login: String,
 }
 
@@ -71,12 +71,14 @@ impl Link {
 }
 
 impl GithubLink {
-    /// The same link, undone.
+    /// What remains of the link once it is undone: no word of the account.
     #[must_use]
     pub fn undone(&self, at: Millis) -> Self {
         Self {
-            undone: Some(self.undone.map_or(at, |undone| undone.min(at))),
-            ..self.clone()
+            since: self.since,
+            undone: Some(at),
+            id: String::new(),
+            login: String::new(),
         }
     }
 }

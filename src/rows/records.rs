@@ -341,14 +341,26 @@ impl Restored for LinkRow {
     }
 
     fn record(self, _: Stamp) -> Option<Link> {
-        let github = match (self.linked_at, self.github_id, self.github_login) {
-            (Some(since), Some(id), Some(login)) => Some(GithubLink {
+        let said = (
+            self.linked_at,
+            self.undone_at,
+            self.github_id,
+            self.github_login,
+        );
+        let github = match said {
+            (Some(since), None, Some(id), Some(login)) => Some(GithubLink {
                 since,
-                undone: self.undone_at,
+                undone: None,
                 id,
                 login,
             }),
-            (None, None, None) if self.undone_at.is_none() => None,
+            (Some(since), undone @ Some(_), None, None) => Some(GithubLink {
+                since,
+                undone,
+                id: String::new(),
+                login: String::new(),
+            }),
+            (None, None, None, None) => None,
             _ => return None,
         };
         let grain = match (self.grain_at, self.grain) {

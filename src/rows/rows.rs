@@ -222,9 +222,9 @@ rows! {
     pub struct LinkRow {
         pub guild_id: GuildId,
         pub user_id: UserId,
-        /// GitHub's global id of the account that they proved to be theirs
+        /// GitHub's global id of the account that they proved to be theirs; nil once the link was undone
         pub github_id: Option<String>,
-        /// its login at that time
+        /// its login at that time; nil once the link was undone
         pub github_login: Option<String>,
         /// when they proved it
         pub linked_at: Option<Millis>,
@@ -483,11 +483,12 @@ impl From<&Props> for PropsRow {
 impl From<&Link> for LinkRow {
     fn from(link: &Link) -> Self {
         let github = link.github.as_ref();
+        let linked = link.linked();
         Self {
             guild_id: link.guild_id,
             user_id: link.user_id,
-            github_id: github.map(|github| github.id.clone()),
-            github_login: github.map(|github| github.login.clone()),
+            github_id: linked.map(|linked| linked.id.clone()),
+            github_login: linked.map(|linked| linked.login.clone()),
             linked_at: github.map(|github| github.since),
             undone_at: github.and_then(|github| github.undone),
             grain: link.grain.map(|grain| grain.wanted),

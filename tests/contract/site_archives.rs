@@ -280,21 +280,23 @@ fn linked(id: GuildId) -> Snapshot {
         "the link",
     )];
     let asked = [
-        (Some("amara-gh"), None, Some(true)),
-        (Some("bram"), None, None),
-        (None, None, Some(true)),
-        (Some("chiyo"), Some(NOW), None),
-        (Some("amara-gh"), None, None),
-        (None, None, Some(false)),
+        (Some("amara-gh"), Some(true)),
+        (Some("bram"), None),
+        (None, Some(true)),
+        (None, None),
+        (Some("amara-gh"), None),
+        (None, Some(false)),
     ];
-    let links = (0..).zip(asked).map(|(number, (login, undone_at, grain))| {
+    let links = (0..).zip(asked).map(|(number, (login, grain))| {
+        // Who asks for nothing undid a link.
+        let undone_at = (login.is_none() && grain.is_none()).then_some(NOW);
         let at = Millis(NOW.0 - i64::try_from(number).unwrap_or_default() * DAY);
         LinkRow {
             guild_id: id,
             user_id: member_id(number),
             github_id: login.map(|login: &str| format!("U_{login}")),
             github_login: login.map(str::to_owned),
-            linked_at: login.map(|_| at),
+            linked_at: login.map(|_| at).or(undone_at),
             undone_at,
             grain,
             grain_at: grain.map(|_| at),

@@ -21,7 +21,7 @@ use crate::{
 };
 use propsbot_archive::{Id, Millis, printable, read_rows};
 use propsbot_backends::ArchiveSpec;
-use propsbot_github::graph::alias_of;
+use propsbot_github::graph::{alias_of, people};
 use propsbot_graph::wishes;
 use propsbot_jobs::clock::Clock;
 use propsbot_model::counted;
@@ -84,7 +84,7 @@ pub async fn apply_links(config: &Config, order: ApplyOrder) -> Result<Vec<Strin
     let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
     let guild = order.guild.as_ref();
     let reading = read_rows(archive.as_ref(), &SCHEMA, guild, |rows| {
-        wishes(rows, alias_of)
+        wishes(rows, alias_of, &people())
     });
     let (wishes, manifests) = reading.await.tried(tried)?;
     notify(&as_of(&manifests, now).tried(tried)?);

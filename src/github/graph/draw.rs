@@ -59,7 +59,7 @@ pub(super) fn bots(graph: &WeightedGraph) -> impl Iterator<Item = (&NodeAddress,
     })
 }
 
-fn userlikes() -> NodeAddress {
+pub(super) fn userlikes() -> NodeAddress {
     nodes().with(&[&"USERLIKE"])
 }
 

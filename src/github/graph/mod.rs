@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use self::{
     declaration::declaration,
-    draw::{bots, draw, person},
+    draw::{bots, draw, person, userlikes},
     links::node_at,
     view::views,
 };
@@ -60,6 +60,11 @@ impl GithubConfig {
         let mut all = self.repositories.iter();
         self.repositories.is_empty() || all.any(|one| one.eq_ignore_ascii_case(name))
     }
+}
+
+/// The prefix of people's nodes.
+pub fn people() -> NodeAddress {
+    userlikes()
 }
 
 /// The node of a login, as it is in a ledger.

@@ -17,8 +17,8 @@ pub struct Wish {
     pub person: IdentityProposal,
     /// Other nodes that are theirs, too.
     pub also: Vec<Alias>,
-    /// Nodes that they asked for before, and no longer want.
-    pub no_longer: Vec<Alias>,
+    /// If they no longer want what they asked for before: the prefix of such nodes.
+    pub no_longer: Option<NodeAddress>,
     /// Whether they want to receive grain, and when they said so.
     pub grain: Option<(bool, Millis)>,
 }
@@ -104,7 +104,9 @@ impl Ledger {
                 return Ok(done);
             }
             self.propose(&wish.person, now)?;
-            let name = self.name_of(person).expect("it was just proposed");
+            let account = self.account_of(&person.address);
+            let name = account.map(|account| account.identity.name.clone());
+            let name = name.expect("it was just proposed");
             done.changes
                 .push(LedgerChange::Created(name, person.clone()));
         }
@@ -112,11 +114,16 @@ impl Ledger {
             self.give(alias, &own, now, may_merge, &mut done)?;
         }
         self.set_active(wish, now, &mut done)?;
-        let stays = wish.no_longer.iter().filter_map(|alias| {
-            let name = self.name_of(alias)?;
-            (self.name_of(person)? == name).then(|| KeptBack::Stays(name, alias.clone()))
-        });
-        done.kept_back.extend(stays);
+        if let (Some(prefix), Some(account)) = (&wish.no_longer, self.account_of(&person.address)) {
+            let name = &account.identity.name;
+            let is_wanted =
+                |alias: &Alias| wish.also.iter().any(|also| also.address == alias.address);
+            let aliases = account.identity.aliases.iter();
+            let stay = aliases
+                .filter(|alias| alias.address.has_prefix(prefix) && !is_wanted(alias))
+                .map(|alias| KeptBack::Stays(name.clone(), alias.clone()));
+            done.kept_back.extend(stay);
+        }
         Ok(done)
     }
 
@@ -230,11 +237,6 @@ impl Ledger {
             why,
         })
     }
-
-    fn name_of(&self, alias: &Alias) -> Option<Name> {
-        let account = self.account_of(&alias.address)?;
-        Some(account.identity.name.clone())
-    }
 }
 
 /// How events and people name an account.
@@ -312,7 +314,7 @@ impl fmt::Display for KeptBack {
             ),
             Self::Stays(name, alias) => write!(
                 f,
-                "{name} keeps {}, although the link was undone: SourceCred can't take an alias away",
+                "{name} keeps {}, although a link was undone: SourceCred can't take an alias away",
                 alias.description
             ),
         }

@@ -123,8 +123,9 @@ export const TABLES = {
       grain: nullable(bool), grain_at: nullable(time),
     },
     oddity(row) {
-      const known = [row.github_id, row.github_login, row.linked_at].filter((value) => value !== null).length;
-      if (known % 3 > 0 || (known === 0 && row.undone_at !== null)) return "has a part of a link";
+      const [linked, undone] = [row.linked_at, row.undone_at].map((value) => value !== null);
+      const has = linked && !undone;
+      if ((undone && !linked) || [row.github_id, row.github_login].some((value) => (value !== null) !== has)) return "has a part of a link";
       return (row.grain === null) === (row.grain_at === null) ? undefined : "has not both of grain and grain_at";
     },
   },

@@ -35,7 +35,7 @@ fn wish(id: usize, logins: &[usize]) -> Wish {
     Wish {
         person: member(id),
         also: logins.iter().map(|id| login(*id).alias).collect(),
-        no_longer: Vec::new(),
+        no_longer: None,
         grain: None,
     }
 }
@@ -217,7 +217,7 @@ fn what_is_no_longer_wanted_stays_and_is_told() {
     let mut ledger = Ledger::default();
     fulfil(&mut ledger, &wish(1, &[7]));
     let undone = Wish {
-        no_longer: vec![login(7).alias],
+        no_longer: Some(NodeAddress::new(&[&"sourcecred", &"github"])),
         ..wish(1, &[])
     };
     let done = fulfil(&mut ledger, &undone);
