@@ -19,8 +19,8 @@ use flate2::{Compression, write::ZlibEncoder};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::instance::Instance;
-pub(super) use self::instance::read_json;
+pub(super) use self::instance::plugin_id;
+use self::instance::{Instance, read_json};
 use super::{Error, PluginOrder, drawn::draw_from, output::notify};
 use crate::config::Config;
 use propsbot_archive::{Id, Millis, printable_json};
@@ -29,7 +29,7 @@ use propsbot_jobs::{clock::Clock, cred::CredBoard};
 use propsbot_model::counted;
 use propsbot_sourcecred::{
     Drawing, NodeAddress, Parts,
-    cred::{Cred, CredChange, CredError, CredGrainView, Earlier, Inputs, Reasons, Report},
+    cred::{Budget, Cred, CredChange, CredError, CredGrainView, Earlier, Inputs, Reasons, Report},
 };
 
 pub use apply::{LedgerCommand, apply_links};
@@ -141,33 +141,49 @@ pub struct CredOrder {
 /// Computes cred, and shows it.
 pub async fn cred(config: &Config, order: CredOrder) -> Result<Vec<String>, Error> {
     let now = Clock::now();
-    let (drawn, notes) = match &order.from {
+    let (drawn, budgets, notes) = match &order.from {
         Some(from) => {
             let guild = order.guild.as_ref();
             let drawn = draw_from(config, from, &order.plugin, guild, now).await?;
             let notes = [drawn.as_of.clone(), drawn.warnings(), drawn.incomplete];
-            (drawn.graphs, notes.concat())
+            (drawn.graphs, drawn.budgets, notes.concat())
         }
-        None if order.plugin.is_default() => (Vec::new(), Vec::new()),
+        None if order.plugin.is_default() => (Vec::new(), Vec::new(), Vec::new()),
         None => {
             let why = "--plugin, --plugin-exec, --weights, --config and --improved say how to draw a graph: they \
                        need --from";
             return Err(Error::Wrong(anyhow::Error::msg(why)));
         }
     };
-    let computing = tokio::task::spawn_blocking(move || compute(&order, drawn, notes, now));
+    let computing =
+        tokio::task::spawn_blocking(move || compute(&order, drawn, budgets, notes, now));
     computing.await.context("could not compute cred")?
 }
 
 fn compute(
     order: &CredOrder,
     drawn: Vec<(String, Drawing)>,
+    budgets: Vec<Budget>,
     mut notes: Vec<String>,
     now: Millis,
 ) -> Result<Vec<String>, Error> {
     let now = order.now.map_or(now, |now| Millis(now.as_millisecond()));
     let instance = Instance::new(order.instance.as_deref(), order.ledger.as_deref());
-    let inputs = instance.inputs(drawn, now).map_err(Error::Wrong)?;
+    let mut inputs = instance.inputs(drawn, now).map_err(Error::Wrong)?;
+    for budget in budgets {
+        let mut known = inputs.budgets.iter();
+        if known.any(|known| known.plugin() == budget.plugin()) {
+            continue;
+        }
+        if order.instance.is_some() {
+            notes.push(format!(
+                "warning: the budget of {} is only in its own file: without one in config/pluginBudgets.json, \
+                 SourceCred lets it mint without bounds",
+                budget.plugin()
+            ));
+        }
+        inputs.budgets.push(budget);
+    }
     let earlier = order
         .diff
         .as_deref()

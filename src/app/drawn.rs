@@ -11,12 +11,14 @@ use super::{
 use crate::config::Config;
 use propsbot_archive::{Id, Manifest, Millis, Schema, read_rows};
 use propsbot_backends::ArchiveSpec;
-use propsbot_sourcecred::{Drawing, GraphPlugin, draw_each, join};
+use propsbot_sourcecred::{Drawing, GraphPlugin, cred::Budget, draw_each, join};
 
 /// What plugins have drawn.
 pub(super) struct Drawn {
     /// Each plugin's name, and its graph.
     pub(super) graphs: Vec<(String, Drawing)>,
+    /// What plugins may mint that have to be limited.
+    pub(super) budgets: Vec<Budget>,
     /// What they are drawn from.
     pub(super) manifests: Vec<Manifest>,
     /// How old the archive is.
@@ -34,7 +36,8 @@ pub(super) async fn draw_from(
     only: Option<&Id>,
     now: Millis,
 ) -> Result<Drawn, Error> {
-    let plugins = order.open()?;
+    let plugins = order.open(&config.network).await?;
+    let limits: Vec<Option<f64>> = plugins.iter().map(|plugin| plugin.budget()).collect();
     let names: Vec<String> = plugins
         .iter()
         .map(|plugin| plugin.name().to_owned())
@@ -77,7 +80,13 @@ pub(super) async fn draw_from(
     let mut drawings: Vec<Drawing> = drawings.into_values().collect();
     join(&plugins, &mut drawings);
     let as_of = as_of(&manifests, now).tried(tried)?;
+    let limited = names.iter().zip(&drawings).zip(limits);
+    let budgets = limited.filter_map(|((name, drawing), limit)| {
+        let prefix = drawing.documents.declaration.node_prefix.clone();
+        Some(Budget::weekly(format!("external/{name}"), prefix, limit?))
+    });
     Ok(Drawn {
+        budgets: budgets.collect(),
         graphs: names.into_iter().zip(drawings).collect(),
         as_of,
         incomplete: lacks,

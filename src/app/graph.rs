@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
+    slice,
 };
 
 use anyhow::Context as _;
@@ -20,7 +21,11 @@ use propsbot_backends::ArchiveSpec;
 use propsbot_jobs::clock::Clock;
 use propsbot_sourcecred::{
     BeforeAndNow, Changes, Comparison, Document, Documents, Drawing, Types, WeightedGraph,
+    cred::Budget,
 };
+
+/// The file with what plugins may mint.
+const BUDGETS: &str = "pluginBudgets.json";
 
 #[derive(Debug)]
 pub struct GraphOrder<'a> {
@@ -84,6 +89,17 @@ fn build(
             let bytes = path.metadata().map_or(0, |file| file.len());
             let too_long = document.too_long(bytes);
             warnings.extend(too_long.map(|too_long| format!("warning: {too_long}")));
+        }
+        let id = format!("external/{name}");
+        let mut budgets = drawn.budgets.iter();
+        if let Some(budget) = budgets.find(|budget| budget.plugin() == id) {
+            let path = folder.join(BUDGETS);
+            fs::write(&path, Budget::json(slice::from_ref(budget)))
+                .with_context(|| format!("could not write {}", path.display()))?;
+            notes.push(format!(
+                "wrote {}: add what it says to config/{BUDGETS}, without which {id} mints without bounds",
+                path.display()
+            ));
         }
     }
     notes.extend(warnings);

@@ -26,6 +26,7 @@ use propsbot_graph::{
     discord::{DiscordConfig, DiscordPlugin, Rules},
     meetings::{MeetingsConfig, MeetingsPlugin},
 };
+use propsbot_network::Network;
 use propsbot_sourcecred::{GraphPlugin, NoSourceCredFiles, SourceCredFiles};
 
 /// Help for `--plugin`.
@@ -45,7 +46,8 @@ meetings   Who attended, hosted and took notes of meetings: FILE names the chann
            docs/meetings.md.
 github     Exactly the graph of SourceCred 0.11.2's own GitHub plugin, from an archive of GitHub repositories: of all
            that are in it, or of those in that plugin's config.json (FILE, or --config). See docs/github.md.
-instance   The cred of another community: FILE says where its SourceCred instance is.
+instance   Another community: FILE says where its SourceCred instance is, and whether its members' shares of cred count
+           or its whole graph.
 
 Without --plugin and --plugin-exec, it is props. See docs/plugins.md.";
 
@@ -82,7 +84,7 @@ pub enum PluginName {
     Discord,
     /// The graph of SourceCred's own GitHub plugin
     Github,
-    /// The cred of another community
+    /// Another community's cred or graph
     Instance,
 }
 
@@ -130,7 +132,7 @@ const ALL: [Described; 6] = [
     },
     Described {
         name: PluginName::Instance,
-        draws: "the cred of another community's SourceCred instance",
+        draws: "the cred, or the whole graph, of another community's SourceCred instance",
         configured_by: "where that instance is, and what it is worth",
         needs_file: true,
     },
@@ -270,11 +272,11 @@ impl PluginOrder {
     ///
     /// # Errors
     /// Files that are missing or invalid, and options of plugins that aren't there.
-    pub(super) fn open(&self) -> Result<Vec<Arc<dyn GraphPlugin>>, Error> {
-        self.opened().map_err(Error::Wrong)
+    pub(super) async fn open(&self, network: &Network) -> Result<Vec<Arc<dyn GraphPlugin>>, Error> {
+        self.opened(network).await.map_err(Error::Wrong)
     }
 
-    fn opened(&self) -> anyhow::Result<Vec<Arc<dyn GraphPlugin>>> {
+    async fn opened(&self, network: &Network) -> anyhow::Result<Vec<Arc<dyn GraphPlugin>>> {
         let mut choices = self.plugins.clone();
         if choices.is_empty() && self.plugin_exec.is_empty() {
             choices.push(PluginChoice {
@@ -295,7 +297,7 @@ impl PluginOrder {
         }
         let mut plugins = Vec::new();
         for choice in &choices {
-            plugins.push(self.plugin(choice)?);
+            plugins.push(self.plugin(choice, network).await?);
         }
         for ExecChoice { program, file } in &self.plugin_exec {
             let patience = self.plugin_timeout.unwrap_or(exec_plugin::PATIENCE);
@@ -316,7 +318,11 @@ impl PluginOrder {
         }
     }
 
-    fn plugin(&self, choice: &PluginChoice) -> anyhow::Result<Arc<dyn GraphPlugin>> {
+    async fn plugin(
+        &self,
+        choice: &PluginChoice,
+        network: &Network,
+    ) -> anyhow::Result<Arc<dyn GraphPlugin>> {
         let own = choice.file.as_deref();
         let required = || {
             own.with_context(|| {
@@ -335,7 +341,7 @@ impl PluginOrder {
             PluginName::Props => props(either("--weights", &self.weights)?.as_deref()),
             PluginName::Didathing => didathing(required()?),
             PluginName::Meetings => meetings(required()?),
-            PluginName::Instance => Ok(Arc::new(GraphInstance::open(required()?)?)),
+            PluginName::Instance => Ok(Arc::new(GraphInstance::open(required()?, network).await?)),
             PluginName::Github => {
                 github(either("--config", &self.config)?.as_deref(), self.improved)
             }

@@ -217,6 +217,11 @@ pub trait GraphPlugin: Send + Sync {
         None
     }
 
+    /// What it may mint in a week, if that has to be limited in `config/pluginBudgets.json`.
+    fn budget(&self) -> Option<f64> {
+        None
+    }
+
     /// Draws the graph. It may block, and may be called several times: the archive can change while it
     /// is read. Call it through [`draw`].
     ///

@@ -229,7 +229,7 @@ impl Graphs {
 }
 
 /// The owner and the name of a plugin.
-fn plugin_id(id: &str) -> anyhow::Result<(String, String)> {
+pub(in crate::app) fn plugin_id(id: &str) -> anyhow::Result<(String, String)> {
     let id = id.to_lowercase();
     let is_word = |word: &str| {
         let is_legal =

@@ -114,7 +114,7 @@ enum IntervalLength {
 }
 
 /// From when a plugin may mint how much in a week.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetPeriod {
     pub(super) start_time: When,
@@ -137,6 +137,31 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// A plugin with this prefix of nodes may mint so much in each week.
+    pub fn weekly(plugin: String, prefix: NodeAddress, budget: f64) -> Self {
+        let start_time = When::of(Millis(0));
+        Self {
+            plugin,
+            prefix,
+            periods: vec![BudgetPeriod { start_time, budget }],
+        }
+    }
+
+    /// The id of the plugin.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// The `config/pluginBudgets.json` with these budgets, as text.
+    pub fn json(budgets: &[Self]) -> String {
+        let plugins: BTreeMap<&str, &[BudgetPeriod]> = budgets
+            .iter()
+            .map(|budget| (&*budget.plugin, &*budget.periods))
+            .collect();
+        let config = serde_json::json!({"intervalLength": "WEEKLY", "plugins": plugins});
+        format!("{config:#}\n")
+    }
+
     /// The budgets of a configuration, with the prefix of each plugin's nodes.
     pub fn all<E>(
         config: BudgetConfig,

@@ -147,7 +147,32 @@ async fn what_is_wrong_with_an_instance_is_named() {
             json!({"name": "two", "folder": "two", "rate": 0}),
             "rate has to be",
         ),
-        (json!({"name": "two", "rate": 1}), "missing field `folder`"),
+        (json!({"name": "two", "rate": 1}), "either folder or url"),
+        (json!({"name": "two", "folder": "two"}), "either rate"),
+        (
+            json!({"name": "two", "folder": "two", "rate": 1, "budget": 1}),
+            "either rate",
+        ),
+        (
+            json!({"name": "two", "folder": "two", "budget": -1}),
+            "budget has to be",
+        ),
+        (
+            json!({"name": "two", "folder": "two", "rate": 1, "plugins": ["external/props"]}),
+            "they go with budget",
+        ),
+        (
+            json!({"name": "two", "url": "http://example.org/output/", "rate": 1}),
+            "http:// would let others change",
+        ),
+        (
+            json!({"name": "two", "url": "https://a:b@example.org/output/", "rate": 1}),
+            "without a name, password",
+        ),
+        (
+            json!({"name": "two", "url": "http://127.0.0.1:1/output/", "rate": 1}),
+            "could not fetch http://127.0.0.1:1/output/credGrainView",
+        ),
     ] {
         fs::write(home.path().join("instance.json"), config.to_string()).unwrap();
         let arguments = [
