@@ -1,6 +1,6 @@
 //! Posts recaps when they are due.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serenity::{
     builder::{CreateAllowedMentions, CreateAttachment, CreateMessage},
@@ -17,24 +17,29 @@ use super::{
     wording,
 };
 use propsbot_discord::IntoModel as _;
+use propsbot_model::GuildId;
 use propsbot_service::{DueRecap, RECAP_POSTING, RecapReport, Service, ServiceError};
 
 /// How often to look which recaps are due.
 const EACH: Duration = Duration::from_secs(5);
 
-/// Posts recaps until the bot ends.
+/// Posts recaps until the bot ends. What goes wrong with one guild's doesn't hold up the others'.
 pub(super) async fn post_regularly(http: Arc<Http>, service: Service, ending: CancellationToken) {
-    let mut failed = None;
+    let mut failed = BTreeMap::new();
     loop {
-        match post_due(&http, &service, &ending).await {
-            Ok(()) => failed = None,
-            Err(ServiceError::Ending(_)) => return,
-            Err(error) => {
-                let error = error.to_string();
-                if failed.as_ref() != Some(&error) {
-                    tracing::error!("recaps can't be posted: {error}");
+        for guild in service.guilds() {
+            if ending.is_cancelled() {
+                return;
+            }
+            match post_due(&http, &service, guild).await {
+                Ok(()) => drop(failed.remove(&guild)),
+                Err(ServiceError::Ending(_)) => return,
+                Err(error) => {
+                    let error = error.to_string();
+                    if failed.insert(guild, error.clone()).as_ref() != Some(&error) {
+                        tracing::error!(%guild, "the recap can't be posted: {error}");
+                    }
                 }
-                failed = Some(error);
             }
         }
         if ending.run_until_cancelled(sleep(EACH)).await.is_none() {
@@ -43,25 +48,17 @@ pub(super) async fn post_regularly(http: Arc<Http>, service: Service, ending: Ca
     }
 }
 
-async fn post_due(
-    http: &Http,
-    service: &Service,
-    ending: &CancellationToken,
-) -> Result<(), ServiceError> {
-    for due in service.due_recaps().await? {
-        if ending.is_cancelled() {
-            break;
+async fn post_due(http: &Http, service: &Service, guild: GuildId) -> Result<(), ServiceError> {
+    let Some(due) = service.due_recap(guild).await? else {
+        return Ok(());
+    };
+    match post(http, service, &due).await {
+        Err(ServiceError::Discord(error)) => {
+            let why = wording::recap_failure(&error);
+            service.recap_failed(&due, why, false).await
         }
-        match post(http, service, &due).await {
-            Err(ServiceError::Discord(error)) => {
-                service
-                    .recap_failed(&due, wording::recap_failure(&error), false)
-                    .await?;
-            }
-            done => done?,
-        }
+        done => done,
     }
-    Ok(())
 }
 
 async fn post(http: &Http, service: &Service, due: &DueRecap) -> Result<(), ServiceError> {

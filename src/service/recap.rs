@@ -92,27 +92,31 @@ struct Now {
 }
 
 impl Service {
-    /// The recaps to post now. A guild's waits until its mirror has caught up with Discord, and after a failure
-    /// as long as other retries do. What an admin has to mend is recorded and logged once.
-    pub async fn due_recaps(&self) -> Result<Vec<DueRecap>, ServiceError> {
-        let mut due = Vec::new();
-        for guild in self.parts.guilds.all() {
-            let (bot, now) = (self.parts.bot, self.recap_now());
-            let ready = self.ask(move |store| Ok(readiness(store, guild, bot, now)?));
-            match ready.await? {
-                Readiness::Ready(recap) => {
-                    // Asked after the store: what is missing there is being fetched by now.
-                    let progress = self.parts.progress.of(guild).look();
-                    let has_caught_up = !progress.is_incomplete
-                        || now.discords.0 - recap.period.end.0 > LONGEST_WAIT_MS;
-                    let is_ready = progress.phase == Phase::Idle && has_caught_up;
-                    due.extend(Some(recap).filter(|_| is_ready));
-                }
-                Readiness::Hindered(recap, why) => self.recap_failed(&recap, why, false).await?,
-                Readiness::NotNow => {}
+    /// The guilds that are mirrored.
+    pub fn guilds(&self) -> Vec<GuildId> {
+        self.parts.guilds.all()
+    }
+
+    /// The recap of a guild to post now. It waits until the guild's mirror has caught up with Discord, and after a
+    /// failure as long as other retries do. What an admin has to mend is recorded and logged once.
+    pub async fn due_recap(&self, guild: GuildId) -> Result<Option<DueRecap>, ServiceError> {
+        let (bot, now) = (self.parts.bot, self.recap_now());
+        let ready = self.ask(move |store| Ok(readiness(store, guild, bot, now)?));
+        match ready.await? {
+            Readiness::Ready(recap) => {
+                // Asked after the store: what is missing there is being fetched by now.
+                let progress = self.parts.progress.of(guild).look();
+                let has_caught_up = !progress.is_incomplete
+                    || now.discords.0 - recap.period.end.0 > LONGEST_WAIT_MS;
+                let is_ready = progress.phase == Phase::Idle && has_caught_up;
+                Ok(Some(recap).filter(|_| is_ready))
             }
+            Readiness::Hindered(recap, why) => {
+                self.recap_failed(&recap, why, false).await?;
+                Ok(None)
+            }
+            Readiness::NotNow => Ok(None),
         }
-        Ok(due)
     }
 
     /// What a recap says; `None` if it turns out that there is nothing to post.

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use propsbot_model::{Millis, QuotaPeriod};
+use propsbot_model::{
+    Evidence, Fact, GuildId, Language, Millis, Observation, QuotaPeriod, SettingsChange,
+};
 use serde_json::{Value, json};
 use simulator::discord::{Discord, Fault, Options, Overwrite, Request, TruthMessage, bit, kind};
 
@@ -328,4 +330,48 @@ async fn posts_nothing_if_nobody_was_thanked() {
         "{recorded:?}"
     );
     server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guild_that_cannot_be_read_holds_up_no_other() {
+    let mut server = thankful().await;
+    let recaps = server.recaps();
+    server.stop().await;
+    // The settings of a guild before this one are damaged.
+    let odd = GuildId(0x5eed_5eed_5eed_5eed);
+    {
+        let store = server.mirror.store();
+        let change = SettingsChange::Language(Language::German);
+        let set = Observation {
+            at: store.newest().unwrap(),
+            by: Evidence::Rest,
+            fact: Fact::SettingsChanged(odd, change),
+        };
+        store.merge(&[vec![set]]).unwrap();
+    }
+    {
+        let raw = server.mirror.raw_store();
+        let mut damaged = 0;
+        for tree in raw.tree_names() {
+            let tree = raw.open_tree(tree).unwrap();
+            for row in &tree {
+                let (key, _) = row.unwrap();
+                if key.windows(8).any(|part| part == odd.0.to_be_bytes()) {
+                    tree.insert(key, b"nothing").unwrap();
+                    damaged += 1;
+                }
+            }
+        }
+        assert!(damaged > 0);
+        raw.flush().unwrap();
+    }
+    let named = format!("{odd},{}", server.mirror.guild());
+    let variables = &mut server.mirror.variables;
+    variables.push(("DISCORD_GUILDS".to_owned(), named));
+    server.run().await;
+    server.recap_weekly(recaps).await;
+    server.posted_in(recaps).await;
+    let told = server.log().matches("the recap can't be posted").count();
+    assert_eq!(told, 1, "{}", server.log());
+    server.check_posted_once(recaps).await;
 }
