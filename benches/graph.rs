@@ -137,6 +137,7 @@ impl Source for Community {
                     owner_id: member(0),
                     age_restricted: None,
                     reaction_thanks: Vec::new(),
+                    meeting_events: None,
                     props_channels: None,
                     left_at: None,
                     keep_deleted_props: None,

@@ -148,6 +148,8 @@ async fn set(
         RecapChoice,
     >,
     #[description = "The channel where I post the recap"] recap_channel: Option<RecapChannel>,
+    #[description = "Whether I keep and export scheduled events: who hosts them, and who is interested"]
+    meeting_events: Option<bool>,
 ) -> Result<(), Error> {
     let mut changes = Vec::new();
     if let Some(text) = props_channels {
@@ -194,6 +196,7 @@ async fn set(
     changes.extend(per_minute.map(SettingsChange::PerMinute));
     changes.extend(commands_only.map(SettingsChange::CommandsOnly));
     changes.extend(edit_minutes.map(SettingsChange::EditMinutes));
+    changes.extend(meeting_events.map(SettingsChange::MeetingEvents));
     if let Some(text) = props_bots {
         changes.push(SettingsChange::PropsBots(read_props_bots(&text)?));
     }

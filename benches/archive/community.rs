@@ -146,6 +146,7 @@ impl Source for Community {
                     owner_id: UserId(2_000_000),
                     age_restricted: None,
                     reaction_thanks: Vec::new(),
+                    meeting_events: None,
                     props_channels: None,
                     left_at: None,
                     keep_deleted_props: None,

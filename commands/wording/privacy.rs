@@ -85,8 +85,8 @@ pub(crate) fn privacy_done() -> String {
 /// Goes with the file of a member's own data.
 pub(crate) fn personal_data(left_out: usize) -> String {
     let text = "This is what I keep about you in this server, newest first: your names and roles, your \
-                choices and links, your messages, reactions and threads, the props you gave and received, and \
-                what you did as an admin. It doesn't include who thanked you in channels you can't \
+                choices and links, your messages, reactions, threads and events, the props you gave and received, \
+                and what you did as an admin. It doesn't include who thanked you in channels you can't \
                 read, the names of members who hide theirs, or other people's messages that mention \
                 you. Only you can see this.";
     if left_out == 0 {

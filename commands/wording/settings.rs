@@ -10,7 +10,7 @@ use propsbot_model::{
     AdminAction, ChannelId, Millis, Quota, RecapSetting, RoleId, SETTINGS, Settings,
     SettingsChange, UserId, counted, escape,
 };
-use propsbot_service::{Destination, MeetingsPreview, PREVIEW_DAYS, Setup};
+use propsbot_service::{Destination, EventsPreview, MeetingsPreview, PREVIEW_DAYS, Setup};
 
 /// How many channels, roles or bots a list names.
 const NAMED: usize = 12;
@@ -105,6 +105,7 @@ fn label(setting: &str) -> &'static str {
         "acknowledge" => "My reaction to plain props",
         "thanks_emoji" => "Reactions that are thanks",
         "recap" => "Recap",
+        "meeting_events" => "Scheduled events",
         "keep_deleted_props" => "If my props message is deleted",
         "undo_minutes" => "Taking props back",
         "look_back_days" => "Look-back after an outage",
@@ -128,6 +129,7 @@ fn value(setting: &str, of: &Settings) -> String {
         "acknowledge" => of.acknowledge.as_deref().unwrap_or("none").to_owned(),
         "thanks_emoji" => thanks_emoji(of.thanks_emoji.as_deref()),
         "recap" => recap(of.recap),
+        "meeting_events" => meeting_events(of.meeting_events),
         "keep_deleted_props" => keep(of.keep_deleted_props),
         "undo_minutes" => undo(of.undo_minutes),
         "look_back_days" => look_back(of.look_back_days),
@@ -242,6 +244,7 @@ pub(crate) fn setup(setup: &Setup) -> String {
     );
     text.push_str(&thanks_by_reaction(setup));
     text.push_str(&meetings(setup));
+    text.push_str(&events(setup));
     match &setup.destination {
         Destination::Archive(destination) => {
             let _ = writeln!(
@@ -326,6 +329,30 @@ fn meetings(setup: &Setup) -> String {
         counted(total.members, "member"),
         language.decimal(total.minted)
     )
+}
+
+/// What scheduled events give the meetings plugin, or how to have them.
+fn events(setup: &Setup) -> String {
+    match setup.events {
+        None => String::new(),
+        Some(EventsPreview::Announced { events, hosts }) => format!(
+            "Scheduled events: I don't keep them. {} announced, by {}. `/settings set meeting_events:True` \
+             has me keep and export them; the `meetings` plugin then credits their hosts.\n",
+            if events == 1 {
+                "1 is".to_owned()
+            } else {
+                format!("{events} are")
+            },
+            counted(hosts, "member")
+        ),
+        Some(EventsPreview::Kept(total)) => format!(
+            "Scheduled events: in the last {PREVIEW_DAYS} days, {} took place, by {}. The `meetings` plugin \
+             gives their hosts {} cred.\n",
+            counted(total.events, "event"),
+            counted(total.hosts, "host"),
+            setup.settings.language.decimal(total.minted)
+        ),
+    }
 }
 
 /// What a check found, with what to do: for channels once, for everything else each time.
@@ -481,6 +508,14 @@ fn recap(recap: Option<RecapSetting>) -> String {
     match recap {
         None => "none".to_owned(),
         Some(recap) => format!("{}, in <#{}>", recap.every, recap.channel_id),
+    }
+}
+
+fn meeting_events(are_kept: bool) -> String {
+    if are_kept {
+        "kept and exported, with who is interested".to_owned()
+    } else {
+        "not kept".to_owned()
     }
 }
 

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use propsbot_model::{
-    ChannelId, Emoji, Guild, GuildEmoji, GuildId, Listed, MessageId, Millis, PagedMessage,
-    Presence, Role, User, UserId,
+    ChannelId, Emoji, EventId, Fact, Guild, GuildEmoji, GuildId, Listed, MessageId, Millis,
+    PagedMessage, Presence, Role, User, UserId,
 };
 
 use serde::{
@@ -341,6 +341,25 @@ impl DiscordApi {
             Err(RestError::NotFound { code, .. }) if NO_MEMBER.contains(&code) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Fetches the guild's scheduled events that the bot can see and that aren't over, each as a fact.
+    pub async fn events(&self, guild_id: GuildId) -> Result<Items<(EventId, Fact)>, RestError> {
+        let events = self.list(&Route::Events(guild_id)).await?;
+        Ok(events.map(|event: wire::Event| (event.id, event.into_fact(guild_id))))
+    }
+
+    /// Fetches up to 100 users with ids greater than `after` who answered an event, and whether they are
+    /// interested. Accounts may be missing.
+    pub async fn event_users(
+        &self,
+        guild_id: GuildId,
+        event: EventId,
+        after: UserId,
+    ) -> Result<Items<(UserId, Option<User>, bool)>, RestError> {
+        let route = Route::EventUsers(guild_id, event, after);
+        let users = self.list(&route).await?;
+        Ok(users.map(wire::EventUser::into_parts))
     }
 
     /// Fetches up to 100 messages before `before`, newest first.

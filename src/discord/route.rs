@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use propsbot_model::{ChannelId, Emoji, EmojiKey, GuildId, MessageId, Millis, UserId};
+use propsbot_model::{ChannelId, Emoji, EmojiKey, EventId, GuildId, MessageId, Millis, UserId};
 
 /// A REST route. Displayed without its query, for errors and logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub enum Route<'a> {
     /// A guild's members after this one, by id; 1000 per page.
     Members(GuildId, UserId),
     Member(GuildId, UserId),
+    /// A guild's scheduled events that aren't over, with how many are interested.
+    Events(GuildId),
+    /// Who is interested in an event, after this user, by id; 100 per page.
+    EventUsers(GuildId, EventId, UserId),
     /// A channel's messages before this one, newest first; 100 per page.
     Messages(ChannelId, Option<MessageId>),
     Post(ChannelId),
@@ -71,6 +75,8 @@ impl Route<'_> {
                 Some(before) => write!(address, "?limit=100&before={before}"),
                 None => write!(address, "?limit=100"),
             },
+            Self::Events(_) => write!(address, "?with_user_count=true"),
+            Self::EventUsers(_, _, after) => write!(address, "?limit=100&after={after}"),
             Self::Members(_, after) => write!(address, "?limit=1000&after={after}"),
             Self::Messages(_, Some(before)) => write!(address, "?limit=100&before={before}"),
             Self::Messages(_, None) => write!(address, "?limit=100"),
@@ -93,6 +99,7 @@ impl Route<'_> {
     pub(super) fn bucket(&self) -> String {
         match self {
             Self::Member(guild, _) => format!("guilds/{guild}/members/:id"),
+            Self::EventUsers(guild, ..) => format!("guilds/{guild}/scheduled-events/:id/users"),
             Self::Message(channel, _) => format!("channels/{channel}/messages/:id"),
             Self::Reactors { channel, .. } | Self::OwnReaction { channel, .. } => {
                 format!("channels/{channel}/messages/:id/reactions/:emoji")
@@ -125,6 +132,10 @@ impl fmt::Display for Route<'_> {
             }
             Self::Members(guild, _) => write!(f, "guilds/{guild}/members"),
             Self::Member(guild, user) => write!(f, "guilds/{guild}/members/{user}"),
+            Self::Events(guild) => write!(f, "guilds/{guild}/scheduled-events"),
+            Self::EventUsers(guild, event, _) => {
+                write!(f, "guilds/{guild}/scheduled-events/{event}/users")
+            }
             Self::Messages(channel, _) | Self::Post(channel) => {
                 write!(f, "channels/{channel}/messages")
             }

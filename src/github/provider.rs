@@ -293,7 +293,12 @@ impl DataProvider for GithubProvider {
         };
         let mut findings = vec![Finding::ok("github token", "GitHub accepts it").names(login)];
         let stop = CancellationToken::new();
-        match timeout(PATIENCE, self.discover(&client, &[], &BTreeSet::new(), &stop)).await {
+        match timeout(
+            PATIENCE,
+            self.discover(&client, &[], &BTreeSet::new(), &stop),
+        )
+        .await
+        {
             Ok(Ok(found)) => {
                 for Found {
                     named, overview, ..

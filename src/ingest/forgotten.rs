@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Rows,
     boundaries::{self, Boundaries},
+    event,
     merge::settle,
     message, privacy, reaction, reactors,
 };
@@ -119,6 +120,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
                 rows.put(&part)?;
             }
         }
+        Forget::InEvent(id) => event::forget(rows, guild, *id)?,
         Forget::InActions(user) => {
             let named = Named {
                 users: [*user].into(),

@@ -10,6 +10,7 @@ mod contradictions;
 mod convergence;
 #[cfg(test)]
 mod deleted_boundaries;
+mod event;
 mod forgotten;
 mod guild;
 #[cfg(test)]

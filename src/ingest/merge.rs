@@ -1,10 +1,12 @@
 //! Merges one observation into the rows.
 
-use super::{Rows, boundaries::Boundaries, forgotten, guild, message, privacy, reaction, reactors};
+use super::{
+    Rows, boundaries::Boundaries, event, forgotten, guild, message, privacy, reaction, reactors,
+};
 use propsbot_model::{
     ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildEntity,
-    GuildId, InteractionId, Interval, Live, Lww, Message, MessageId, Millis, Observation, Pending,
-    Props, Reason, Scrub, Session, Settings, Stamp, Synced,
+    GuildId, InteractionId, Interest, Interval, Live, Lww, Message, MessageId, Millis, Observation,
+    Pending, Props, Reason, Scrub, Session, Settings, Stamp, Synced,
 };
 
 /// How long before its answers a command was run at the most, in milliseconds: its token is valid for 15
@@ -100,6 +102,21 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Forget(guild_id, step) => forgotten::forget(rows, *guild_id, step)?,
         Fact::GuildChosen(it) => rows.put(it)?,
         Fact::Registered(it) => rows.put(it)?,
+        Fact::Event(guild_id, id, start, details) => {
+            event::see(rows, at, (*guild_id, *id), *start, details)?;
+        }
+        Fact::EventGone(guild_id, id) => event::miss(rows, at, *guild_id, *id)?,
+        Fact::Interest(guild_id, id, user_id, is_interested) => {
+            let interest = Interest {
+                user_id: *user_id,
+                at,
+                is_interested: *is_interested,
+            };
+            event::interest(rows, (*guild_id, *id), interest)?;
+        }
+        Fact::AllInterested(guild_id, id, users) => {
+            event::all_interested(rows, at, (*guild_id, *id), users)?;
+        }
         Fact::Recap(new) => {
             rows.update(*new, |row| *row = (*row).max(*new))?;
         }

@@ -144,6 +144,20 @@ impl Deletion<'_> {
                 self.steps.push(Forget::InChannel(channel.id));
             }
         }
+        for event in self.store.scheduled_events(guild)? {
+            let is_theirs = |user: UserId| self.wishes.contains_key(&user);
+            let mut occurrences = event.occurrences.iter().map(|own| &own.details);
+            let is_named = occurrences.any(|details| {
+                details.creator_id.is_some_and(is_theirs)
+                    || ids_in(&details.name)
+                        .into_iter()
+                        .any(|id| is_theirs(UserId(id)))
+            });
+            let mut interest = event.interest.iter();
+            if is_named || interest.any(|interest| is_theirs(interest.user_id)) {
+                self.steps.push(Forget::InEvent(event.id));
+            }
+        }
         self.steps.push(Forget::InGuild);
         Ok(())
     }

@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use propsbot_mirror::{Ending, ask};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildEntity, GuildId,
-    Link, Member, Message, Millis, Observation, Privacy, Props, Reaction, Tier, UserId,
+    Link, Member, Message, Millis, Observation, Privacy, Props, Reaction, ScheduledEvent, Tier,
+    UserId,
 };
 use propsbot_store::{Store, StoreError, purge};
 
@@ -35,6 +36,8 @@ pub struct Found {
     pub owns_guild: bool,
     /// Threads and forum posts that they opened.
     pub threads: Vec<Channel>,
+    /// Scheduled events that they created or are interested in.
+    pub events: Vec<ScheduledEvent>,
     /// Messages that contain their words.
     pub messages: Vec<Message>,
     pub reactions: Vec<Reaction>,
@@ -43,6 +46,11 @@ pub struct Found {
     pub admin_actions: Vec<AdminAction>,
     /// What they asked of SourceCred's ledger.
     pub link: Option<Link>,
+}
+
+fn has_created(event: &ScheduledEvent, user: UserId) -> bool {
+    let mut occurrences = event.occurrences.iter();
+    occurrences.any(|own| own.details.creator_id == Some(user))
 }
 
 /// Why handling a member's data failed.
@@ -72,6 +80,10 @@ pub fn find(store: &Store, guild: GuildId, user: UserId) -> Result<Found, StoreE
         .filter(|known| opened_by(known) == Some(user))
         .cloned()
         .collect();
+    found.events = store.scheduled_events(guild)?;
+    found
+        .events
+        .retain(|event| has_created(event, user) || event.interested().any(|own| own == user));
     for channel in channels.iter().map(|channel| ChannelId(channel.id)) {
         for state in store.messages(channel, 0..=u64::MAX) {
             let state = state?;
@@ -126,7 +138,10 @@ pub async fn choose(
         .iter()
         .filter(|thread| !thread.name.is_empty());
     let titles = titles.map(|title| Fact::Forget(guild, Forget::InChannel(title.id)));
-    let facts: Vec<Fact> = texts.chain(reasons).chain(titles).collect();
+    let events = found.events.iter();
+    let events = events.filter(|event| has_created(event, user));
+    let names = events.map(|event| Fact::Forget(guild, Forget::InEvent(event.id)));
+    let facts: Vec<Fact> = texts.chain(reasons).chain(titles).chain(names).collect();
     if !facts.is_empty() {
         reading(store, Store::owe_rewrite).await?;
     }

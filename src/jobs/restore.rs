@@ -18,13 +18,14 @@ use propsbot_archive::{
 };
 use propsbot_mirror::{Ending, Record, ask};
 use propsbot_model::{
-    ChannelId, Class, Coverage, Evidence, GuildId, Interval, Lww, Member, Millis, Presence,
-    Privacy, Scrub, Session, Stamp, Synced, Tally, Tier, Tombstoned, counted,
+    ChannelId, Class, Coverage, EventId, Evidence, GuildId, Interval, Lww, Member, Millis,
+    Presence, Privacy, ScheduledEvent, Scrub, Session, Stamp, Synced, Tally, Tier, Tombstoned,
+    counted,
 };
 use propsbot_rows::{
-    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, LINKS, LinkRow, MEMBERS, MESSAGES,
-    MemberRow, MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow, Restored, RoleRow,
-    SCHEMA, covered_ids,
+    CHANNELS, ChannelRow, EMOJIS, EVENTS, EmojiRow, EventRow, GUILDS, GuildRow, LINKS, LinkRow,
+    MEMBERS, MESSAGES, MemberRow, MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow,
+    Restored, RoleRow, SCHEMA, covered_ids,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -130,6 +131,7 @@ struct Restore<'a> {
 struct Guild {
     chosen: Vec<Privacy>,
     tallies: BTreeMap<ChannelId, Tally>,
+    events: BTreeMap<EventId, ScheduledEvent>,
 }
 
 impl Guild {
@@ -159,6 +161,7 @@ impl Restore<'_> {
         }
         let tallies = guild.tallies.into_values().collect();
         self.put::<Tally>(tallies).await?;
+        self.put(guild.events.into_values().collect()).await?;
         let is_veiled = guild.chosen.iter().any(|own| own.tier == Tier::Everything);
         self.privacy(guild.chosen, at).await?;
         self.coverage(space, guild_id, at, is_veiled).await?;
@@ -244,6 +247,15 @@ impl Restore<'_> {
             }
             LINKS => {
                 self.rows(batch, batch.rows::<LinkRow>()?, at).await?;
+            }
+            EVENTS => {
+                let rows = batch.rows::<EventRow>()?;
+                self.rows += rows.len() as u64;
+                for row in rows {
+                    let unknown = ScheduledEvent::unknown(row.guild_id, row.id);
+                    row.add_to(guild.events.entry(unknown.id).or_insert(unknown), at);
+                }
+                (self.told)(self.rows, self.total);
             }
             _ => {}
         }

@@ -279,6 +279,8 @@ fn size(of: &Observation) -> usize {
         Fact::Reactors { users, .. } => users.iter().map(user_size).sum(),
         Fact::AllMembers(_, ids) => ids.len() * ID,
         Fact::AllRoles(_, ids) => ids.len() * ID,
+        Fact::AllInterested(_, _, ids) => ids.len() * ID,
+        Fact::Event(.., details) => details.name.len(),
         Fact::Channel(channel) => channel.overwrites.len() * 32 + channel.name.len(),
         Fact::AllEmojis(_, emojis) => emojis.iter().map(emoji_size).sum(),
         Fact::Emoji(emoji) => emoji_size(emoji),
@@ -307,6 +309,8 @@ fn size(of: &Observation) -> usize {
         | Fact::Registered(_)
         | Fact::Recap(_)
         | Fact::Link(_)
+        | Fact::EventGone(..)
+        | Fact::Interest(..)
         | Fact::SessionLost(..)
         | Fact::Disconnected(..)
         | Fact::Connected(_)

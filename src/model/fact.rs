@@ -9,10 +9,10 @@ use propsbot_mirror::Observed;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Forget, Guild,
-    GuildChoice, GuildEmoji, GuildId, InteractionId, Link, Live, Message, MessageId, Presence,
-    Privacy, Props, Reason, Recap, Registered, Reread, Role, RoleId, SessionNumber, Settings,
-    SettingsChange, Stamp, User, UserId, Walk,
+    AdminAction, Channel, ChannelId, Emoji, EmojiKey, EventDetails, EventId, Evidence,
+    FailureObject, Forget, Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, Link, Live,
+    Message, MessageId, Millis, Presence, Privacy, Props, Reason, Recap, Registered, Reread, Role,
+    RoleId, SessionNumber, Settings, SettingsChange, Stamp, User, UserId, Walk,
 };
 
 /// A class of guild data that is synced as a whole.
@@ -214,6 +214,14 @@ pub enum Fact {
     Forget(GuildId, Forget),
     GuildChosen(GuildChoice),
     Registered(Registered),
+    /// What a scheduled event is announced with.
+    Event(GuildId, EventId, Millis, EventDetails),
+    /// A scheduled event was deleted.
+    EventGone(GuildId, EventId),
+    /// A user is interested in a scheduled event, or no longer is.
+    Interest(GuildId, EventId, UserId, bool),
+    /// Everyone who is interested in a scheduled event.
+    AllInterested(GuildId, EventId, BTreeSet<UserId>),
     /// A recap is about to be posted, or was.
     Recap(Recap),
     /// What a member asks of SourceCred's ledger now. What it doesn't say stays as it is.

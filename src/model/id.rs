@@ -114,6 +114,8 @@ ids! {
     /// A role. `@everyone` has the guild's id.
     RoleId;
     EmojiId;
+    /// A scheduled event.
+    EventId;
     /// A run of a slash command.
     InteractionId;
 }

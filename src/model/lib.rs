@@ -27,6 +27,7 @@ mod reaction_thanks;
 mod recap;
 mod record;
 mod role_history;
+mod scheduled_event;
 mod scrub;
 mod settings;
 mod settings_change;
@@ -46,7 +47,7 @@ pub use guild::{
 };
 pub use guild_choice::GuildChoice;
 pub use id::{
-    ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId,
+    ChannelId, EmojiId, EventId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId,
     WITHIN_MS, wide,
 };
 pub use limits::{Limits, QUOTA, Quota, QuotaPeriod};
@@ -66,6 +67,7 @@ pub use reaction_thanks::ReactionThanks;
 pub use recap::{Recap, RecapPeriod, RecapSetting};
 pub use record::{Entity, GuildEntity, Lww, Tombstoned, tables};
 pub use role_history::{RoleHistory, RoleSpan};
+pub use scheduled_event::{EventDetails, EventStatus, Interest, Occurrence, ScheduledEvent};
 pub use scrub::{Drift, Recheck, Reread, Scrub, Walk};
 pub use settings::{Language, Settings};
 pub use settings_change::{SETTINGS, SettingsChange};

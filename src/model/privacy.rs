@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, FailureObject, GuildId, InteractionId, MessageId, Millis, Named, Reaction, UserId,
+    ChannelId, EventId, FailureObject, GuildId, InteractionId, MessageId, Millis, Named, Reaction,
+    UserId,
 };
 
 /// How far a member opted out. Each tier includes those before it.
@@ -137,6 +138,8 @@ pub enum Forget {
     /// Mentions of them in a channel's or thread's name, and titles of their threads.
     InChannel(ChannelId),
     InGuild,
+    /// What they did for or in a scheduled event.
+    InEvent(EventId),
     InActions(UserId),
     /// What they asked of SourceCred's ledger.
     Link(UserId),

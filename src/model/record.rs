@@ -6,10 +6,10 @@ use std::mem;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    AdminAction, Channel, ChannelId, Class, Coverage, EmojiKey, Failure, FailureObject, Fields,
-    Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, LeftOut, Link, Member, MessageId,
-    MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Recap, Registered, Role, Scrub,
-    Session, Settings, Stamp, Synced, Tally, UserId,
+    AdminAction, Channel, ChannelId, Class, Coverage, EmojiKey, EventId, Failure, FailureObject,
+    Fields, Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, LeftOut, Link, Member,
+    MessageId, MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Recap, Registered,
+    Role, ScheduledEvent, Scrub, Session, Settings, Stamp, Synced, Tally, UserId,
 };
 use propsbot_mirror::{KeyPart, Place, Record, Table, id_key};
 
@@ -52,6 +52,7 @@ pub mod tables {
         GUILD_CHOICES 36 "guild choices";
         RECAPS 37 "recaps";
         LINKS 39 "links";
+        SCHEDULED_EVENTS 38 "scheduled events";
     }
 }
 
@@ -181,7 +182,14 @@ impl<T: Entity> Record for GuildEntity<T> {
     }
 }
 
-id_key!(GuildId, ChannelId, MessageId, UserId, InteractionId);
+id_key!(
+    GuildId,
+    ChannelId,
+    MessageId,
+    UserId,
+    InteractionId,
+    EventId
+);
 
 impl KeyPart for EmojiKey {
     fn write(&self, bytes: &mut Vec<u8>) {
@@ -261,5 +269,7 @@ records! {
     GuildChoice: GUILD_CHOICES, GuildId, |row| row.guild_id;
     Recap: RECAPS, GuildId, |row| row.guild_id;
     Link: LINKS, (GuildId, UserId), |row| (row.guild_id, row.user_id),
+        Place::of_space(row.guild_id);
+    ScheduledEvent: SCHEDULED_EVENTS, (GuildId, EventId), |row| (row.guild_id, row.id),
         Place::of_space(row.guild_id);
 }

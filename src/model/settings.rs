@@ -58,6 +58,8 @@ pub struct Settings {
     pub reaction_thanks: Vec<ReactionThanks>,
     /// Where and how often the recap is posted; `None` (default) turns it off.
     pub recap: Option<RecapSetting>,
+    /// Whether scheduled events are mirrored and exported.
+    pub meeting_events: bool,
 }
 
 /// The format of numbers and dates. (Discord itself formats timestamps in messages for each
@@ -191,6 +193,7 @@ impl Settings {
             thanks_emoji: None,
             reaction_thanks: Vec::new(),
             recap: None,
+            meeting_events: false,
         }
     }
 

@@ -20,7 +20,7 @@ macro_rules! settings {
         }
 
         /// Settings that can be reset, by name.
-        pub const SETTINGS: [&str; 19] = [$(stringify!($name),)* EXCEPTIONS];
+        pub const SETTINGS: [&str; 20] = [$(stringify!($name),)* EXCEPTIONS];
 
         impl SettingsChange {
             /// The change that resets a setting; `None` for a name not in [`SETTINGS`].
@@ -109,6 +109,8 @@ settings! {
     ThanksEmoji(Option<String>): thanks_emoji;
     /// Where and how often the recap is posted.
     Recap(Option<RecapSetting>): recap;
+    /// Whether scheduled events are mirrored and exported.
+    MeetingEvents(bool): meeting_events;
     /// Format of numbers and dates.
     Language(Language): language;
 }
@@ -154,6 +156,7 @@ mod tests {
                 channel_id: ChannelId(6),
                 every: crate::RecapPeriod::Week,
             }),
+            meeting_events: true,
             ..default.clone()
         };
         for name in SETTINGS {

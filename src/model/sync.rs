@@ -293,6 +293,8 @@ pub enum FailureObject {
     Acknowledgement(ChannelId),
     /// The recap, posted in a channel.
     Recap(ChannelId),
+    /// Scheduled events, and who is interested.
+    ScheduledEvents,
 }
 
 impl FailureObject {
@@ -307,6 +309,7 @@ impl FailureObject {
             Self::Event(_) => "events",
             Self::Acknowledgement(_) => "acknowledgements",
             Self::Recap(_) => "recaps",
+            Self::ScheduledEvents => "scheduled events",
         }
     }
 
@@ -320,7 +323,7 @@ impl FailureObject {
             | Self::Reactions(id, ..)
             | Self::Acknowledgement(id)
             | Self::Recap(id) => Some(*id),
-            Self::Class(_) | Self::Event(_) => None,
+            Self::Class(_) | Self::Event(_) | Self::ScheduledEvents => None,
         }
     }
 }
@@ -344,6 +347,7 @@ impl fmt::Display for FailureObject {
             Self::Event(name) => write!(f, "event {name}"),
             Self::Acknowledgement(id) => write!(f, "acknowledging props in channel {id}"),
             Self::Recap(id) => write!(f, "posting the recap in channel {id}"),
+            Self::ScheduledEvents => write!(f, "scheduled events"),
         }
     }
 }

@@ -5,9 +5,9 @@ use propsbot_archive::{
     Presence::{self, Nullable, Optional, Required},
 };
 use propsbot_model::{
-    AuthorKind, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, Evidence, GuildId,
-    InteractionId, Limits, Mention, MessageId, MessageKind, Millis, Overwrite, PropsOrigin,
-    ReactionThanks, RoleId, Tier, UserId,
+    AuthorKind, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, EventId, EventStatus,
+    Evidence, GuildId, InteractionId, Limits, Mention, MessageId, MessageKind, Millis, Overwrite,
+    PropsOrigin, ReactionThanks, RoleId, Tier, UserId,
 };
 
 use super::RoleSpanRow;
@@ -76,12 +76,12 @@ macro_rules! cells {
 }
 
 cells! {
-    Kind::Id => ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId;
+    Kind::Id => ChannelId, EmojiId, EventId, GuildId, InteractionId, MessageId, RoleId;
     Kind::User => UserId;
     Kind::Bits => u64;
     Kind::Text => String;
     Kind::Time => Millis;
-    Kind::Integer => i64, u16, u32, ChannelKind, MessageKind;
+    Kind::Integer => i64, u16, u32, ChannelKind, EventStatus, MessageKind;
     Kind::Bool => bool;
     Kind::OneOf(&["user", "bot", "webhook"]) => AuthorKind;
     Kind::OneOf(&["gateway", "rest"]) => Evidence;

@@ -20,10 +20,11 @@ pub use coverage::{covered_ids, covered_times, without_unseen};
 pub use records::Restored;
 pub use redactor::{RULES, Redactor};
 pub use rows::{
-    ChannelRow, EmojiRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
-    RoleSpanRow,
+    ChannelRow, EmojiRow, EventRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow,
+    ReactionRow, RoleRow, RoleSpanRow,
 };
 pub use schema::{
-    CHANNELS, EMOJIS, GUILDS, LINKS, MEMBERS, MESSAGES, PROPS, REACTIONS, ROLES, SCHEMA, ids, marks,
+    CHANNELS, EMOJIS, EVENTS, GUILDS, LINKS, MEMBERS, MESSAGES, PROPS, REACTIONS, ROLES, SCHEMA,
+    ids, marks,
 };
 pub use snapshot::{RowFilter, Snapshot};

@@ -11,10 +11,11 @@ use super::{
 use propsbot_archive::{Level, Row, Scope};
 use propsbot_mirror::Record;
 use propsbot_model::{
-    Author, AuthorKind, Channel, ChannelId, ChannelKind, EmojiId, EmojiKey, Evidence, Guild,
-    GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Link, Member, Message, MessageId,
-    MessageKind, MessageState, Millis, Privacy, Props, PropsOrigin, Reaction, Role, RoleId, Seen,
-    Settings, Stamp, Tier, Tombstoned, UserId,
+    Author, AuthorKind, Channel, ChannelId, ChannelKind, EmojiId, EmojiKey, EventDetails, EventId,
+    EventStatus, Evidence, Guild, GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Link,
+    Member, Message, MessageId, MessageKind, MessageState, Millis, Occurrence, Privacy, Props,
+    PropsOrigin, Reaction, Role, RoleId, ScheduledEvent, Seen, Settings, Stamp, Tier, Tombstoned,
+    UserId,
 };
 
 /// Ids of people who may have made any choice.
@@ -181,6 +182,25 @@ proptest! {
             unread: propsbot_model::Unread::default(),
         });
         assert_place(&emoji, &EmojiRow::new(&emoji).unwrap());
+        let mut event = ScheduledEvent::unknown(guild_id, EventId(id));
+        for start in [-1, 0, i64::MAX] {
+            let details = EventDetails {
+                    name: "call".to_owned(),
+                    status: EventStatus::ACTIVE,
+                    creator_id: Some(UserId(user)),
+                    channel_id: None,
+                    end: None,
+                    user_count: None,
+                    recurring: true,
+};
+event.see(Occurrence::seen(Millis(start), Stamp(1), details));
+        }
+        let rows = redactor.event(&event);
+        assert_eq!(rows.len(), 3);
+        assert!(rows.is_sorted_by_key(|row| row.key()), "{rows:?}");
+        for row in rows {
+            assert_place(&event, &row);
+        }
         let member = Member::unknown(guild_id, UserId(user));
         assert_place(&member, &MemberRow::from(&member));
         let link = Link::none(guild_id, UserId(user));

@@ -6,14 +6,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ChannelRow, EmojiRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
+    ChannelRow, EmojiRow, EventRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow,
+    ReactionRow, RoleRow,
 };
 use propsbot_mirror::Record;
 use propsbot_model::{
-    Author, Channel, Emoji, EmojiKey, GithubLink, GrainWish, Guild, GuildEmoji, GuildEntity, Life,
-    Link, Lww, Member, Message, MessageState, Millis, Presence, Privacy, Props, Reaction,
-    ReactionThanks, Role, RoleHistory, Seen, Settings, Stamp, Thread, Tier, Tombstoned, Unread,
-    User,
+    Author, Channel, Emoji, EmojiKey, EventDetails, GithubLink, GrainWish, Guild, GuildEmoji,
+    GuildEntity, Interest, Life, Link, Lww, Member, Message, MessageState, Millis, Occurrence,
+    Presence, Privacy, Props, Reaction, ReactionThanks, Role, RoleHistory, ScheduledEvent, Seen,
+    Settings, Stamp, Thread, Tier, Tombstoned, Unread, User,
 };
 
 /// A row that a restore writes to the store.
@@ -65,6 +66,7 @@ impl GuildRow {
             age_restricted: self.age_restricted.unwrap_or_default(),
             thanks_emoji: emoji,
             reaction_thanks: self.reaction_thanks.clone(),
+            meeting_events: self.meeting_events.unwrap_or_default(),
             cooldown_minutes: thanks
                 .map_or(default.cooldown_minutes, |thanks| thanks.cooldown_minutes),
             giver_roles: thanks.map_or_else(Vec::new, |thanks| thanks.giver_roles.clone()),
@@ -310,6 +312,37 @@ impl Restored for ReactionRow {
             confirmed: added.filter(|_| removed.is_none()).map(|_| at),
             removed,
         })
+    }
+}
+
+impl EventRow {
+    /// Adds what the row says to its event. Rows of an event come by start.
+    pub fn add_to(self, event: &mut ScheduledEvent, at: Stamp) {
+        let gone = self.deleted_at.map(Stamp::from);
+        let details = EventDetails {
+            name: self.name,
+            status: self.status,
+            creator_id: self.creator_id,
+            channel_id: self.channel_id,
+            end: self.end,
+            user_count: self.user_count,
+            recurring: self.recurring,
+        };
+        event.see(Occurrence::seen(
+            self.start,
+            gone.map_or(at, |gone| gone.min(at)),
+            details,
+        ));
+        if let Some(gone) = gone {
+            event.miss(gone);
+        }
+        for user_id in self.interested_ids {
+            event.interest(Interest {
+                user_id,
+                at,
+                is_interested: true,
+            });
+        }
     }
 }
 

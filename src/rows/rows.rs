@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::columns::rows;
 use propsbot_model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, EmojiKey,
-    Evidence, Guild, GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Limits, Link, Member,
-    Mention, Message, MessageId, MessageKind, MessageState, Millis, Overwrite, Props, PropsOrigin,
-    Reaction, ReactionThanks, Role, RoleId, Settings, Stamp, Tier, Tombstoned, UserId, wide,
+    EventId, EventStatus, Evidence, Guild, GuildEmoji, GuildEntity, GuildId, InteractionId, Life,
+    Limits, Link, Member, Mention, Message, MessageId, MessageKind, MessageState, Millis,
+    Occurrence, Overwrite, Props, PropsOrigin, Reaction, ReactionThanks, Role, RoleId,
+    ScheduledEvent, Settings, Stamp, Tier, Tombstoned, UserId, wide,
 };
 
 rows! {
@@ -45,6 +46,9 @@ rows! {
         /// next; without an emoji, none are
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub reaction_thanks: Vec<ReactionThanks>,
+        /// scheduled events are in the archive
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub meeting_events: Option<bool>,
     }
 
     pub struct ChannelRow {
@@ -235,6 +239,32 @@ rows! {
         /// when they last said so
         pub grain_at: Option<Millis>,
     }
+
+    /// A start of a scheduled event.
+    pub struct EventRow {
+        pub guild_id: GuildId,
+        pub id: EventId,
+        /// when it is to begin
+        pub start: Millis,
+        /// when it is to end
+        pub end: Option<Millis>,
+        /// empty if its creator's text is not shown
+        pub name: String,
+        /// Discord's status of an event, as last seen: 1 scheduled, 2 active, 3 completed, 4 canceled
+        pub status: EventStatus,
+        /// who scheduled it; nil if unknown or if they hide everything
+        pub creator_id: Option<UserId>,
+        /// the voice or stage channel; nil if it takes place elsewhere
+        pub channel_id: Option<ChannelId>,
+        /// it has a recurrence rule
+        pub recurring: bool,
+        /// how many members are interested, as last seen
+        pub user_count: Option<u32>,
+        /// who is interested, at most 2,000, only in the row of the last start; nobody has to attend
+        pub interested_ids: Vec<UserId>,
+        /// when the event was deleted before it began
+        pub deleted_at: Option<Millis>,
+    }
 }
 
 impl MessageRow {
@@ -270,7 +300,36 @@ impl GuildRow {
             props_bots: settings.props_bots.clone(),
             age_restricted: settings.age_restricted.then_some(true),
             reaction_thanks: settings.reaction_thanks.clone(),
+            meeting_events: settings.meeting_events.then_some(true),
         })
+    }
+}
+
+impl EventRow {
+    /// The rows of an event, by start.
+    pub fn all(event: &ScheduledEvent) -> Vec<Self> {
+        let row = |occurrence: &Occurrence| {
+            let details = &occurrence.details;
+            Self {
+                guild_id: event.guild_id,
+                id: event.id,
+                start: occurrence.start,
+                end: details.end,
+                name: details.name.clone(),
+                status: details.status,
+                creator_id: details.creator_id,
+                channel_id: details.channel_id,
+                recurring: details.recurring,
+                user_count: details.user_count,
+                interested_ids: Vec::new(),
+                deleted_at: event.deleted_at(occurrence).map(Stamp::millis),
+            }
+        };
+        let mut rows: Vec<Self> = event.announced().map(row).collect();
+        if let Some(last) = rows.last_mut() {
+            last.interested_ids = event.interested().collect();
+        }
+        rows
     }
 }
 

@@ -9,8 +9,8 @@ use propsbot_model::{
 };
 
 use super::{
-    ChannelRow, EmojiRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow,
-    Restored, RoleRow, commit_message::commit_message, readme::readme,
+    ChannelRow, EmojiRow, EventRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow,
+    ReactionRow, Restored, RoleRow, commit_message::commit_message, readme::readme,
 };
 
 pub const GUILDS: &str = "guilds";
@@ -22,6 +22,7 @@ pub const MESSAGES: &str = "messages";
 pub const REACTIONS: &str = "reactions";
 pub const PROPS: &str = "props";
 pub const LINKS: &str = "links";
+pub const EVENTS: &str = "events";
 
 /// The schema of Discord archives. Guilds are spaces; channels and threads are parts.
 pub static SCHEMA: Schema = Schema {
@@ -39,6 +40,8 @@ pub static SCHEMA: Schema = Schema {
              \"gateway\" and that isn't before its message, and else its message's.", ReactionRow::COLUMNS).belonging_to(MESSAGES).with_month_of("message_month"),
         Table::of::<PropsRow>(Level::Part).with("Props given with a command. By `id`.", PropsRow::COLUMNS),
         Table::of::<LinkRow>(Level::Space).with("What members asked of SourceCred's ledger with `/link`; none of those who hide their name. By `user_id`.", LinkRow::COLUMNS),
+        Table::of::<EventRow>(Level::Space).with("Scheduled events, if an admin wants them here. A recurring event has a row for each start; one that was moved \
+             before it began has only its last. By `id`, then `start`.", EventRow::COLUMNS),
     ],
     spaces: GUILDS,
     parts: CHANNELS,
@@ -61,10 +64,11 @@ pub static SCHEMA: Schema = Schema {
 };
 
 /// The archive's tables that each of the store's tables is exported to.
-const EXPORTED_AS: [(mirror::Table, &[&str]); 11] = [
-    (tables::GUILDS, &[GUILDS]),
-    (tables::CHANNELS, &[CHANNELS]),
-    (tables::ROLES, &[ROLES]),
+const EXPORTED_AS: [(mirror::Table, &[&str]); 12] = [
+    (tables::GUILDS, &[GUILDS, EVENTS]),
+    // Who may read a channel decides about its events.
+    (tables::CHANNELS, &[CHANNELS, EVENTS]),
+    (tables::ROLES, &[ROLES, EVENTS]),
     (tables::EMOJIS, &[EMOJIS]),
     (tables::MEMBERS, &[MEMBERS]),
     (tables::MESSAGES, &[MESSAGES]),
@@ -72,12 +76,15 @@ const EXPORTED_AS: [(mirror::Table, &[&str]); 11] = [
     (tables::PROPS, &[PROPS]),
     (tables::LINKS, &[LINKS]),
     // Settings are columns of guilds and channels.
-    (tables::SETTINGS, &[GUILDS, CHANNELS]),
+    (tables::SETTINGS, &[GUILDS, CHANNELS, EVENTS]),
     // A privacy choice affects the redaction of all the member's rows.
     (
         tables::PRIVACY,
-        &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS, LINKS],
+        &[
+            GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS, LINKS, EVENTS,
+        ],
     ),
+    (tables::SCHEDULED_EVENTS, &[EVENTS]),
 ];
 
 /// What a change in the store affects in the archive.
@@ -239,6 +246,23 @@ impl Row for ReactionRow {
 
     fn contradicts_itself(self) -> bool {
         contradicts_itself(self)
+    }
+}
+
+impl Row for EventRow {
+    const TABLE: &'static str = EVENTS;
+
+    fn is_of(&self, scope: &Scope) -> bool {
+        is_guild(scope, self.guild_id)
+    }
+
+    /// Sorted by event, start.
+    fn key(&self) -> RowKey {
+        let mut key = key(self.id.0);
+        // Times before 1970 come first.
+        let start = self.start.0.cast_unsigned() ^ (1 << 63);
+        key.sort.extend(start.to_be_bytes());
+        key
     }
 }
 

@@ -9,8 +9,9 @@ use propsbot_archive::{
 use propsbot_model::{ChannelId, GuildId};
 
 use super::{
-    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, LINKS, LinkRow, MEMBERS, MESSAGES,
-    MemberRow, MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow, RoleRow, SCHEMA,
+    CHANNELS, ChannelRow, EMOJIS, EVENTS, EmojiRow, EventRow, GUILDS, GuildRow, LINKS, LinkRow,
+    MEMBERS, MESSAGES, MemberRow, MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow,
+    RoleRow, SCHEMA,
 };
 
 /// All rows of all tables, sorted by key.
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub props: Vec<PropsRow>,
     /// By guild and user; empty unless everything is read.
     pub links: Vec<LinkRow>,
+    /// By guild, id and start.
+    pub events: Vec<EventRow>,
 }
 
 /// Selects the messages and reactions to keep; other tables are read whole. Dropped rows are never
@@ -104,6 +107,7 @@ impl Snapshot {
             roles: rows.all()?,
             emojis: rows.all()?,
             members: rows.all()?,
+            events: rows.all()?,
             props: rows.all()?,
             ..Self::default()
         })
@@ -123,6 +127,7 @@ impl Snapshot {
         sort(&mut self.reactions, |row| row.channel_id.0);
         sort(&mut self.props, |row| row.channel_id.0);
         sort(&mut self.links, |row| row.guild_id.0);
+        sort(&mut self.events, |row| row.guild_id.0);
     }
 }
 
@@ -155,6 +160,7 @@ impl Source for Snapshot {
             REACTIONS => scan(&self.reactions, wanted, each),
             PROPS => scan(&self.props, wanted, each),
             LINKS => scan(&self.links, wanted, each),
+            EVENTS => scan(&self.events, wanted, each),
             _ => Err(format!("there is no table {table}").into()),
         }
     }

@@ -1,12 +1,15 @@
 //! `/setup`, `/archive` and the registration of commands.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     Admin, Refusal, Service, ServiceError,
-    reports::{MeetingsPreview, REPORTS, ThanksPreview, meetings_preview, previews},
+    reports::{
+        EventsPreview, MeetingsPreview, REPORTS, ThanksPreview, events_preview, meetings_preview,
+        previews,
+    },
 };
 use propsbot_archive::{ExportProgress, Verification};
 use propsbot_jobs::check::{BotMember, of_application, of_channels, of_clock};
@@ -35,6 +38,8 @@ pub struct Setup {
     pub preview: Vec<ThanksPreview>,
     /// What the meetings plugin would have counted.
     pub meetings: Option<MeetingsPreview>,
+    /// What scheduled events give it; `None` if there are none, or Discord doesn't say.
+    pub events: Option<EventsPreview>,
     /// What is wrong with the bot's application and permissions, as `propsbot check` says it.
     pub findings: Vec<Finding>,
 }
@@ -85,10 +90,32 @@ impl Service {
             Ok((previews(store, guild)?, meetings_preview(store, guild)?))
         });
         (setup.preview, setup.meetings) = previews.await?;
+        setup.events = if setup.settings.meeting_events {
+            let preview =
+                self.ask_in_turn(&REPORTS, move |store| Ok(events_preview(store, guild)?));
+            Some(preview.await?)
+        } else {
+            self.announced(guild).await
+        };
         setup
             .findings
             .retain(|found| found.outcome.wants_attention());
         Ok(setup)
+    }
+
+    /// What events are announced on Discord; `None` if there are none, or it doesn't say.
+    async fn announced(&self, guild: GuildId) -> Option<EventsPreview> {
+        let asked = timeout(ASKING, self.parts.discord.events(guild)).await;
+        let announced = asked.ok()?.ok()?.items;
+        let hosts = announced.iter().filter_map(|(_, fact)| match fact {
+            Fact::Event(_, _, _, details) => details.creator_id,
+            _ => None,
+        });
+        let hosts: BTreeSet<UserId> = hosts.collect();
+        (!announced.is_empty()).then_some(EventsPreview::Announced {
+            events: announced.len(),
+            hosts: hosts.len(),
+        })
     }
 
     /// The setup, without what only Discord knows.
@@ -134,6 +161,7 @@ impl Service {
                 age_restricted: Vec::new(),
                 preview: Vec::new(),
                 meetings: None,
+                events: None,
                 findings,
                 settings,
             };

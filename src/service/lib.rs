@@ -51,9 +51,10 @@ pub use props::{GiveProps, Given, Place};
 pub use propsbot_jobs::cred::{CredFailure, CredStanding};
 pub use recap::{DueRecap, RECAP_POSTING};
 pub use reports::{
-    Contribution, ContributionWhat, CredQuery, CredReport, FoundCred, HistoryPage, HistoryQuery,
-    HistoryReport, Leaderboard, LeaderboardQuery, MeetingsPreview, MemberCred, MessageCred,
-    PREVIEW_DAYS, Period, Ranked, Reader, RecapReport, Side, Thanked, ThanksPreview, Why,
+    Contribution, ContributionWhat, CredQuery, CredReport, EventsPreview, FoundCred, HistoryPage,
+    HistoryQuery, HistoryReport, Leaderboard, LeaderboardQuery, MeetingsPreview, MemberCred,
+    MessageCred, PREVIEW_DAYS, Period, Ranked, Reader, RecapReport, Side, Thanked, ThanksPreview,
+    Why,
 };
 pub use undo::{Undone, Which};
 

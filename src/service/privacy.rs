@@ -6,8 +6,10 @@ use serde_json::json;
 use super::{Reader, Service, ServiceError, UnderWay};
 use propsbot_jobs::privacy::{self, Forgotten, PrivacyError};
 use propsbot_mirror::ExportControl;
-use propsbot_model::{GuildId, Millis, Privacy, Props, Tier, UserId, printable_json};
-use propsbot_rows::{LinkRow, PropsRow, Redactor};
+use propsbot_model::{
+    GuildId, Millis, Privacy, Props, ScheduledEvent, Tier, UserId, printable_json,
+};
+use propsbot_rows::{EventRow, LinkRow, PropsRow, Redactor};
 use propsbot_store::{Store, StoreError};
 
 /// The most bytes of a member's data in one file. Discord's limit is 10 MiB.
@@ -132,6 +134,7 @@ impl Service {
                     ("props_given", rows(&given)),
                     ("props_received", received(store, &reader, &found.received)?),
                     ("threads_opened", rows(&found.threads)),
+                    ("events", rows(&events(found.events, user))),
                     ("admin_actions", rows(&found.admin_actions)),
                 ],
             ))
@@ -166,6 +169,19 @@ fn received(
     Ok(shown.collect())
 }
 
+/// The rows of events that somebody created or is interested in, without others.
+fn events(events: Vec<ScheduledEvent>, user: UserId) -> Vec<EventRow> {
+    let mut rows: Vec<EventRow> = events.iter().flat_map(EventRow::all).collect();
+    for row in &mut rows {
+        let others = row.creator_id != Some(user);
+        if others {
+            row.creator_id = None;
+        }
+        row.interested_ids.retain(|own| *own == user);
+    }
+    rows
+}
+
 /// Rows as JSON, newest first.
 fn rows<T: Serialize>(rows: &[T]) -> Vec<serde_json::Value> {
     let rows = rows.iter().rev();
@@ -175,7 +191,7 @@ fn rows<T: Serialize>(rows: &[T]) -> Vec<serde_json::Value> {
 
 fn document(
     mut head: serde_json::Value,
-    tables: [(&str, Vec<serde_json::Value>); 6],
+    tables: [(&str, Vec<serde_json::Value>); 7],
 ) -> PersonalData {
     let (mut left, mut left_out) = (PERSONAL_DATA_LIMIT, 0);
     for (name, rows) in tables {
@@ -214,6 +230,7 @@ mod tests {
             ("props_given", vec![]),
             ("props_received", vec![]),
             ("threads_opened", vec![]),
+            ("events", vec![]),
             ("admin_actions", vec![]),
         ];
         let data = document(json!({}), tables);

@@ -1,6 +1,7 @@
 //! Changes to the settings, checked against the guild's channels and roles.
 
 use super::{Admin, Refusal, Service, ServiceError, recap};
+use propsbot_jobs::backfill::Depth;
 use propsbot_model::{
     Channel, ChannelId, ChannelKind, Emoji, EmojiKey, Fact, GuildId, RoleId, Settings,
     SettingsChange, UserId, permissions::Permissions,
@@ -43,7 +44,16 @@ impl Service {
             .collect();
         facts.extend(settled);
         facts.push(admin.did(what));
+        let wants_events = |fact: &Fact| {
+            let change = SettingsChange::MeetingEvents(true);
+            *fact == Fact::SettingsChanged(guild, change)
+        };
+        let wants_events = facts.iter().any(wants_events);
         self.record(facts).await?;
+        if wants_events {
+            // Those that are announced already are fetched.
+            self.parts.requests.guild(guild, Depth::Channels);
+        }
         self.settings(guild).await
     }
 

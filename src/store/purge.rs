@@ -7,7 +7,7 @@ use propsbot_mirror::{Mark, Record as _};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildEntity, GuildId,
     LeftOut, Link, Member, MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Recap,
-    Role, Scrub, Session, Settings, Synced, Tally,
+    Role, ScheduledEvent, Scrub, Session, Settings, Synced, Tally,
 };
 
 /// Removes a guild's rows, except its members' privacy choices, and marks it for export.
@@ -49,6 +49,7 @@ pub fn purge(store: &Store, guild: GuildId) -> Result<(), StoreError> {
     store.remove::<AdminAction>(guild)?;
     store.remove::<Recap>(guild)?;
     store.remove::<Link>(guild)?;
+    store.remove::<ScheduledEvent>(guild)?;
     // These rows list the guild's channels, so they are removed last.
     store.remove::<Tally>(guild)?;
     store.remove::<GuildEntity<Channel>>(guild)?;

@@ -9,8 +9,8 @@ use propsbot_mirror::{
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
     GuildEntity, GuildId, InteractionId, Link, Member, MessageId, MessageState, Millis, Pending,
-    Privacy, Props, Reaction, Recap, Registered, Role, Scrub, Session, Settings, Stamp, Synced,
-    Tally, User, UserId, permissions::Permissions,
+    Privacy, Props, Reaction, Recap, Registered, Role, ScheduledEvent, Scrub, Session, Settings,
+    Stamp, Synced, Tally, User, UserId, permissions::Permissions,
 };
 
 /// The keys of the channel's messages with these ids.
@@ -314,6 +314,11 @@ impl Reader {
 
     /// Recent actions of the guild's admins, latest last.
     pub fn admin_actions(&self, guild: GuildId) -> Result<Vec<AdminAction>, StoreError> {
+        self.0.scan(guild)
+    }
+
+    /// The scheduled events of the guild, by id.
+    pub fn scheduled_events(&self, guild: GuildId) -> Result<Vec<ScheduledEvent>, StoreError> {
         self.0.scan(guild)
     }
 

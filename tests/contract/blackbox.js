@@ -11,7 +11,7 @@ import {promisify} from "node:util";
 const built = (name) => fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
 export const PROPSBOT = process.env.PROPSBOT_BIN || built("propsbot");
 const SIMULATOR = process.env.SIMULATOR_BIN || built("simulator");
-const EXPORT_AGE_RESTRICTED = built("examples/export_age_restricted");
+const SET_AS_ADMIN = built("examples/set_as_admin");
 
 const START_MS = 30_000;
 const COMMAND_MS = 120_000;
@@ -25,11 +25,12 @@ const RUN_MS = 6_000;
 
 /**
  * Builds, in `out`, the graph of a simulated community: everything from the first sync to SourceCred's three files.
- * Returns the recording of what the bot was told meanwhile.
+ * Returns the recording of what the bot was told meanwhile. An admin switches these settings on before the bot listens.
  */
-export async function buildGraph(out) {
+export async function buildGraph(out, settings = []) {
   return withBot(out, async (bot) => {
     await bot.run("sync");
+    for (const setting of settings) await bot.switchOn(setting);
     await bot.listen();
     await bot.run("export");
     await bot.run("graph", "--from", bot.archive, "--out", out);
@@ -56,6 +57,8 @@ export async function withArchive(dir, use) {
 /** The traffic of a first sync and of a live session, as the lines of a recording. */
 export async function recordTraffic(scratch) {
   return withBot(scratch, async (bot) => {
+    await bot.run("sync");
+    await bot.switchOn("meeting_events");
     await bot.run("sync");
     await bot.listen();
     return bot.recording();
@@ -122,8 +125,8 @@ export async function botAt(scratch, {address, token}, settings = {}) {
     listen: () => listen(options),
     /** `propsbot run`, until its `stop()`. */
     start: () => start(PROPSBOT, ["run"], options),
-    /** As an admin's `/settings set age_restricted:True`. */
-    exportAgeRestricted: () => promisify(execFile)(EXPORT_AGE_RESTRICTED, [options.env.STORE_PATH]),
+    /** As an admin's `/settings set SETTING:True`. */
+    switchOn: (setting) => promisify(execFile)(SET_AS_ADMIN, [options.env.STORE_PATH, setting]),
   };
 }
 

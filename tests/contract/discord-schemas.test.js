@@ -16,6 +16,8 @@ const MUST_OCCUR = [
   "GET /applications/@me",
   "GET /guilds/{guild_id}/members",
   "GET /guilds/{guild_id}/threads/active",
+  "GET /guilds/{guild_id}/scheduled-events",
+  "GET /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}/users",
   "GET /channels/{channel_id}/threads/archived/public",
   "GET /channels/{channel_id}/messages",
   "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}",
@@ -30,6 +32,11 @@ const MUST_OCCUR = [
   "MESSAGE_DELETE",
   "MESSAGE_REACTION_ADD",
   "MESSAGE_REACTION_REMOVE",
+  "GUILD_SCHEDULED_EVENT_CREATE",
+  "GUILD_SCHEDULED_EVENT_UPDATE",
+  "GUILD_SCHEDULED_EVENT_DELETE",
+  "GUILD_SCHEDULED_EVENT_USER_ADD",
+  "GUILD_SCHEDULED_EVENT_USER_REMOVE",
 ];
 
 suite("the traffic between propsbot and the simulated Discord", () => {

@@ -171,6 +171,7 @@ fn guild(id: GuildId, name: &str) -> Snapshot {
             props_bots: Vec::new(),
             age_restricted: None,
             reaction_thanks: Vec::new(),
+            meeting_events: None,
         }],
         channels: vec![
             channel(id, PROPS, "props"),

@@ -12,6 +12,7 @@ import {readThanks} from "./sourcecred/said.js";
 import {computeCred, createInstance, discordIdentity, readLedger, sourcecred} from "./sourcecred/instance.js";
 
 const {NodeAddress} = sourcecred.core.graph;
+const THANKS_BY_REACTION = NodeAddress.fromParts(["external", "props", "PROPS", "reaction"]);
 const {declaration: discordDeclaration} = sourcecred.plugins.discord.declaration;
 
 let scratch;
@@ -24,6 +25,19 @@ describe("a graph written by hand", () =>
     return THANKS;
   }));
 describe("the graph that propsbot builds", () => contract(async (dir) => readThanks(await buildGraph(dir))));
+
+describe("a graph with thanks by reaction", () => {
+  it("is read like any other, and gives cred to those who were thanked", async () => {
+    const graphDir = await mkdtemp(join(scratch, "reactions-"));
+    await buildGraph(graphDir, ["thanks_emoji"]);
+    const graph = await checkGraphFolder(graphDir);
+    const thanks = [...graph.weighted.graph.nodes()].filter(({address}) => NodeAddress.hasPrefix(address, THANKS_BY_REACTION));
+    assert.ok(thanks.length >= 2, `only ${thanks.length} reactions thank somebody`);
+    const dir = await mkdtemp(join(scratch, "instance-"));
+    await createInstance(dir, graphDir);
+    checkCredFollowsProps(propsReceived(graph), credByMember(await computeCred(dir)));
+  });
+});
 
 function contract(makeGraph) {
   let graphDir, thanks, graph, fresh;

@@ -11,6 +11,7 @@ mod cred;
 mod crowd;
 
 mod deletion;
+mod events;
 mod exclusion;
 mod giving;
 mod link;

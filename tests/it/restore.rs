@@ -104,6 +104,7 @@ async fn restored_stores_continue_where_the_old_one_stopped() {
         props_channels: Some(vec![ChannelId(some)]),
         excluded_channels: vec![ChannelId(category)],
         keep_deleted_props: true,
+        meeting_events: true,
         age_restricted: true,
         thanks_emoji: Some("🙏".to_owned()),
         cooldown_minutes: 7,

@@ -19,8 +19,8 @@ use propsbot_model::{
     RecapPeriod, RecapSetting, RoleId, SETTINGS, Settings, SettingsChange, Tier, UserId,
 };
 use propsbot_service::{
-    Destination, Kept, LinkCode, LinkStanding, MeetingsPreview, Refusal, Setup, ThanksPreview,
-    Undone,
+    Destination, EventsPreview, Kept, LinkCode, LinkStanding, MeetingsPreview, Refusal, Setup,
+    ThanksPreview, Undone,
 };
 
 mod cred;
@@ -356,6 +356,7 @@ fn other_servers_learn_what_the_operator_can_do() {
         age_restricted: vec![],
         preview: vec![],
         meetings: None,
+        events: None,
         findings: vec![],
     };
     let setup = setup(&guest);
@@ -406,6 +407,10 @@ fn setup_shows_what_is_set_and_missing() {
                 minted: 31.0,
             },
         }),
+        events: Some(EventsPreview::Announced {
+            events: 3,
+            hosts: 1,
+        }),
         findings: [of_clock(Some(90_000))]
             .into_iter()
             .chain((0..needs).map(|id| {
@@ -422,6 +427,7 @@ fn setup_shows_what_is_set_and_missing() {
         age_restricted: vec![],
         preview: vec![],
         meetings: None,
+        events: None,
         findings: vec![],
     };
     assert_snapshot!(visible(&[

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::events::ScheduledEvent;
 use super::message::{Emoji, Message};
 use super::permissions::{Overwrite, bit};
 use super::snowflake::Clock;
@@ -124,6 +125,8 @@ pub(crate) struct Guild {
     pub(crate) users: BTreeMap<u64, User>,
     pub(crate) members: BTreeMap<u64, Member>,
     pub(crate) channels: BTreeMap<u64, Channel>,
+    /// Scheduled events that aren't over.
+    pub(crate) events: BTreeMap<u64, ScheduledEvent>,
 }
 
 impl Guild {
@@ -150,6 +153,7 @@ impl Guild {
             users: BTreeMap::new(),
             members: BTreeMap::new(),
             channels: BTreeMap::new(),
+            events: BTreeMap::new(),
             clock,
         };
         guild.add_role(id, "@everyone", bit::EVERYONE, 0);

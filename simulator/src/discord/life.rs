@@ -15,6 +15,9 @@ use super::seed::voices::{CHAT, REASONS, REPLIES, THREADS};
 use super::seed::{emoji, one, someone, thanks};
 use super::state::{Shared, State};
 
+/// After how many actions something happens to the scheduled events.
+const EVENTS: u64 = 10;
+
 /// An action of the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -298,7 +301,13 @@ pub(crate) async fn run(shared: Arc<Shared>, script: Arc<Mutex<Life>>, per_secon
     let beat = Duration::from_secs_f64((1.0 / per_second).clamp(0.005, 3600.0));
     let mut timer = tokio::time::interval(beat);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut owed = 0.0;
+    let (mut owed, mut acted) = (0.0, 0_u64);
+    {
+        // An event that takes place every week, and somebody who is interested.
+        let mut state = shared.lock();
+        state.live_event(7);
+        state.live_event(8);
+    }
     loop {
         tokio::select! {
             _ = timer.tick() => {}
@@ -311,6 +320,10 @@ pub(crate) async fn run(shared: Arc<Shared>, script: Arc<Mutex<Life>>, per_secon
             while owed >= 1.0 {
                 owed -= 1.0;
                 script.step(&mut state);
+                acted += 1;
+                if acted.is_multiple_of(EVENTS) {
+                    state.live_event(acted / EVENTS);
+                }
             }
         }
         shared.touch();

@@ -7,6 +7,7 @@
 
 mod act;
 mod elsewhere;
+mod events;
 mod faults;
 mod gateway;
 mod guild;
@@ -44,6 +45,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use act::Draft;
+pub use events::{ScheduledEvent, event_status};
 pub use faults::{EventFault, Fault, Manners};
 pub use guild::{Channel, CustomEmoji, Member, Role, Thread, User, kind};
 pub use interactions::{Answer, Followup, InteractionId};

@@ -9,12 +9,13 @@ use serde_json::{Value, value::RawValue};
 use super::{GuildSnapshot, Signal, Translation};
 use crate::{GuildShape, Items, json, wire};
 use propsbot_model::{
-    ChannelId, Fact, GuildId, Listed, Message, MessageId, ReactionEvent, RoleId, Stamp, UserId,
+    ChannelId, EventId, Fact, GuildId, Listed, Message, MessageId, ReactionEvent, RoleId, Stamp,
+    UserId,
 };
 
 /// Needed events that always name a guild or concern all of them. Others are ignored without a
 /// report: Discord often adds new ones.
-const NEEDED: [&str; 17] = [
+const NEEDED: [&str; 22] = [
     "READY",
     "RESUMED",
     "GUILD_CREATE",
@@ -28,6 +29,11 @@ const NEEDED: [&str; 17] = [
     "GUILD_MEMBER_UPDATE",
     "GUILD_MEMBER_REMOVE",
     "GUILD_MEMBERS_CHUNK",
+    "GUILD_SCHEDULED_EVENT_CREATE",
+    "GUILD_SCHEDULED_EVENT_UPDATE",
+    "GUILD_SCHEDULED_EVENT_DELETE",
+    "GUILD_SCHEDULED_EVENT_USER_ADD",
+    "GUILD_SCHEDULED_EVENT_USER_REMOVE",
     "THREAD_CREATE",
     "THREAD_UPDATE",
     "THREAD_DELETE",
@@ -145,6 +151,12 @@ struct Emojis {
 #[derive(Deserialize)]
 struct Threads {
     threads: Items<wire::Channel>,
+}
+
+#[derive(Deserialize)]
+struct EventInterest {
+    guild_scheduled_event_id: EventId,
+    user_id: UserId,
 }
 
 /// What `GUILD_CREATE` has besides the guild.
@@ -320,6 +332,20 @@ fn of_guild(name: &str, data: &[u8], guild: GuildId, bot: UserId) -> Option<Tran
             let id = user.id;
             let facts = vec![Fact::User(guild, user.into()), Fact::MemberGone(guild, id)];
             Some((facts, None))
+        }
+        "GUILD_SCHEDULED_EVENT_CREATE" | "GUILD_SCHEDULED_EVENT_UPDATE" => {
+            let event: wire::Event = part(data)?;
+            Some((vec![event.into_fact(guild)], None))
+        }
+        "GUILD_SCHEDULED_EVENT_DELETE" => {
+            let OfId { id } = part(data)?;
+            Some((vec![Fact::EventGone(guild, id)], None))
+        }
+        "GUILD_SCHEDULED_EVENT_USER_ADD" | "GUILD_SCHEDULED_EVENT_USER_REMOVE" => {
+            let of: EventInterest = part(data)?;
+            let is_interested = name.ends_with("ADD");
+            let (id, user) = (of.guild_scheduled_event_id, of.user_id);
+            Some((vec![Fact::Interest(guild, id, user, is_interested)], None))
         }
         "GUILD_MEMBERS_CHUNK" => {
             let members = part::<Members>(data)?.members;

@@ -44,6 +44,7 @@ const INTENTS: u64 = GatewayIntents::GUILDS
     .union(GatewayIntents::GUILD_MESSAGES)
     .union(GatewayIntents::GUILD_MESSAGE_REACTIONS)
     .union(GatewayIntents::MESSAGE_CONTENT)
+    .union(GatewayIntents::GUILD_SCHEDULED_EVENTS)
     .bits();
 
 /// Errors that only the operator can fix.

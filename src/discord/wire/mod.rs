@@ -7,11 +7,13 @@
 //!
 //! Lists are read item by item, see [`Items`](super::Items).
 
+mod event;
 mod field;
 mod message;
 mod person;
 mod place;
 
+pub(super) use event::{Event, EventUser};
 pub use field::low_bits;
 pub(super) use field::{Number, Told, lenient};
 pub(super) use message::Message;

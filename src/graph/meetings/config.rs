@@ -31,6 +31,9 @@ pub struct MeetingsConfig {
     /// The cred that it mints for each member who took notes, besides.
     #[serde(default = "one")]
     pub(super) notes: Weight,
+    /// The cred that a scheduled event mints for its host, if it took place.
+    #[serde(default = "host")]
+    pub(super) event_host: Weight,
     /// Which words before a colon give a role to the members named after it.
     #[serde(default, deserialize_with = "object")]
     pub(super) words: Words,
@@ -96,6 +99,7 @@ impl MeetingsConfig {
             most_heads: most_heads(),
             host: host(),
             notes: one(),
+            event_host: host(),
             words: Words::default(),
         }
     }

@@ -5,7 +5,7 @@
 //! have the time of the message.
 
 use super::{
-    MeetingsConfig,
+    MeetingsConfig, events,
     meeting::{Meeting, meetings},
 };
 use crate::{
@@ -31,7 +31,9 @@ const NOTED: &str = "TOOK_NOTES";
 /// The plugin's declaration.
 pub(super) fn declaration(config: &MeetingsConfig) -> Declaration {
     let people = people().to_vec();
+    let (event, hosted_event) = events::types(config);
     let mut node_types = people.clone();
+    node_types.push(event);
     node_types.push(NodeType {
         name: "Meeting".into(),
         plural_name: "Meetings".into(),
@@ -77,6 +79,7 @@ pub(super) fn declaration(config: &MeetingsConfig) -> Declaration {
                 config.notes,
                 "Connects a meeting to a member who took notes.",
             ),
+            hosted_event,
         ],
         user_types: people,
         keys: Keys::default(),
@@ -90,6 +93,7 @@ pub(super) fn meetings_graph(snapshot: &Snapshot, config: &MeetingsConfig) -> We
     for (id, meeting) in meetings(snapshot, config, (&channels, &members)) {
         add(&mut graph, config, (&channels, &members), id, &meeting);
     }
+    events::add(&mut graph, snapshot, &members);
     graph
 }
 

@@ -1,9 +1,11 @@
 //! The meetings plugin: who attended, hosted, and took notes, from messages in channels for it.
 //!
 //! SourceCred's community posted its meetings in a channel: "Hosts: … Participants: …", often by a bot. Each
-//! message there is a meeting (`meeting`), `roles` reads its lines, and `graph` draws it. Pure, as all plugins.
+//! message there is a meeting (`meeting`), `roles` reads its lines, and `graph` draws it. Scheduled events
+//! (`events`) say who hosted. Pure, as all plugins.
 
 mod config;
+mod events;
 mod graph;
 mod meeting;
 mod roles;
@@ -16,7 +18,7 @@ use super::{
     channels::Channels, identity_proposals, members::Members, prefix, references::references,
 };
 use propsbot_archive::{RowSource, Schema};
-use propsbot_model::{ChannelId, UserId};
+use propsbot_model::{ChannelId, Millis, UserId};
 use propsbot_rows::{MessageRow, SCHEMA, Snapshot};
 use propsbot_sourcecred::{
     Documents, DrawError, Drawing, GraphPlugin, NodeAddress, WeightedGraph, unmatched,
@@ -51,6 +53,7 @@ impl GraphPlugin for MeetingsPlugin {
         let mut snapshot = Snapshot {
             channels: rows.all()?,
             members: rows.all()?,
+            events: rows.all()?,
             ..Snapshot::default()
         };
         let messages = RefCell::new(Vec::new());
@@ -100,6 +103,32 @@ pub struct MeetingsTotal {
     pub members: usize,
     /// The cred that they mint.
     pub minted: f64,
+}
+
+/// What the scheduled events of a snapshot give.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EventsTotal {
+    /// How many took place.
+    pub events: usize,
+    /// How many members hosted one.
+    pub hosts: usize,
+    /// The cred that they mint.
+    pub minted: f64,
+}
+
+impl EventsTotal {
+    /// Of the events that were to begin at `since` or later.
+    pub fn of(snapshot: &Snapshot, config: &MeetingsConfig, since: Millis) -> Self {
+        let members = Members::new(snapshot);
+        let held = events::held(snapshot, &members);
+        let held = held.filter(|(row, _)| row.start >= since);
+        let hosts: Vec<UserId> = held.map(|(_, host)| host.id()).collect();
+        Self {
+            events: hosts.len(),
+            hosts: hosts.iter().collect::<BTreeSet<_>>().len(),
+            minted: hosts.iter().map(|_| config.event_host.get()).sum(),
+        }
+    }
 }
 
 impl MeetingsTotal {

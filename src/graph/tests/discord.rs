@@ -178,6 +178,7 @@ fn a_guild_that_is_not_archived_is_named() {
         included_channels: Vec::new(),
         age_restricted: None,
         reaction_thanks: Vec::new(),
+        meeting_events: None,
         limits: Vec::new(),
         props_bots: Vec::new(),
     });

@@ -43,6 +43,7 @@ pub(super) fn community(limits: Vec<Limits>, messages: Vec<MessageRow>) -> Snaps
         included_channels: vec![],
         age_restricted: None,
         reaction_thanks: Vec::new(),
+        meeting_events: None,
         limits,
         props_bots: vec![],
     }];

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use proptest::{prelude::*, sample::select};
 
 use super::{community::*, *};
-use crate::meetings::{MeetingsConfig, meetings_documents};
-use propsbot_model::{AuthorKind, ChannelId, ChannelKind, MessageId, MessageKind, Millis, UserId};
-use propsbot_rows::MessageRow;
+use crate::meetings::{EventsTotal, MeetingsConfig, meetings_documents};
+use propsbot_model::{
+    AuthorKind, ChannelId, ChannelKind, EventId, EventStatus, GuildId, MessageId, MessageKind,
+    Millis, UserId,
+};
+use propsbot_rows::{EventRow, MessageRow};
 use propsbot_sourcecred::{Document, Minted, Types, Unusable};
 
 fn config(more: &str) -> MeetingsConfig {
@@ -101,6 +104,61 @@ fn minted_of_nothing(snapshot: &Snapshot, config: &MeetingsConfig) -> (BTreeMap<
             .collect(),
         minted.total,
     )
+}
+
+fn event(id: u64, start: i64, status: EventStatus, creator: Option<UserId>) -> EventRow {
+    EventRow {
+        guild_id: GuildId(1),
+        id: EventId(id << 22),
+        start: Millis(1_600_000_000_000 + start),
+        end: None,
+        name: "Sync *of* all".to_owned(),
+        status,
+        creator_id: creator,
+        channel_id: None,
+        recurring: true,
+        user_count: Some(2),
+        interested_ids: vec![BEN, CY],
+        deleted_at: None,
+    }
+}
+
+#[test]
+fn whoever_scheduled_an_event_that_took_place_hosted_it() {
+    let mut snapshot = Snapshot {
+        events: vec![
+            event(7, 0, EventStatus::COMPLETED, Some(ANA)),
+            event(7, 1, EventStatus::ACTIVE, Some(ANA)),
+            event(7, 2, EventStatus::SCHEDULED, Some(ANA)),
+            event(8, 0, EventStatus::COMPLETED, Some(BEN)),
+            event(9, 0, EventStatus::CANCELED, Some(CY)),
+            event(10, 0, EventStatus::COMPLETED, Some(BOT)),
+            event(11, 0, EventStatus::COMPLETED, None),
+        ],
+        ..quiet()
+    };
+    expect(&snapshot, &config(""), &[(ANA, 4.0), (BEN, 2.0)]);
+    let weights = r#", "eventHost": 0.5"#;
+    expect(&snapshot, &config(weights), &[(ANA, 1.0), (BEN, 0.5)]);
+    let total = EventsTotal::of(&snapshot, &config(weights), Millis(1_600_000_000_001));
+    let expected = EventsTotal {
+        events: 1,
+        hosts: 1,
+        minted: 0.5,
+    };
+    assert_eq!(total, expected);
+    let documents = meetings_documents(&snapshot, &config(""));
+    let mut drawn = documents.graph.nodes.values();
+    assert!(
+        drawn.any(|node| {
+            node.description
+                == "Event: [\"Sync &#x2A;of&#x2A; all\"](https://discord.com/events/1/29360128)"
+        }),
+        "{:?}",
+        documents.graph.nodes
+    );
+    snapshot.events.reverse();
+    assert_eq!(meetings_documents(&snapshot, &config("")), documents);
 }
 
 #[test]

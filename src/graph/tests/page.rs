@@ -361,6 +361,7 @@ pub(super) fn guild() -> impl Strategy<Value = Snapshot> {
                 props_bots: if has_bots { vec![BOT, EVE] } else { Vec::new() },
                 age_restricted: None,
                 reaction_thanks: states,
+                meeting_events: None,
             }];
             for (message, props) in said {
                 snapshot.messages.push(message);

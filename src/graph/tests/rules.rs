@@ -166,6 +166,7 @@ fn keeping(keeps: Option<bool>) -> GuildRow {
         included_channels: vec![],
         age_restricted: None,
         reaction_thanks: Vec::new(),
+        meeting_events: None,
         limits: vec![],
         props_bots: vec![],
     }

@@ -56,6 +56,7 @@ fn busy() -> Snapshot {
     let idle = message(4, GENERAL, BEN, "nobody agreed", &[]);
     snapshot.guilds = vec![GuildRow {
         reaction_thanks: Vec::new(),
+        meeting_events: None,
         id: GUILD,
         name: "The Community".to_owned(),
         owner_id: ANA,

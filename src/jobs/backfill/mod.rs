@@ -8,6 +8,7 @@ mod bottom;
 mod channel;
 mod conclusion;
 mod discovery;
+mod events;
 mod lists;
 mod members;
 mod missing;

@@ -44,6 +44,11 @@ impl GuildRows {
         Ok(rows)
     }
 
+    /// Whether this channel is exported.
+    pub(super) fn exports(&self, channel: ChannelId) -> bool {
+        self.channels.contains_key(&channel)
+    }
+
     /// The rows of a table in a channel, by time; none if the channel isn't exported.
     pub(super) fn of_table<'a>(
         &'a self,

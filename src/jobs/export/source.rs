@@ -18,8 +18,8 @@ use propsbot_archive::{
 use propsbot_mirror::{Contents, ExportView, Exports, Ledger, WithdrawnPart};
 use propsbot_model::GuildId;
 use propsbot_rows::{
-    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, LINKS, MEMBERS, MemberRow, ROLES,
-    RULES, Redactor, RoleRow, SCHEMA, ids,
+    CHANNELS, ChannelRow, EMOJIS, EVENTS, EmojiRow, EventRow, GUILDS, GuildRow, LINKS, MEMBERS,
+    MemberRow, ROLES, RULES, Redactor, RoleRow, SCHEMA, ids,
 };
 use propsbot_store::{Dirty, Reader, Store, StoreError};
 
@@ -152,6 +152,20 @@ impl StoreSource {
                 let links = store.links(guild)?;
                 let links = links.iter().filter(|link| ids.contains(&link.user_id.0));
                 all(links.filter_map(|link| redactor.link(link)), each)
+            }
+            EVENTS => {
+                // Members see those outside of channels. Of the others, those who see the channel do.
+                let exported = self.guilds.get(&guild);
+                let is_shown = |row: &EventRow| {
+                    row.channel_id.is_none_or(|channel| {
+                        exported.is_some_and(|exported| exported.exports(channel))
+                    })
+                };
+                let is_wanted = store.settings(guild)?.meeting_events;
+                let events = store.scheduled_events(guild)?.into_iter();
+                let events = events.filter(|event| is_wanted && ids.contains(&event.id.0));
+                let rows = events.flat_map(|event| redactor.event(&event));
+                all(rows.filter(is_shown), each)
             }
             _ => Err(no_table(&Scope::space(guild), table)),
         }

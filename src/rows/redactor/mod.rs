@@ -7,10 +7,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ChannelRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow};
+use super::{
+    ChannelRow, EventRow, GuildRow, LinkRow, MemberRow, MessageRow, PropsRow, ReactionRow,
+};
 use propsbot_model::{
-    Link, Member, MessageState, Millis, OverwriteKind, Privacy, Props, Pseudonyms, Reaction, Tier,
-    UserId,
+    Link, Member, MessageState, Millis, OverwriteKind, Privacy, Props, Pseudonyms, Reaction,
+    ScheduledEvent, Tier, UserId,
 };
 
 /// Version of the redaction rules. Bump it to force a full re-export.
@@ -82,6 +84,25 @@ impl Redactor {
         row.overwrites
             .retain(|overwrite| overwrite.kind != OverwriteKind::Member || !hidden(overwrite.id));
         row
+    }
+
+    /// The rows of an event. Its name is text by its creator, so their choice applies.
+    pub fn event(&self, event: &ScheduledEvent) -> Vec<EventRow> {
+        let mut rows = EventRow::all(event);
+        for row in &mut rows {
+            let created = row.id.created_at();
+            if row
+                .creator_id
+                .is_some_and(|creator| !self.keeps_text(creator, created))
+            {
+                row.name.clear();
+            }
+            row.name = self.pseudonyms([]).text(std::mem::take(&mut row.name));
+            row.creator_id = row.creator_id.filter(|user| !self.hidden.contains(user));
+            row.interested_ids
+                .retain(|user| !self.hidden.contains(user));
+        }
+        rows
     }
 
     /// The member's row. Users who opted out of everything or were deleted also get a pseudonym's

@@ -3,9 +3,9 @@
 use super::*;
 use crate::Restored as _;
 use propsbot_model::{
-    Author, AuthorKind, ChannelId, EmojiKey, GithubLink, GuildId, InteractionId, Lww, Mention,
-    Message, MessageId, MessageKind, Millis, Overwrite, Presence, PropsOrigin, Stamp, Tombstoned,
-    User,
+    Author, AuthorKind, ChannelId, EmojiKey, EventDetails, EventId, EventStatus, GithubLink,
+    GuildId, InteractionId, Lww, Mention, Message, MessageId, MessageKind, Millis, Occurrence,
+    Overwrite, Presence, PropsOrigin, Stamp, Tombstoned, User,
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -394,4 +394,30 @@ fn a_link_goes_out_only_with_the_name() {
         let restored = row.and_then(|row| row.record(Stamp(1)));
         assert_eq!(restored, Some(link.clone()).filter(|_| is_shown));
     }
+}
+
+#[test]
+fn events_hide_what_their_creator_and_the_interested_hide() {
+    let shown = |tier| {
+        let mut event = ScheduledEvent::unknown(GUILD, EventId(480_300_000_000_000_900));
+        let details = EventDetails {
+            name: format!("Call with <@{ANA}>"),
+            status: EventStatus::ACTIVE,
+            creator_id: Some(ANA),
+            channel_id: None,
+            end: None,
+            user_count: Some(2),
+            recurring: false,
+        };
+        event.see(Occurrence::seen(Millis(5), Stamp(1), details));
+        event.list(Stamp(1), &[ANA, BEN].into());
+        let [row] = <[EventRow; 1]>::try_from(redactor(tier).event(&event)).unwrap();
+        (row.name, row.creator_id, row.interested_ids)
+    };
+    let name = format!("Call with <@{ANA}>");
+    assert_eq!(shown(Tier::None), (name, Some(ANA), vec![ANA, BEN]));
+    let hushed = (String::new(), Some(ANA), vec![ANA, BEN]);
+    assert_eq!(shown(Tier::Content), hushed);
+    assert_eq!(shown(Tier::Identity), hushed);
+    assert_eq!(shown(Tier::Everything), (String::new(), None, vec![BEN]));
 }

@@ -22,8 +22,8 @@ pub use cred::{
 };
 pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
 pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
-pub use preview::{MeetingsPreview, PREVIEW_DAYS, ThanksPreview};
-pub(crate) use preview::{meetings_preview, previews};
+pub use preview::{EventsPreview, MeetingsPreview, PREVIEW_DAYS, ThanksPreview};
+pub(crate) use preview::{events_preview, meetings_preview, previews};
 pub use recap::RecapReport;
 pub(crate) use recap::report;
 pub use why::Why;

@@ -12,12 +12,13 @@ use super::{
 };
 use propsbot_graph::{
     Rules,
-    meetings::{MeetingsConfig, MeetingsTotal},
+    meetings::{EventsTotal, MeetingsConfig, MeetingsTotal},
 };
 use propsbot_mirror::Record as _;
 use propsbot_model::{
     ChannelId, Emoji, EmojiKey, GuildId, InteractionId, MessageId, Millis, Reaction,
 };
+use propsbot_rows::EventRow;
 use propsbot_store::{Store, StoreError};
 
 /// How many days a preview is about.
@@ -41,6 +42,36 @@ pub struct MeetingsPreview {
     /// The exported channels with "meeting" in their name.
     pub channels: Vec<ChannelId>,
     pub total: MeetingsTotal,
+}
+
+/// What scheduled events give the meetings plugin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EventsPreview {
+    /// They are kept: what those of the last days give.
+    Kept(EventsTotal),
+    /// They aren't. As many are announced on Discord, by so many members.
+    Announced { events: usize, hosts: usize },
+}
+
+/// What the exported events that took place would have given.
+pub(crate) fn events_preview(store: &Store, guild: GuildId) -> Result<EventsPreview, StoreError> {
+    let from = Millis(store.newest()?.millis().0 - PREVIEW_DAYS * 86_400_000);
+    let settings = store.settings(guild)?;
+    let exported = channels(store, guild, |permissions, channel| {
+        settings.withheld(channel, permissions).is_none()
+    })?;
+    let mut community = Community::read(store, guild, None)?;
+    for event in store.scheduled_events(guild)? {
+        community
+            .rows
+            .events
+            .extend(community.redactor.event(&event));
+    }
+    let is_exported = |row: &EventRow| row.channel_id.is_none_or(|id| exported.contains(&id));
+    community.rows.events.retain(is_exported);
+    let config = MeetingsConfig::of(BTreeSet::new());
+    let total = EventsTotal::of(&community.rows, &config, from);
+    Ok(EventsPreview::Kept(total))
 }
 
 /// The preview of the meetings plugin; `None` if it would have counted none.

@@ -52,6 +52,7 @@ export const TABLES = {
       limits: optional(list(fieldsOf({since: time, quota: nullable(fieldsOf({count: integer, period: oneOf("day", "week", "month")})), commands_only: bool, edit_minutes: integer}))),
       props_bots: optional(list(id)), age_restricted: optional(bool),
       reaction_thanks: optional(list(fieldsOf({since: time, emoji_id: nullable(id), emoji: nullable(text), cooldown_minutes: integer, giver_roles: list(id)}))),
+      meeting_events: optional(bool),
     },
   },
   channels: {
@@ -128,6 +129,15 @@ export const TABLES = {
       if ((undone && !linked) || [row.github_id, row.github_login].some((value) => (value !== null) !== has)) return "has a part of a link";
       return (row.grain === null) === (row.grain_at === null) ? undefined : "has not both of grain and grain_at";
     },
+  },
+  events: {
+    key: (row) => [BigInt(row.id), row.start],
+    time: (row) => made(row.id),
+    fields: {
+      guild_id: id, id, start: time, end: nullable(time), name: text, status: integer, creator_id: nullable(id), channel_id: nullable(id),
+      recurring: bool, user_count: nullable(integer), interested_ids: list(id), deleted_at: nullable(time),
+    },
+    oddity: (row) => (isSorted(row.interested_ids.map(BigInt)) ? undefined : ".interested_ids are not by user"),
   },
 };
 export const NAMES = Object.keys(TABLES);

@@ -16,6 +16,11 @@ const emoji = object("MessageReactionEmojiResponse");
 const instant = threadMember.def.shape.join_timestamp;
 const anything = z.unknown();
 
+const scheduledEvent = z.union(
+  ["ExternalScheduledEventResponse", "StageScheduledEventResponse", "VoiceScheduledEventResponse"].map(object),
+);
+const eventUser = z.strictObject({guild_scheduled_event_id: snowflake, user_id: snowflake, guild_id: snowflake});
+
 const message = z.extend(object("MessageResponse"), {
   guild_id: z.optional(snowflake),
   member: z.optional(memberWithoutUser),
@@ -115,6 +120,12 @@ export const events = {
   GUILD_ROLE_CREATE: z.strictObject({guild_id: snowflake, role}),
   GUILD_ROLE_UPDATE: z.strictObject({guild_id: snowflake, role}),
   GUILD_ROLE_DELETE: z.strictObject({guild_id: snowflake, role_id: snowflake}),
+
+  GUILD_SCHEDULED_EVENT_CREATE: scheduledEvent,
+  GUILD_SCHEDULED_EVENT_UPDATE: scheduledEvent,
+  GUILD_SCHEDULED_EVENT_DELETE: scheduledEvent,
+  GUILD_SCHEDULED_EVENT_USER_ADD: eventUser,
+  GUILD_SCHEDULED_EVENT_USER_REMOVE: eventUser,
 
   CHANNEL_CREATE: channel,
   CHANNEL_UPDATE: channel,

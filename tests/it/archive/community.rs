@@ -205,6 +205,7 @@ fn reactions() -> Vec<ReactionRow> {
 /// The rows in the store.
 pub(crate) fn rows() -> Snapshot {
     Snapshot {
+        events: Vec::new(),
         guilds: vec![GuildRow {
             id: GUILD,
             name: "The Community".to_owned(),
@@ -216,6 +217,7 @@ pub(crate) fn rows() -> Snapshot {
             included_channels: vec![],
             age_restricted: None,
             reaction_thanks: Vec::new(),
+            meeting_events: None,
             limits: Vec::new(),
             props_bots: Vec::new(),
         }],

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use propsbot_model::{AuthorKind, ChannelKind, GuildId};
-use propsbot_rows::{ChannelRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow, Snapshot};
+use propsbot_rows::{
+    ChannelRow, EventRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow, Snapshot,
+};
 use propsbot_store::Store;
 use simulator::discord::{Truth, TruthChannel};
 
@@ -36,6 +38,12 @@ pub(crate) fn whole(store: &Store, guild: GuildId) -> Snapshot {
         channels: channels
             .iter()
             .filter_map(|channel| ChannelRow::new(channel, &settings))
+            .collect(),
+        events: store
+            .scheduled_events(guild)
+            .unwrap()
+            .iter()
+            .flat_map(EventRow::all)
             .collect(),
         ..Snapshot::default()
     };

@@ -3,6 +3,7 @@
 //! Closures given to the `update_…` methods run under the lock: they must not call the [`Discord`] again.
 
 mod commands;
+mod events;
 mod faults;
 mod messages;
 mod places;

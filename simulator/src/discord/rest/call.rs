@@ -133,6 +133,7 @@ impl Problem {
             10015 => "Webhook",
             10062 => "interaction",
             10063 => "application command",
+            10070 => "Guild Scheduled Event",
             _ => "object",
         };
         Self::new(404, code, &format!("Unknown {what}"))

@@ -3,6 +3,7 @@
 mod call;
 mod channels;
 mod commands;
+mod events;
 mod guilds;
 mod interactions;
 mod messages;

@@ -1,7 +1,7 @@
 //! The route table, named as in Discord's `OpenAPI` description.
 
 use super::call::{Answer, Call};
-use super::{channels, commands, guilds, interactions, messages, reactions, threads};
+use super::{channels, commands, events, guilds, interactions, messages, reactions, threads};
 use crate::discord::limits::Bucket;
 use crate::discord::state::State;
 
@@ -109,6 +109,18 @@ const ROUTES: &[Route] = &[
         "/guilds/{guild_id}/threads/active",
         Threads,
         threads::active,
+    ),
+    route(
+        "GET",
+        "/guilds/{guild_id}/scheduled-events",
+        Other,
+        events::list,
+    ),
+    route(
+        "GET",
+        "/guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}/users",
+        Other,
+        events::users,
     ),
     route("GET", "/channels/{channel_id}", Other, channels::get),
     route(

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::client::{Socket, id};
 use super::{empty, seeded};
-use crate::discord::{Discord, EventFault, Manners, Options, Overwrite, bit, intent, kind};
+use crate::discord::{
+    Discord, EventFault, Manners, Options, Overwrite, bit, event_status, intent, kind,
+};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -324,4 +326,47 @@ async fn refuses_identifies_that_come_too_soon_or_with_too_few_shards() {
     }
     let shards: Vec<[u64; 2]> = discord.identify_log().iter().map(|log| log.shard).collect();
     assert_eq!(shards, [[0, 4], [1, 4], [2, 4], [0, 2]]);
+}
+
+#[tokio::test]
+async fn events_are_told_only_with_their_intent() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let owner = discord.owner_id();
+    let mut with = Socket::identified(&discord, intent::GUILD_SCHEDULED_EVENTS, false).await;
+    let mut without = Socket::identified(
+        &discord,
+        intent::ALL & !intent::GUILD_SCHEDULED_EVENTS,
+        false,
+    )
+    .await;
+    let hidden = Overwrite::role(discord.guild_id(), 0, bit::VIEW_CHANNEL);
+    let secret = discord.create_channel(kind::VOICE, "secret", vec![hidden]);
+    discord.schedule(owner, "hidden", 1_800_000_000_000, Some(secret));
+    let event = discord.schedule(owner, "call", 1_800_000_000_000, None);
+    discord.set_interest(event, owner, true);
+    discord.update_event(event, |event| event.weekly = true);
+    discord.update_event(event, |event| event.status = event_status::COMPLETED);
+    discord.delete_event(event);
+    let told = |name: &str| format!("GUILD_SCHEDULED_EVENT_{name}");
+    let created = with.event(&told("CREATE")).await;
+    assert_eq!(created["d"]["name"], "call", "the other one is hidden");
+    let added = with.event(&told("USER_ADD")).await;
+    assert_eq!(id(&added["d"]["user_id"]), owner);
+    with.event(&told("UPDATE")).await;
+    let again = with.event(&told("UPDATE")).await;
+    assert_eq!(again["d"]["status"], event_status::SCHEDULED);
+    assert_eq!(
+        again["d"]["scheduled_start_time"],
+        "2027-01-22T08:00:00.000000+00:00"
+    );
+    assert_eq!(id(&with.event(&told("DELETE")).await["d"]["id"]), event);
+    let channel = discord.create_channel(kind::TEXT, "last", vec![]);
+    loop {
+        let payload = without.next().await.expect("a payload");
+        let name = payload["t"].as_str().unwrap_or_default();
+        assert!(!name.starts_with("GUILD_SCHEDULED_EVENT"), "{payload}");
+        if name == "CHANNEL_CREATE" && id(&payload["d"]["id"]) == channel {
+            break;
+        }
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::client::{ask, get, id};
 use super::empty;
-use crate::discord::{Discord, Draft, Overwrite, bit, kind};
+use crate::discord::{Discord, Draft, Overwrite, bit, event_status, kind};
 
 #[tokio::test]
 async fn message_pages_are_newest_first_and_exclusive() {
@@ -399,4 +399,51 @@ async fn bots_can_post_react_and_delete() {
         .body["code"],
         50006
     );
+}
+
+#[tokio::test]
+async fn events_and_the_interested_are_listed() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let guild = discord.guild_id();
+    let hidden = Overwrite::role(guild, 0, bit::VIEW_CHANNEL);
+    let secret = discord.create_channel(kind::VOICE, "secret", vec![hidden]);
+    let start = 1_800_000_000_000;
+    let (owner, path) = (
+        discord.owner_id(),
+        format!("/guilds/{guild}/scheduled-events"),
+    );
+    let unseen = discord.schedule(owner, "hidden", start, Some(secret));
+    let event = discord.schedule(owner, "call", start, None);
+    let users: Vec<u64> = (0..130)
+        .map(|n| discord.join(&format!("user {n}")))
+        .collect();
+    for user in &users {
+        discord.set_interest(event, *user, true);
+    }
+    let listed = get(&discord, &path).await;
+    assert_eq!(listed.ids(), [event]);
+    assert_eq!(listed.body[0].get("user_count"), None);
+    let counted = get(&discord, &format!("{path}?with_user_count=true")).await;
+    assert_eq!(counted.body[0]["user_count"], 130);
+    let page = async |after: u64| {
+        let path = format!("{path}/{event}/users?limit=100&after={after}");
+        let page = get(&discord, &path).await.body;
+        let ids = page.as_array().expect("a list").iter();
+        ids.map(|of| id(&of["user_id"])).collect::<Vec<_>>()
+    };
+    assert_eq!(page(0).await, users[..100]);
+    assert_eq!(page(users[99]).await, users[100..]);
+    for (path, status, code) in [
+        (format!("{path}/{event}/users?limit=101"), 400, 50035),
+        (format!("{path}/{unseen}/users"), 404, 10070),
+        (format!("{path}/1/users"), 404, 10070),
+    ] {
+        let refused = get(&discord, &path).await;
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (status, &json!(code))
+        );
+    }
+    discord.update_event(event, |event| event.status = event_status::COMPLETED);
+    assert_eq!(get(&discord, &path).await.body, json!([]), "it is over");
 }

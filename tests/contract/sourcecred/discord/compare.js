@@ -10,7 +10,7 @@ import {readGraph} from "../instance.js";
 export async function comparison(scratch, discord) {
   const bot = await botAt(scratch, discord, {DISCORD_GUILDS: discord.guilds?.join() ?? ""});
   await bot.run("sync");
-  await bot.exportAgeRestricted();
+  await bot.switchOn("age_restricted");
   await bot.run("export");
   const ours = async (config, ...options) => {
     const out = await mkdtemp(join(scratch, "graph-"));
