@@ -54,7 +54,7 @@ pub(crate) struct Sample {
     pub(crate) memory: Memory,
 }
 
-/// Growth of the resident memory in MB per 10 minutes, by least squares. `None` with fewer than two
+/// Growth of the resident memory in bytes per action, by least squares. `None` with fewer than two
 /// samples.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(crate) fn slope(samples: &[Sample]) -> Option<f64> {
@@ -62,8 +62,8 @@ pub(crate) fn slope(samples: &[Sample]) -> Option<f64> {
         .iter()
         .map(|sample| {
             (
-                sample.at.as_secs_f64() / 600.0,
-                sample.memory.resident as f64 / 1e6,
+                sample.actions as f64,
+                sample.memory.resident as f64,
             )
         })
         .collect();
