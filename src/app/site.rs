@@ -76,7 +76,7 @@ pub async fn site(
     for community in &mut communities {
         community.show_cred(cred.clone());
     }
-    let (_, files) = render(communities).await?;
+    let files = render(communities).await?;
     let written = out.write(files, &config.access, &config.network).await;
     let written = written.tried(|| format!("could not write the site to {out}"))?;
     let mut lines = vec![format!(
@@ -169,12 +169,9 @@ async fn repositories(archive: &dyn DataArchive) -> Result<Vec<Neighbour>, ReadE
     .await
 }
 
-/// What a site shows, and its files.
-async fn render(communities: Vec<Community>) -> anyhow::Result<(BTreeSet<u64>, Files)> {
-    let rendering = tokio::task::spawn_blocking(move || {
-        let files = propsbot_site::render(&communities)?;
-        Ok::<_, anyhow::Error>((shown(&communities), files))
-    });
+/// A site's files.
+async fn render(communities: Vec<Community>) -> anyhow::Result<Files> {
+    let rendering = tokio::task::spawn_blocking(move || propsbot_site::render(&communities));
     rendering.await?.context("could not make the pages")
 }
 
@@ -275,13 +272,15 @@ impl FollowingSite {
         for community in &mut communities {
             community.show_cred(kept_cred(&self.cred, community.id()).await);
         }
-        let (shown, files) = render(communities).await?;
+        let show = move || (shown(&communities), communities);
+        let (shown, communities) = tokio::task::spawn_blocking(show).await?;
         if let Some((at, before)) = &*last
             && at.elapsed() < REST
             && before.is_subset(&shown)
         {
             return Ok(());
         }
+        let files = render(communities).await?;
         let written = self.out.write(files, &self.access, &self.network).await?;
         if (written.written, written.removed) != (0, 0) {
             let SiteWritten {
