@@ -277,9 +277,8 @@ fn size(of: &Observation) -> usize {
         }
         Fact::User(_, user) => user_size(user),
         Fact::Reactors { users, .. } => users.iter().map(user_size).sum(),
-        Fact::AllMembers(_, ids) => ids.len() * ID,
+        Fact::AllMembers(_, ids) | Fact::AllInterested(_, _, ids) => ids.len() * ID,
         Fact::AllRoles(_, ids) => ids.len() * ID,
-        Fact::AllInterested(_, _, ids) => ids.len() * ID,
         Fact::Event(.., details) => details.name.len(),
         Fact::Channel(channel) => channel.overwrites.len() * 32 + channel.name.len(),
         Fact::AllEmojis(_, emojis) => emojis.iter().map(emoji_size).sum(),

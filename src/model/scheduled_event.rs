@@ -21,6 +21,8 @@ pub struct ScheduledEvent {
     pub id: EventId,
     /// By start.
     pub occurrences: Vec<Occurrence>,
+    /// How many were interested when Discord last said, and when that was.
+    pub counted: Option<(Stamp, u32)>,
     /// When it was deleted. Completed ones merely vanish from Discord's list.
     pub gone: Option<Stamp>,
     /// By user.
@@ -65,7 +67,7 @@ pub struct EventDetails {
     /// `None` if it takes place elsewhere.
     pub channel_id: Option<ChannelId>,
     pub end: Option<Millis>,
-    /// How many are interested, if Discord says.
+    /// How many are interested, if Discord says. The event keeps it, and its occurrences don't.
     pub user_count: Option<u32>,
     /// Whether it has a recurrence rule.
     pub recurring: bool,
@@ -104,6 +106,7 @@ impl ScheduledEvent {
             guild_id,
             id,
             occurrences: Vec::new(),
+            counted: None,
             gone: None,
             interest: Vec::new(),
             listed: None,
@@ -111,7 +114,10 @@ impl ScheduledEvent {
     }
 
     /// Records what an event is announced with; the latest sighting of a start counts.
-    pub fn see(&mut self, seen: Occurrence) {
+    pub fn see(&mut self, mut seen: Occurrence) {
+        let count = seen.details.user_count.take();
+        let counted = count.map(|count| (seen.at, count));
+        self.counted = self.counted.max(counted);
         let by_start = |known: &Occurrence| known.start.cmp(&seen.start);
         match self.occurrences.binary_search_by(by_start) {
             Ok(found) => {

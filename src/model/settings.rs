@@ -11,6 +11,10 @@ use super::{
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub struct Settings {
     pub guild_id: GuildId,
     /// Channels whose messages are props, sorted; a category includes its channels. `None`

@@ -197,7 +197,7 @@ event.see(Occurrence::seen(Millis(start), Stamp(1), details));
         }
         let rows = redactor.event(&event);
         assert_eq!(rows.len(), 3);
-        assert!(rows.is_sorted_by_key(|row| row.key()), "{rows:?}");
+        assert!(rows.is_sorted_by_key(Row::key), "{rows:?}");
         for row in rows {
             assert_place(&event, &row);
         }

@@ -258,7 +258,7 @@ rows! {
         pub channel_id: Option<ChannelId>,
         /// it has a recurrence rule
         pub recurring: bool,
-        /// how many members are interested, as last seen
+        /// how many members were interested when that was last counted, only in the row of the last start
         pub user_count: Option<u32>,
         /// who is interested, at most 2,000, only in the row of the last start; nobody has to attend
         pub interested_ids: Vec<UserId>,
@@ -320,13 +320,14 @@ impl EventRow {
                 creator_id: details.creator_id,
                 channel_id: details.channel_id,
                 recurring: details.recurring,
-                user_count: details.user_count,
+                user_count: None,
                 interested_ids: Vec::new(),
                 deleted_at: event.deleted_at(occurrence).map(Stamp::millis),
             }
         };
         let mut rows: Vec<Self> = event.announced().map(row).collect();
         if let Some(last) = rows.last_mut() {
+            last.user_count = event.counted.map(|(_, count)| count);
             last.interested_ids = event.interested().collect();
         }
         rows

@@ -134,7 +134,7 @@ impl Service {
                     ("props_given", rows(&given)),
                     ("props_received", received(store, &reader, &found.received)?),
                     ("threads_opened", rows(&found.threads)),
-                    ("events", rows(&events(found.events, user))),
+                    ("events", rows(&events(&found.events, user))),
                     ("admin_actions", rows(&found.admin_actions)),
                 ],
             ))
@@ -170,7 +170,7 @@ fn received(
 }
 
 /// The rows of events that somebody created or is interested in, without others.
-fn events(events: Vec<ScheduledEvent>, user: UserId) -> Vec<EventRow> {
+fn events(events: &[ScheduledEvent], user: UserId) -> Vec<EventRow> {
     let mut rows: Vec<EventRow> = events.iter().flat_map(EventRow::all).collect();
     for row in &mut rows {
         let others = row.creator_id != Some(user);

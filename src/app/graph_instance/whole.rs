@@ -43,17 +43,16 @@ pub(super) async fn read(
     place: &Place,
     plugins: Option<&[String]>,
 ) -> anyhow::Result<WeightedGraph> {
-    let plugins = match plugins {
-        Some(plugins) => plugins.to_vec(),
-        None => {
-            let file = "sourcecred.json";
-            let json = place.read(file).await?.with_context(|| {
-                format!("{place} has no {file}, which lists its plugins: name them in \"plugins\"")
-            })?;
-            let config: Config = serde_json::from_slice(&json)
-                .with_context(|| format!("could not read {file} of {place}"))?;
-            config.bundled_plugins
-        }
+    let plugins = if let Some(plugins) = plugins {
+        plugins.to_vec()
+    } else {
+        let file = "sourcecred.json";
+        let json = place.read(file).await?.with_context(|| {
+            format!("{place} has no {file}, which lists its plugins: name them in \"plugins\"")
+        })?;
+        let config: Config = serde_json::from_slice(&json)
+            .with_context(|| format!("could not read {file} of {place}"))?;
+        config.bundled_plugins
     };
     let mut all = WeightedGraph::default();
     for plugin in plugins {

@@ -86,7 +86,6 @@ impl Backfill {
             }
         }
 
-        self.events(guild).await?;
         let listed = match depth {
             Depth::Whole | Depth::Recheck => self.members(guild, shape.members).await?,
             Depth::Channels => None,

@@ -98,6 +98,7 @@ impl Backfill {
         let told = told.filter(|told| told.at >= session.since);
         let begun = self.clock.stamp();
         let mut described = Arc::new(self.describe(guild, depth, told).await?);
+        self.events(guild).await?;
         let until = (!live).then_some(begun);
         let session = self.note_unseen(&described, until).await?;
         let session = live.then_some(session);
