@@ -221,11 +221,12 @@ async fn two_processes_export_to_one_git_repository() {
     let mut both = Both::synced().await;
     let archive = format!("git:{}@main:props", host.url());
     let path = std::env::var("PATH").unwrap();
-    let token = "hidden-token".to_owned();
+    let (token, cache) = ("hidden-token".to_owned(), "cache".to_owned());
     for (name, value) in [
         ("ARCHIVE", &archive),
         ("PATH", &path),
         ("GIT_TOKEN", &token),
+        ("CACHE_PATH", &cache),
     ] {
         both.source.set(name, value);
         both.mirror.variables.push((name.to_owned(), value.clone()));
