@@ -151,6 +151,8 @@ async fn two_processes_export_to_one_archive_in_turn() {
         [page("README.md"), page("FORMAT.md"), page("manifest.json")]
     );
     assert_eq!(both.files(), together);
+    let status = mirror.run(&["status", "--json"]).await.ok();
+    says(&status, &["\"octo-org/alpha\"", "\"Octo-Labs/beta\""]);
 
     both.thank("for the bread");
     source.act(comment("octo-org/alpha#1", "One more"));
@@ -257,7 +259,7 @@ async fn two_processes_export_to_one_git_repository() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_choose_the_provider() {
-    let both = Both::synced().await;
+    let mut both = Both::synced().await;
     let (mirror, source, archive) = (&both.mirror, &both.source, dir(&both));
     mirror.export().await;
     source.run(&["export"]).await.ok();
@@ -334,6 +336,29 @@ async fn readers_choose_the_provider() {
     says(&mirror.run(&["export"]).await.ok(), &["nothing changed"]);
     says(&source.run(&["export"]).await.ok(), &["nothing changed"]);
     both.check().await;
+
+    // A site tells of public repositories alone.
+    let site = ["site", "--from", &archive, "--out", "site"];
+    let coverage = async |both: &Both| {
+        both.mirror.run(&site).await.ok();
+        fs::read_to_string(both.mirror.home.path().join("site/coverage.html")).unwrap()
+    };
+    let shown = coverage(&both).await;
+    for name in ["octo-org/alpha", "Octo-Labs/beta", "complete until"] {
+        assert!(shown.contains(name), "no {name} in {shown}");
+    }
+    both.source.set("GITHUB_EXPORT_PRIVATE", "octo-labs/beta");
+    both.source.act(Action::SetPrivate {
+        repository: "Octo-Labs/beta".into(),
+        private: true,
+        readable: true,
+    });
+    both.source.run(&["sync"]).await.ok();
+    both.source.run(&["export"]).await.ok();
+    let archived = archived(&both.archive()).await;
+    assert!(archived.iter().any(|line| line.ends_with("Octo-Labs/beta")));
+    let shown = coverage(&both).await;
+    assert!(shown.contains("octo-org/alpha") && !shown.contains("Octo-Labs"));
 }
 
 /// What is wrong with one provider's spaces keeps the other's process from nothing.
