@@ -264,12 +264,7 @@ impl Config {
             value("OPERATORS").and_then(|text| note(&mut mistakes, "OPERATORS", ids(text, "user")));
         let archive = value("ARCHIVE").unwrap_or("dir:./archive");
         let archive = note(&mut mistakes, "ARCHIVE", archive.parse::<ArchiveSpec>());
-        let github_archive = noted(
-            &value,
-            &mut mistakes,
-            "GITHUB_ARCHIVE",
-            str::parse::<ArchiveSpec>,
-        );
+        let github_archive = noted(&value, &mut mistakes, "GITHUB_ARCHIVE", str::parse);
         let owned = |name| value(name).map(str::to_owned);
         let access = Access {
             cache: cache(value("CACHE_PATH")),

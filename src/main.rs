@@ -467,9 +467,7 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             app::openrank(&configured(Needs::Local)?, &from, guild.as_ref()).await
         }
         Command::Cred(order) => app::cred(&configured(Needs::Local)?, *order).await,
-        Command::Ledger(LedgerCommand::Apply(order)) => {
-            app::apply_links(&configured(Needs::Local)?, order).await
-        }
+        Command::Ledger(command) => app::ledger(&configured(Needs::Local)?, command).await,
         Command::KeepCred(order) => app::keep_cred(&configured(Needs::Local)?, order).await,
         Command::Query { from, order } => {
             app::query(&configured(Needs::Local)?, &from, &order).await

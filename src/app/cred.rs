@@ -32,7 +32,7 @@ use propsbot_sourcecred::{
     cred::{Budget, Cred, CredChange, CredError, CredGrainView, Earlier, Inputs, Reasons, Report},
 };
 
-pub use apply::{LedgerCommand, apply_links};
+pub use apply::{LedgerCommand, ledger};
 pub use keep::{KeepOrder, keep_cred};
 pub(super) use keeper::CredKeeper;
 

@@ -40,7 +40,7 @@ pub use car::car;
 pub use check::{CheckOrder, check};
 pub use compact::compact;
 pub use control::{Destination, StoreCommand, ask_running, carry_out};
-pub use cred::{CredOrder, KeepOrder, LedgerCommand, apply_links, cred, keep_cred};
+pub use cred::{CredOrder, KeepOrder, LedgerCommand, cred, keep_cred, ledger};
 pub use error::Error;
 pub use graph::{GraphOrder, graph};
 pub use log::{log, warn_of_exposed_secrets};

@@ -137,6 +137,15 @@ fn listed(help: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+const APPLY: [&str; 6] = [
+    "ledger",
+    "apply",
+    "--instance",
+    "nowhere",
+    "--from",
+    "dir:archive",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_gives_the_same_with_and_without_a_running_bot() {
     let mirror = community().await;
@@ -173,14 +182,7 @@ async fn every_command_gives_the_same_with_and_without_a_running_bot() {
         &["cred", "--from", "dir:archive"],
         &["plugins"],
         &["openrank", "--from", "dir:archive"],
-        &[
-            "ledger",
-            "apply",
-            "--instance",
-            "nowhere",
-            "--from",
-            "dir:archive",
-        ],
+        &APPLY,
         &["site", "--from", "dir:archive", "--out", "site"],
         &["completions", "bash"],
         &["man"],

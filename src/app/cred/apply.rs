@@ -77,7 +77,8 @@ enum Consent {
 }
 
 /// Shows what the ledger lacks, and adds it.
-pub async fn apply_links(config: &Config, order: ApplyOrder) -> Result<Vec<String>, Error> {
+pub async fn ledger(config: &Config, command: LedgerCommand) -> Result<Vec<String>, Error> {
+    let LedgerCommand::Apply(order) = command;
     let now = Clock::now();
     let from = order.from.as_ref().unwrap_or(&config.archive);
     let tried = || format!("could not read the links in {from}");
