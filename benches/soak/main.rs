@@ -149,7 +149,10 @@ async fn main() -> anyhow::Result<()> {
         arguments.most,
         megabytes(most.unwrap_or_default()),
     ));
-    ensure!(is_bounded, "the bot's memory grows by more than its rows explain");
+    ensure!(
+        is_bounded,
+        "the bot's memory grows by more than its rows explain"
+    );
     Ok(())
 }
 

@@ -60,12 +60,7 @@ pub(crate) struct Sample {
 pub(crate) fn slope(samples: &[Sample]) -> Option<f64> {
     let points: Vec<(f64, f64)> = samples
         .iter()
-        .map(|sample| {
-            (
-                sample.actions as f64,
-                sample.memory.resident as f64,
-            )
-        })
+        .map(|sample| (sample.actions as f64, sample.memory.resident as f64))
         .collect();
     let count = points.len() as f64;
     let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| {

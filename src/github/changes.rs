@@ -62,6 +62,16 @@ fn is_issue(read: &Read) -> bool {
     read.table == number_of::<Issue>()
 }
 
+/// All entries of a list.
+#[derive(Default)]
+struct List {
+    entries: Vec<Changed>,
+    /// Whether some could not be read.
+    is_odd: bool,
+    /// The time of the last one, if the list goes on.
+    cut_at: Option<Millis>,
+}
+
 impl Changed {
     /// The number of the issue that it belongs to.
     fn issue(&self) -> Option<u64> {
@@ -79,15 +89,19 @@ impl Reading<'_> {
             .get_or_insert(Millis(server.0 - OVERLAP));
         let mut changed: BTreeMap<String, (u8, Changed)> = BTreeMap::new();
         let (mut etags, mut is_long) = (self.progress.etags.clone(), false);
+        let (mut is_odd, mut cut_at) = (false, None::<Millis>);
         for (index, (path, table)) in LISTS.iter().enumerate() {
             let first = self
                 .list(&self.route(path, since), etags[index].as_deref())
                 .await?;
             let Some(first) = first else { continue };
             etags[index].clone_from(&first.etag);
-            let pages = self.rest_of_list(path, since, first).await?;
-            is_long |= pages.len() >= PAGE;
-            let entries = pages
+            let list = self.rest_of_list(path, since, first).await?;
+            is_long |= list.entries.len() >= PAGE;
+            is_odd |= list.is_odd;
+            cut_at = [cut_at, list.cut_at].into_iter().flatten().min();
+            let entries = list
+                .entries
                 .into_iter()
                 .map(|entry| (entry.node_id.clone(), (*table, entry)));
             changed.extend(entries);
@@ -95,6 +109,12 @@ impl Reading<'_> {
         let mut read = Changes::default();
         if !changed.is_empty() {
             read = self.read_changed(changed).await?;
+        }
+        read.are_lacking |= is_odd || cut_at.is_some();
+        if let Some(cut_at) = cut_at {
+            // What comes after that is read the next time.
+            self.progress.since = Some(cut_at.max(since));
+            self.progress.etags = Default::default();
         }
         if read.are_lacking {
             // The lists are asked for again.
@@ -126,17 +146,22 @@ impl Reading<'_> {
         path: &str,
         mut since: Millis,
         first: Page,
-    ) -> Result<Vec<Changed>, SyncError> {
-        let (mut all, mut page, mut number, mut pages) = (Vec::new(), first, 1_u32, 0_u32);
+    ) -> Result<List, SyncError> {
+        let (mut list, mut page, mut number, mut pages) = (List::default(), first, 1_u32, 0_u32);
         loop {
             self.check()?;
             let entries: Vec<Changed> = page.items.iter().filter_map(read).collect();
+            list.is_odd |= entries.len() < page.items.len();
             let is_last = page.items.len() < PAGE;
             let last = entries.last().and_then(|entry| time(&entry.updated_at));
-            all.extend(entries);
+            list.entries.extend(entries);
             pages += 1;
-            if is_last || pages > MOST_PAGES {
-                return Ok(all);
+            if is_last {
+                return Ok(list);
+            }
+            if pages > MOST_PAGES {
+                list.cut_at = Some(last.unwrap_or(since));
+                return Ok(list);
             }
             let route = if let Some(last) = last.filter(|last| *last > since) {
                 (since, number) = (last, 1);
@@ -147,7 +172,7 @@ impl Reading<'_> {
             };
             match self.list(&route, None).await? {
                 Some(next) => page = next,
-                None => return Ok(all),
+                None => return Ok(list),
             }
         }
     }
@@ -231,7 +256,7 @@ impl Reading<'_> {
             are_lacking |= self.read_some_changed(some, &known, &reviews).await?;
         }
         if has_new_issue {
-            are_lacking |= self.read_absent_numbers().await?;
+            self.read_absent_numbers().await?;
         }
         Ok(Changes {
             are_lacking,

@@ -26,10 +26,12 @@ const PAGES: usize = 5;
 /// How many numbers are asked for at once.
 const NUMBERS: usize = 50;
 
+/// How many numbers are asked for in a row.
+const MOST_NUMBERS: usize = 100_000;
+
 impl Reading<'_> {
     /// Reads all issues and pull requests, with everything that belongs to them; goes on where it was interrupted.
-    /// Returns what [`Self::read_absent_numbers`] does.
-    pub(crate) async fn read_all(&mut self) -> Result<bool, SyncError> {
+    pub(crate) async fn read_all(&mut self) -> Result<(), SyncError> {
         for (which, query) in [queries::issues(), queries::pulls()].iter().enumerate() {
             while !self.progress.are_listed[which] {
                 self.check()?;
@@ -89,9 +91,9 @@ impl Reading<'_> {
         Ok(page)
     }
 
-    /// Asks for numbers between those of known issues, which GitHub may have left out of its lists. Returns whether GitHub
-    /// neither has nor lacks one of them.
-    pub(crate) async fn read_absent_numbers(&mut self) -> Result<bool, SyncError> {
+    /// Asks for numbers between those of known issues, which GitHub may have left out of its lists. Notes whether GitHub
+    /// neither has nor lacks one of them: they are asked for again.
+    pub(crate) async fn read_absent_numbers(&mut self) -> Result<(), SyncError> {
         let space = self.space().to_owned();
         let known: BTreeSet<u64> = self
             .stored(move |Reader(view)| {
@@ -103,9 +105,9 @@ impl Reading<'_> {
         let mut absent: BTreeSet<u64> = self.progress.absent.iter().copied().collect();
         let missing =
             (1..last).filter(|number| !known.contains(number) && !absent.contains(number));
-        // A hostile number must not ask for millions.
-        let missing: Vec<u64> = missing.take(100_000).collect();
-        let mut is_lacking = false;
+        // A hostile number must not ask for millions at once.
+        let missing: Vec<u64> = missing.take(MOST_NUMBERS).collect();
+        let mut is_lacking = missing.len() == MOST_NUMBERS;
         for numbers in missing.chunks(NUMBERS) {
             self.check()?;
             let mut harvest = self.harvest();
@@ -130,7 +132,8 @@ impl Reading<'_> {
             self.progress.absent = absent.iter().copied().collect();
             self.keep(harvest.facts).await?;
         }
-        Ok(is_lacking)
+        self.progress.lacks_numbers = is_lacking;
+        self.keep(Vec::new()).await
     }
 
     /// Reads the commits of the default branch that aren't known, and finds those that a force-push took away.
@@ -159,8 +162,11 @@ impl Reading<'_> {
                 return Ok(());
             }
             oid = now;
-            let Some(page) = read::<Connection>(&target["history"]) else {
-                break;
+            let page = match read::<Connection>(&target["history"]) {
+                Some(page) => page,
+                // It has no commits, which GitHub has now said twice.
+                None if head.is_none() && oid.is_none() => break,
+                None => return Err(odd("a branch without its history")),
             };
             total = page.total_count;
             new += self.add_commits(&mut harvest, &page, &mut walked).await?;
@@ -175,7 +181,10 @@ impl Reading<'_> {
                 break;
             }
         }
-        if !is_ahead && total == walked.len() as u64 {
+        if !is_ahead {
+            if total != walked.len() as u64 {
+                return Err(odd("a history with other commits than it counts"));
+            }
             self.bury_commits(&walked).await?;
         }
         self.progress.head = oid;
@@ -227,7 +236,7 @@ impl Reading<'_> {
     /// one that follows it.
     async fn bury_commits(&mut self, walked: &BTreeSet<String>) -> Result<(), SyncError> {
         let mut kept = walked.clone();
-        for id in self.merged().await? {
+        for id in self.merged_newest_first().await? {
             self.keep_ancestors(id, &mut kept).await?;
         }
         let space = self.space().to_owned();
@@ -262,7 +271,24 @@ impl Reading<'_> {
         .await
     }
 
-    /// Adds a commit to those that are kept, with all that lead to it.
+    /// The same from the newest on, which the others mostly lead to.
+    async fn merged_newest_first(&self) -> Result<Vec<String>, SyncError> {
+        let (space, merged) = (self.space().to_owned(), self.merged().await?);
+        self.stored(move |Reader(view)| {
+            let mut found = Vec::new();
+            for commit in view.iter::<Commit>(space.clone()..=space) {
+                let commit = commit?;
+                if merged.contains(&commit.id.0) {
+                    found.push((commit.committed_at, commit.id.0));
+                }
+            }
+            found.sort_unstable_by(|one, other| other.cmp(one));
+            Ok(found.into_iter().map(|(_, id)| id).collect())
+        })
+        .await
+    }
+
+    /// Adds a commit to those that are kept, with all that lead to it. Their order says nothing about which are known.
     async fn keep_ancestors(
         &self,
         id: String,
@@ -276,15 +302,15 @@ impl Reading<'_> {
             self.check()?;
             let variables = json!({ "id": id, "after": after });
             let answer = self.query(&query, variables).await?;
-            let Some(page) = read::<Connection>(&answer.data["node"]["history"]) else {
+            if answer.lacks("node") {
                 return Ok(());
-            };
-            let before = kept.len();
+            }
+            let page = read::<Connection>(&answer.data["node"]["history"]);
+            let page = page.ok_or_else(|| odd("a commit without its history"))?;
             let ids = page.nodes.iter().filter_map(|node| node["id"].as_str());
             kept.extend(ids.map(str::to_owned));
             after = page.next_after(after.as_deref())?;
-            // The commit itself is on the first page, and known.
-            if after.is_none() || kept.len() == before {
+            if after.is_none() {
                 return Ok(());
             }
         }
@@ -331,4 +357,8 @@ impl Reading<'_> {
         let known = &mut self.progress.complete[class];
         *known = (*known).max(Some(at));
     }
+}
+
+fn odd(what: &str) -> SyncError {
+    GithubError::Unreadable(what.to_owned()).into()
 }

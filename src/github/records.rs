@@ -102,6 +102,9 @@ pub(crate) struct Progress {
     pub scrub_began: Option<Millis>,
     /// When the last whole round began: everything older is known.
     pub scrub_done: Option<Millis>,
+    /// Whether a number between those of known issues may belong to one that isn't known.
+    #[serde(default)]
+    pub lacks_numbers: bool,
     /// Whether GitHub neither had nor lacked something in this round.
     #[serde(default)]
     pub scrub_lacks: bool,

@@ -115,8 +115,10 @@ impl GithubProvider {
             .await?;
             for (index, pair) in some.iter().enumerate() {
                 let field = format!("nodes/{index}");
-                let overview = read(&answer.data["nodes"][index]);
-                if overview.is_none() {
+                let overview: Option<Overview> = read(&answer.data["nodes"][index]);
+                // It may be called otherwise now, and another one have its name.
+                let has_name = |overview: &Overview| overview.name_is(&of(pair));
+                if !overview.as_ref().is_some_and(has_name) {
                     new.push(pair.clone());
                 }
                 found.push(Found {
@@ -142,6 +144,22 @@ impl GithubProvider {
                 });
             }
         }
+        // A name is that of the repository that has it now.
+        let by_name = found.iter().filter(|found| found.space.is_none());
+        let owners: BTreeMap<String, String> = by_name
+            .filter_map(|found| {
+                let overview = found.overview.as_ref()?;
+                Some((found.named.to_lowercase(), overview.id.clone()))
+            })
+            .collect();
+        for found in &mut found {
+            let owner = owners.get(&found.named.to_lowercase());
+            if let (Some(overview), Some(owner)) = (&found.overview, owner)
+                && overview.id != *owner
+            {
+                found.named = overview.full_name();
+            }
+        }
         Ok(found)
     }
 
@@ -160,7 +178,7 @@ impl GithubProvider {
         let found = self.discover(client, &known, &gone, stop).await?;
         let readable = found.iter().filter(|found| found.overview.is_some());
         let readable: BTreeSet<String> = readable.map(|found| found.named.to_lowercase()).collect();
-        let (mut synced, mut seen) = (Vec::new(), BTreeSet::new());
+        let (mut synced, mut seen, mut has_asked) = (Vec::new(), BTreeSet::new(), false);
         for Found {
             named,
             overview,
@@ -173,7 +191,9 @@ impl GithubProvider {
             let id = overview.as_ref().map(|overview| &overview.id);
             let progress = known.iter().find(|progress| match id.or(asked.as_ref()) {
                 Some(id) => progress.space == *id,
-                None => progress.named.eq_ignore_ascii_case(&named),
+                None => {
+                    !gone.contains(&progress.space) && progress.named.eq_ignore_ascii_case(&named)
+                }
             });
             let is_asked = |space: &str| {
                 request.space.as_ref().is_none_or(|only| {
@@ -183,6 +203,7 @@ impl GithubProvider {
             let Some(overview) = overview else {
                 let space = progress.map_or(&named, |progress| &progress.space);
                 if is_asked(space) {
+                    has_asked = true;
                     if let Some(progress) = progress.filter(|_| is_gone) {
                         self.note_gone(&clock, &progress.space).await?;
                     }
@@ -203,6 +224,7 @@ impl GithubProvider {
             if !is_asked(&overview.id) || !seen.insert(overview.id.clone()) {
                 continue;
             }
+            has_asked = true;
             let row = overview.row();
             let name = one_line(&format!("{}/{}", row.owner, row.name));
             let mut reading = Reading {
@@ -239,7 +261,7 @@ impl GithubProvider {
             let space = Id::new(&overview.id);
             synced.push(SyncedSpace { space, state, text });
         }
-        if let (Some(only), true) = (&request.space, synced.is_empty()) {
+        if let (Some(only), false) = (&request.space, has_asked) {
             return Err(wrong(format!(
                 "the repository {only} is not mirrored; add it to GITHUB_REPOSITORIES"
             )));
@@ -298,9 +320,13 @@ impl Reading<'_> {
         let object = Object::Repository(overview.row());
         let fact = Fact::Read(Box::new(object), None);
         self.keep(vec![Observation { at, fact }]).await?;
-        let mut is_lacking = is_first && self.read_all().await?;
+        if is_first {
+            self.read_all().await?;
+        } else if self.progress.lacks_numbers {
+            self.read_absent_numbers().await?;
+        }
         let changes = self.read_changes(server).await?;
-        is_lacking |= changes.are_lacking;
+        let mut is_lacking = changes.are_lacking || self.progress.lacks_numbers;
         if !is_lacking {
             self.complete(0, began);
         }
@@ -327,8 +353,8 @@ impl Reading<'_> {
         if recheck {
             self.progress.scrubbed = None;
             while !self.scrub_some(Clock::now()).await? {}
-            is_lacking |= self.progress.scrub_lacks;
-            is_lacking |= self.read_absent_numbers().await?;
+            self.read_absent_numbers().await?;
+            is_lacking |= self.progress.scrub_lacks || self.progress.lacks_numbers;
         }
         if is_lacking {
             let lacking = "it lists something that it neither has nor lacks".to_owned();

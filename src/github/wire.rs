@@ -199,6 +199,15 @@ impl Overview {
         }
     }
 
+    /// `owner/name`
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.owner.login, self.name)
+    }
+
+    pub(crate) fn name_is(&self, name: &str) -> bool {
+        self.full_name().eq_ignore_ascii_case(name)
+    }
+
     /// The last commit of the default branch.
     pub(crate) fn head(&self) -> Option<&str> {
         let target = self.default_branch_ref.as_ref()?.target.as_ref()?;

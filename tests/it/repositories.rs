@@ -329,6 +329,34 @@ async fn finds_another_repository_under_the_name_of_one_that_is_gone() {
     source.check().await;
 }
 
+/// Among all of an owner's repositories, one may have a former name of another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mirrors_a_renamed_repository_and_the_new_one_of_its_name() {
+    let mut source = Source::seeded(&Seed::default()).await;
+    source.set("GITHUB_REPOSITORIES", "octo-org/*,Octo-Labs/*");
+    source.run(&["sync"]).await.ok();
+    source.act(Action::RenameRepository {
+        repository: "octo-org/alpha".into(),
+        to: "omega".to_owned(),
+    });
+    source.act(Action::Repository {
+        name: "octo-org/alpha".to_owned(),
+    });
+    source.act(Action::Issue {
+        repository: "octo-org/alpha".into(),
+        by: Some("amara".to_owned()),
+        title: "The first of another one".to_owned(),
+        body: String::new(),
+        at: None,
+    });
+    for _ in 0..2 {
+        source.act(comment("octo-org/alpha#1", "In the new one"));
+        source.act(comment("octo-org/omega#1", "In the renamed one"));
+        source.run(&["sync"]).await.ok();
+        source.check().await;
+    }
+}
+
 fn first_issue(source: &Source, repository: &str, least: u32) -> simulator::github::world::Spot {
     source.github.world(|world| {
         let repository = world.repository_named(repository).unwrap();
