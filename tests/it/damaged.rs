@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
+use propsbot_archive::manifest::print_checked;
+use serde_json::{Value, json};
 use simulator::discord::kind;
 
 use crate::mirror::Mirror;
@@ -165,8 +166,11 @@ async fn damaged_archives_are_reported_and_not_used() {
 async fn a_graph_plugin_refuses_another_providers_archive() {
     let mirror = exported().await;
     let manifest = mirror.archive_path().join("manifest.json");
-    let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replace("\"discord\"", "\"github\"")).unwrap();
+    let root: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    let mut root = root.as_object().unwrap().clone();
+    root.remove("checksum");
+    root["provider"] = "github".into();
+    fs::write(&manifest, print_checked(&Value::Object(root))).unwrap();
     let config = json!([{
         "guildId": mirror.guild().to_string(),
         "reactionWeightConfig": {"weights": {}, "defaultWeight": 1, "applyAveraging": false},
