@@ -103,7 +103,8 @@ pub(crate) fn personal_data(left_out: usize) -> String {
 pub(crate) fn confirm_deletion() -> String {
     "**Delete everything I keep about you in this server?**\n\
      - Right away, from my database: your messages and all reactions to them, the props you gave (they \
-     no longer count), your reactions, thread titles, names and roles, and your link with GitHub. Other people's messages and \
+     no longer count), your reactions, thread titles, names of events that you scheduled, your names and roles, and \
+     your link with GitHub. Other people's messages and \
      the props you received stay, without you.\n\
      - When I next start: whatever is left of it in my database's files.\n\
      - With the next export: from the archive. If it's a git repository, its older versions still \

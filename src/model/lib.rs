@@ -59,7 +59,7 @@ pub use message::{Author, AuthorKind, Command, EarlierMention, Mention, Message,
 pub use message_state::{Life, MessageState};
 pub use privacy::{Forget, Privacy, Tier};
 pub use props::{Props, PropsOrigin};
-pub use propsbot_archive::{Millis, one_line, printable, printable_json};
+pub use propsbot_archive::{Millis, is_row_time, one_line, printable, printable_json};
 pub use propsbot_mirror::Stamp;
 pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
 pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen, reaction_time};
@@ -67,7 +67,9 @@ pub use reaction_thanks::ReactionThanks;
 pub use recap::{Recap, RecapPeriod, RecapSetting};
 pub use record::{Entity, GuildEntity, Lww, Tombstoned, tables};
 pub use role_history::{RoleHistory, RoleSpan};
-pub use scheduled_event::{EventDetails, EventStatus, Interest, Occurrence, ScheduledEvent};
+pub use scheduled_event::{
+    EventDetails, EventStatus, Interest, MOST_INTERESTED, Occurrence, ScheduledEvent,
+};
 pub use scrub::{Drift, Recheck, Reread, Scrub, Walk};
 pub use settings::{Language, Settings};
 pub use settings_change::{SETTINGS, SettingsChange};

@@ -1,6 +1,6 @@
 //! Scheduled events: what Discord announces, and what became of each occurrence.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,8 @@ use super::{ChannelId, EventId, GuildId, Millis, Stamp, UserId};
 /// How many occurrences of an event are kept: the last ones.
 const MOST_OCCURRENCES: usize = 500;
 
-/// How many interested members of an event are kept: those with the oldest accounts.
-const MOST_INTERESTED: usize = 2_000;
+/// How many answers of members to an event are kept: the last ones, and of a list those with the oldest accounts.
+pub const MOST_INTERESTED: usize = 2_000;
 
 /// A scheduled event, with each start that was announced.
 ///
@@ -39,6 +39,8 @@ pub struct Occurrence {
     pub first: Stamp,
     /// When it was last seen.
     pub at: Stamp,
+    /// When it was first seen to take place, or to be over.
+    pub held: Option<Stamp>,
     /// As last seen.
     pub details: EventDetails,
 }
@@ -50,8 +52,15 @@ impl Occurrence {
             start,
             first: at,
             at,
+            held: details.status.is_held().then_some(at),
             details,
         }
+    }
+
+    /// When it began, if it took place: as announced, or when it was first seen to take place if that was earlier.
+    pub fn began_at(&self) -> Option<Millis> {
+        let held = self.held.filter(|_| self.details.status.is_held())?;
+        Some(held.millis().min(self.start))
     }
 }
 
@@ -123,10 +132,11 @@ impl ScheduledEvent {
             Ok(found) => {
                 let known = &mut self.occurrences[found];
                 let first = known.first.min(seen.first);
+                let held = known.held.into_iter().chain(seen.held).min();
                 if (known.at, &known.details) < (seen.at, &seen.details) {
                     *known = seen;
                 }
-                known.first = first;
+                (known.first, known.held) = (first, held);
             }
             Err(place) => self.occurrences.insert(place, seen),
         }
@@ -139,8 +149,13 @@ impl ScheduledEvent {
         self.gone = Some(self.gone.map_or(at, |gone| gone.min(at)));
     }
 
-    /// Records whether a user is interested.
+    /// Records whether a user is interested. What is older than the last list says nothing.
+    ///
+    /// The oldest answers give way to newer ones, so that the order of arrival doesn't matter.
     pub fn interest(&mut self, new: Interest) {
+        if Some(new.at) < self.listed {
+            return;
+        }
         match self
             .interest
             .binary_search_by_key(&new.user_id, |known| known.user_id)
@@ -151,12 +166,22 @@ impl ScheduledEvent {
             }
             Err(place) => self.interest.insert(place, new),
         }
-        self.interest.truncate(MOST_INTERESTED);
+        if self.interest.len() > MOST_INTERESTED {
+            let places = 0..self.interest.len();
+            let age = |place: &usize| {
+                let known = self.interest[*place];
+                (known.at, Reverse(known.user_id))
+            };
+            let oldest = places.min_by_key(age).expect("there is one");
+            self.interest.remove(oldest);
+        }
     }
 
     /// Records a complete list of the interested.
     pub fn list(&mut self, at: Stamp, users: &BTreeSet<UserId>) {
         self.listed = self.listed.max(Some(at));
+        let listed = self.listed;
+        self.interest.retain(|known| Some(known.at) >= listed);
         for user_id in users {
             self.interest(Interest {
                 user_id: *user_id,
@@ -169,7 +194,7 @@ impl ScheduledEvent {
     /// Those who are interested, by id: whoever the last list doesn't have isn't.
     pub fn interested(&self) -> impl Iterator<Item = UserId> {
         let known = self.interest.iter();
-        let interested = known.filter(|known| known.is_interested && Some(known.at) >= self.listed);
+        let interested = known.filter(|known| known.is_interested);
         interested.map(|known| known.user_id)
     }
 
@@ -188,10 +213,13 @@ impl ScheduledEvent {
         })
     }
 
-    /// When this occurrence was called off by deleting the event, if it was.
+    /// When this occurrence was called off by deleting the event, if it was: before it was to begin.
     pub fn deleted_at(&self, occurrence: &Occurrence) -> Option<Stamp> {
-        self.gone
-            .filter(|gone| !occurrence.details.status.is_held() && occurrence.at <= *gone)
+        self.gone.filter(|gone| {
+            !occurrence.details.status.is_held()
+                && occurrence.at <= *gone
+                && gone.millis() < occurrence.start
+        })
     }
 }
 
@@ -244,7 +272,23 @@ mod tests {
                 .filter(|own| event.deleted_at(own).is_some());
             held.map(|own| own.start.0).collect::<Vec<_>>()
         };
-        assert_eq!(deleted(&event), [9_000, 30_000]);
+        assert_eq!(deleted(&event), [30_000], "the one at 9,000 was over");
+    }
+
+    #[test]
+    fn an_event_began_when_it_was_first_seen_to_if_that_was_early() {
+        let mut event = ScheduledEvent::unknown(GuildId(1), EventId(2));
+        let began = |event: &ScheduledEvent| event.occurrences[0].began_at();
+        event.see(seen(9_000, 10, EventStatus::SCHEDULED));
+        assert_eq!(began(&event), None);
+        event.see(seen(9_000, 30, EventStatus::COMPLETED));
+        event.see(seen(9_000, 20, EventStatus::ACTIVE));
+        assert_eq!(began(&event), Some(Millis(20)));
+        event.see(seen(9_000, 40, EventStatus::CANCELED));
+        assert_eq!(began(&event), None);
+        let mut late = ScheduledEvent::unknown(GuildId(1), EventId(2));
+        late.see(seen(9_000, 9_500, EventStatus::ACTIVE));
+        assert_eq!(began(&late), Some(Millis(9_000)));
     }
 
     #[test]
@@ -272,9 +316,17 @@ mod tests {
                 .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
             interests in prop::collection::vec((0..4_u64, 0..6_i64, any::<bool>(), select(vec![false, false, true])), 0..12)
                 .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+            // So many already answered that not all are kept.
+            crowd in select(vec![0, MOST_INTERESTED - 2, MOST_INTERESTED]),
         ) {
             let of = |sightings: &[(i64, i64, u8)], interests: &[(u64, i64, bool, bool)]| {
                 let mut event = ScheduledEvent::unknown(GuildId(1), EventId(2));
+                let answered = (0_u64..).take(crowd).map(|user| Interest {
+                    user_id: UserId(2 + user * 2),
+                    at: Stamp(if user % 2 == 0 { 2 } else { 3 }),
+                    is_interested: user % 3 > 0,
+                });
+                event.interest = answered.collect();
                 for (start, at, status) in sightings {
                     event.see(seen(*start, *at, EventStatus(*status)));
                 }
@@ -288,7 +340,10 @@ mod tests {
                 }
                 event
             };
-            prop_assert_eq!(of(&sightings.0, &interests.0), of(&sightings.1, &interests.1));
+            let event = of(&sightings.0, &interests.0);
+            prop_assert!(event.interest.len() <= MOST_INTERESTED);
+            prop_assert!(event.interest.iter().all(|known| Some(known.at) >= event.listed));
+            prop_assert_eq!(event, of(&sightings.1, &interests.1));
         }
     }
 }

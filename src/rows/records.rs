@@ -328,11 +328,10 @@ impl EventRow {
             user_count: self.user_count,
             recurring: self.recurring,
         };
-        event.see(Occurrence::seen(
-            self.start,
-            gone.map_or(at, |gone| gone.min(at)),
-            details,
-        ));
+        let seen_at = gone.map_or(at, |gone| gone.min(at));
+        let mut seen = Occurrence::seen(self.start, seen_at, details);
+        seen.held = self.began_at.map(Stamp::from).or(seen.held);
+        event.see(seen);
         if let Some(gone) = gone {
             event.miss(gone);
         }

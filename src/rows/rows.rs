@@ -248,6 +248,8 @@ rows! {
         pub start: Millis,
         /// when it is to end
         pub end: Option<Millis>,
+        /// when it began, if it took place: at its `start`, or when the bot first saw it active if that was earlier
+        pub began_at: Option<Millis>,
         /// empty if its creator's text is not shown
         pub name: String,
         /// Discord's status of an event, as last seen: 1 scheduled, 2 active, 3 completed, 4 canceled
@@ -315,6 +317,7 @@ impl EventRow {
                 id: event.id,
                 start: occurrence.start,
                 end: details.end,
+                began_at: occurrence.began_at(),
                 name: details.name.clone(),
                 status: details.status,
                 creator_id: details.creator_id,

@@ -9,7 +9,7 @@ use propsbot_mirror::ExportControl;
 use propsbot_model::{
     GuildId, Millis, Privacy, Props, ScheduledEvent, Tier, UserId, printable_json,
 };
-use propsbot_rows::{EventRow, LinkRow, PropsRow, Redactor};
+use propsbot_rows::{LinkRow, PropsRow, Redactor};
 use propsbot_store::{Store, StoreError};
 
 /// The most bytes of a member's data in one file. Discord's limit is 10 MiB.
@@ -134,13 +134,26 @@ impl Service {
                     ("props_given", rows(&given)),
                     ("props_received", received(store, &reader, &found.received)?),
                     ("threads_opened", rows(&found.threads)),
-                    ("events", rows(&events(&found.events, user))),
+                    ("events", events(store, &reader, &found.events)?),
                     ("admin_actions", rows(&found.admin_actions)),
                 ],
             ))
         });
         Ok((data.await?, under_way))
     }
+}
+
+/// Hides what other members hide, and the names of those who hide theirs.
+fn redactor(store: &Store, reader: &Reader) -> Result<Redactor, StoreError> {
+    let mut chosen = store.privacy(reader.guild_id)?;
+    chosen.retain(|choice| choice.user_id != reader.user_id);
+    for choice in chosen
+        .iter_mut()
+        .filter(|choice| !choice.tier.shows_names())
+    {
+        choice.tier = Tier::Everything;
+    }
+    Ok(Redactor::new(chosen))
 }
 
 /// Props that the member received, as they may see them.
@@ -150,15 +163,7 @@ fn received(
     all: &[Props],
 ) -> Result<Vec<serde_json::Value>, StoreError> {
     let channels = reader.channels(store)?;
-    let mut chosen = store.privacy(reader.guild_id)?;
-    chosen.retain(|choice| choice.user_id != reader.user_id);
-    for choice in chosen
-        .iter_mut()
-        .filter(|choice| !choice.tier.shows_names())
-    {
-        choice.tier = Tier::Everything;
-    }
-    let redactor = Redactor::new(chosen);
+    let redactor = redactor(store, reader)?;
     let shown = all.iter().rev().filter_map(|props| {
         if channels.contains(&props.channel_id) {
             return serde_json::to_value(redactor.props(props)?).ok();
@@ -169,17 +174,27 @@ fn received(
     Ok(shown.collect())
 }
 
-/// The rows of events that somebody created or is interested in, without others.
-fn events(events: &[ScheduledEvent], user: UserId) -> Vec<EventRow> {
-    let mut rows: Vec<EventRow> = events.iter().flat_map(EventRow::all).collect();
-    for row in &mut rows {
-        let others = row.creator_id != Some(user);
-        if others {
-            row.creator_id = None;
+/// The events that the member created or is interested in, without others, as they may see them.
+fn events(
+    store: &Store,
+    reader: &Reader,
+    all: &[ScheduledEvent],
+) -> Result<Vec<serde_json::Value>, StoreError> {
+    let channels = reader.channels(store)?;
+    let redactor = redactor(store, reader)?;
+    let rows = all.iter().rev();
+    let rows = rows.flat_map(|event| redactor.event(event).into_iter().rev());
+    let shown = rows.map(|mut row| {
+        let is_own = row.creator_id == Some(reader.user_id);
+        if !is_own && row.channel_id.is_some_and(|id| !channels.contains(&id)) {
+            let hidden = "it is in a channel that you can't read";
+            return json!({"start_ms": row.start, "hidden": hidden});
         }
-        row.interested_ids.retain(|own| *own == user);
-    }
-    rows
+        row.creator_id = row.creator_id.filter(|_| is_own);
+        row.interested_ids.retain(|own| *own == reader.user_id);
+        serde_json::to_value(row).expect("records consist of plain data")
+    });
+    Ok(shown.collect())
 }
 
 /// Rows as JSON, newest first.

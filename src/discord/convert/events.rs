@@ -156,7 +156,8 @@ struct Threads {
 #[derive(Deserialize)]
 struct EventInterest {
     guild_scheduled_event_id: EventId,
-    user_id: UserId,
+    #[serde(flatten)]
+    user: wire::EventUser,
 }
 
 /// What `GUILD_CREATE` has besides the guild.
@@ -343,8 +344,9 @@ fn of_guild(name: &str, data: &[u8], guild: GuildId, bot: UserId) -> Option<Tran
         }
         "GUILD_SCHEDULED_EVENT_USER_ADD" | "GUILD_SCHEDULED_EVENT_USER_REMOVE" => {
             let of: EventInterest = part(data)?;
-            let is_interested = name.ends_with("ADD");
-            let (id, user) = (of.guild_scheduled_event_id, of.user_id);
+            let (user, _, is_coming) = of.user.into_parts();
+            let is_interested = name.ends_with("ADD") && is_coming;
+            let id = of.guild_scheduled_event_id;
             Some((vec![Fact::Interest(guild, id, user, is_interested)], None))
         }
         "GUILD_MEMBERS_CHUNK" => {

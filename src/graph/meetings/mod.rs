@@ -12,7 +12,7 @@ mod roles;
 
 pub use config::{MeetingsConfig, MeetingsConfigError};
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{cell::RefCell, collections::BTreeSet, ops::RangeInclusive};
 
 use super::{
     channels::Channels, identity_proposals, members::Members, prefix, references::references,
@@ -117,12 +117,16 @@ pub struct EventsTotal {
 }
 
 impl EventsTotal {
-    /// Of the events that were to begin at `since` or later.
-    pub fn of(snapshot: &Snapshot, config: &MeetingsConfig, since: Millis) -> Self {
+    /// Of the events that began at these times.
+    pub fn of(
+        snapshot: &Snapshot,
+        config: &MeetingsConfig,
+        times: &RangeInclusive<Millis>,
+    ) -> Self {
         let members = Members::new(snapshot);
         let held = events::held(snapshot, &members);
-        let held = held.filter(|(row, _)| row.start >= since);
-        let hosts: Vec<UserId> = held.map(|(_, host)| host.id()).collect();
+        let held = held.filter(|(_, began, _)| times.contains(began));
+        let hosts: Vec<UserId> = held.map(|(_, _, host)| host.id()).collect();
         Self {
             events: hosts.len(),
             hosts: hosts.iter().collect::<BTreeSet<_>>().len(),

@@ -112,6 +112,9 @@ fn event(id: u64, start: i64, status: EventStatus, creator: Option<UserId>) -> E
         id: EventId(id << 22),
         start: Millis(1_600_000_000_000 + start),
         end: None,
+        began_at: status
+            .is_held()
+            .then_some(Millis(1_600_000_000_000 + start)),
         name: "Sync *of* all".to_owned(),
         status,
         creator_id: creator,
@@ -140,7 +143,8 @@ fn whoever_scheduled_an_event_that_took_place_hosted_it() {
     expect(&snapshot, &config(""), &[(ANA, 4.0), (BEN, 2.0)]);
     let weights = r#", "eventHost": 0.5"#;
     expect(&snapshot, &config(weights), &[(ANA, 1.0), (BEN, 0.5)]);
-    let total = EventsTotal::of(&snapshot, &config(weights), Millis(1_600_000_000_001));
+    let times = Millis(1_600_000_000_001)..=Millis(1_600_000_000_001);
+    let total = EventsTotal::of(&snapshot, &config(weights), &times);
     let expected = EventsTotal {
         events: 1,
         hosts: 1,
@@ -159,6 +163,28 @@ fn whoever_scheduled_an_event_that_took_place_hosted_it() {
     );
     snapshot.events.reverse();
     assert_eq!(meetings_documents(&snapshot, &config("")), documents);
+}
+
+#[test]
+fn an_event_counts_when_it_began_even_if_it_was_announced_for_later() {
+    let years = 5_000 * 365 * 86_400_000;
+    let early = EventRow {
+        began_at: Some(Millis(1_600_000_000_000)),
+        ..event(7, years, EventStatus::ACTIVE, Some(ANA))
+    };
+    let unknown = EventRow {
+        began_at: None,
+        ..event(8, years, EventStatus::COMPLETED, Some(BEN))
+    };
+    let snapshot = Snapshot {
+        events: vec![early, unknown],
+        ..quiet()
+    };
+    let graph = meetings_documents(&snapshot, &config("")).graph;
+    let times = graph.nodes.values().filter_map(|node| node.timestamp);
+    assert_eq!(times.collect::<Vec<_>>(), [Millis(1_600_000_000_000)]);
+    let edges: Vec<_> = graph.edges.values().map(|edge| edge.timestamp).collect();
+    assert_eq!(edges, [Millis(1_600_000_000_000)]);
 }
 
 #[test]

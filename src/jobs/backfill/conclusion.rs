@@ -78,10 +78,13 @@ impl Backfill {
             })
             .await?;
         let done = self.progress.look();
-        let failed = done.failures > done.hidden;
+        // Scheduled events are tried again, and hold up no claim about messages.
+        let lacks_events = lacks_events(&failures);
+        let failed = done.failures > done.hidden + u64::from(lacks_events);
         let contradicted = lists.iter().filter(|list| list.is_contradicted()).count() as u64;
         let lacking = again(&failures, &incomplete, failed);
-        let again = lacking.or_else(|| (contradicted > 0).then_some(Depth::Channels));
+        let is_due = contradicted > 0 || lacks_events;
+        let again = lacking.or_else(|| is_due.then_some(Depth::Channels));
         let unnamed = unnamed(&failures, &incomplete);
         let missing = missing(&failures, |id| unreadable.contains(id) || gone.contains(id));
         let missing = missing.chain(&unnamed).map(ToString::to_string).collect();
@@ -209,6 +212,12 @@ pub fn listed(names: &[String]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// Returns whether scheduled events failed that may succeed later.
+fn lacks_events(failures: &[Failure]) -> bool {
+    let mut failures = failures.iter();
+    failures.any(|failure| failure.object == FailureObject::ScheduledEvents && !failure.refused)
 }
 
 /// Returns the smallest depth worth retrying; `failed` if something failed transiently.

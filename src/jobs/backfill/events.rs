@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{Backfill, BackfillError};
 use propsbot_discord::RestError;
-use propsbot_model::{EventId, Fact, FailureObject, GuildId, User, UserId};
+use propsbot_model::{EventId, Fact, FailureObject, GuildId, MOST_INTERESTED, User, UserId};
 
 /// Users on a full page.
 const FULL: usize = 100;
 
-/// The most pages of interested users that are read of an event: more than the mirror keeps.
+/// The most pages of users that are read of an event, should hardly any of them be interested.
 const PAGES: usize = 50;
 
 /// Who answered an event, their account if it is known, and whether they are interested.
@@ -32,7 +32,7 @@ impl Backfill {
             Ok(events) => events,
             Err(error) => return self.fail(guild, object, error).await.map(drop),
         };
-        let mut odd = events.unread("event");
+        let (mut odd, mut failed) = (events.unread("event"), None::<RestError>);
         let (ids, facts): (Vec<EventId>, Vec<Fact>) = events.items.into_iter().unzip();
         self.tell(at, facts).await?;
         for event in ids {
@@ -41,7 +41,14 @@ impl Backfill {
                 Ok(listed) => listed,
                 // It is over, or was deleted.
                 Err(RestError::NotFound { .. }) => continue,
-                Err(error) => return self.fail(guild, object, error).await.map(drop),
+                Err(error @ (RestError::BadToken | RestError::TooManyRefused { .. })) => {
+                    return Err(error.into());
+                }
+                // The others may work. What may work later counts most.
+                Err(error) => {
+                    failed = failed.filter(RestError::is_transient).or(Some(error));
+                    continue;
+                }
             };
             let mut interested = BTreeSet::new();
             let mut facts = Vec::new();
@@ -58,6 +65,9 @@ impl Backfill {
             }
             self.tell(at, facts).await?;
         }
+        if let Some(error) = failed {
+            return self.fail(guild, object, error).await.map(drop);
+        }
         let fact = if odd.is_empty() {
             Fact::Settled(guild, object)
         } else {
@@ -68,19 +78,24 @@ impl Backfill {
         Ok(self.tell(self.clock.stamp(), vec![fact]).await?)
     }
 
-    /// Lists who answered an event, and whether these are all.
+    /// Lists who answered an event, and whether these are all that the mirror keeps: it keeps the interested with
+    /// the lowest ids, and pages come by id.
     async fn interested(
         &self,
         guild: GuildId,
         event: EventId,
     ) -> Result<(Vec<Answered>, bool), RestError> {
         let mut all = Vec::new();
-        let mut after = UserId(0);
+        let (mut after, mut interested) = (UserId(0), 0);
         for _ in 0..PAGES {
             let page = self.history.event_users(guild, event, after).await?;
             let (is_last, is_readable) = (page.len < FULL, page.all_readable());
             let last = page.items.iter().map(|(id, ..)| *id).max();
+            interested += page.items.iter().filter(|(.., is)| *is).count();
             all.extend(page.items);
+            if interested >= MOST_INTERESTED && is_readable {
+                return Ok((all, true));
+            }
             match last.filter(|last| *last > after && is_readable && !is_last) {
                 Some(last) => after = last,
                 // The last page, or a server that ignores `after` and would go on for ever.

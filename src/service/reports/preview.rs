@@ -55,7 +55,8 @@ pub enum EventsPreview {
 
 /// What the exported events that took place would have given.
 pub(crate) fn events_preview(store: &Store, guild: GuildId) -> Result<EventsPreview, StoreError> {
-    let from = Millis(store.newest()?.millis().0 - PREVIEW_DAYS * 86_400_000);
+    let now = store.newest()?.millis();
+    let times = Millis(now.0 - PREVIEW_DAYS * 86_400_000)..=now;
     let settings = store.settings(guild)?;
     let exported = channels(store, guild, |permissions, channel| {
         settings.withheld(channel, permissions).is_none()
@@ -70,7 +71,7 @@ pub(crate) fn events_preview(store: &Store, guild: GuildId) -> Result<EventsPrev
     let is_exported = |row: &EventRow| row.channel_id.is_none_or(|id| exported.contains(&id));
     community.rows.events.retain(is_exported);
     let config = MeetingsConfig::of(BTreeSet::new());
-    let total = EventsTotal::of(&community.rows, &config, from);
+    let total = EventsTotal::of(&community.rows, &config, &times);
     Ok(EventsPreview::Kept(total))
 }
 

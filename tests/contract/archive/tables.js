@@ -134,7 +134,7 @@ export const TABLES = {
     key: (row) => [BigInt(row.id), row.start],
     time: (row) => made(row.id),
     fields: {
-      guild_id: id, id, start: time, end: nullable(time), name: text, status: integer, creator_id: nullable(id), channel_id: nullable(id),
+      guild_id: id, id, start: time, end: nullable(time), began_at: nullable(time), name: text, status: integer, creator_id: nullable(id), channel_id: nullable(id),
       recurring: bool, user_count: nullable(integer), interested_ids: list(id), deleted_at: nullable(time),
     },
     oddity: (row) => (isSorted(row.interested_ids.map(BigInt)) ? undefined : ".interested_ids are not by user"),

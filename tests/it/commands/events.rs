@@ -14,6 +14,7 @@ use simulator::discord::{Discord, Fault, Options, Overwrite, bit, event_status, 
 use super::{SOON, Server, says};
 
 const LIST: &str = "GET /guilds/{guild_id}/scheduled-events";
+const USERS: &str = "GET /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}/users";
 const HOUR: i64 = 3_600_000;
 
 fn now() -> i64 {
@@ -290,4 +291,34 @@ async fn of_odd_ones_and_errors_the_rest_is_kept() {
         assert!(begun.elapsed() < SOON, "{}", server.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_fails_holds_up_nothing_else() {
+    let mut server = server(|discord, hall| {
+        let [ana, ben] = ["ana", "ben"].map(|name| named(discord, name));
+        for name in ["One", "Two"] {
+            let event = discord.schedule(ana, name, now() + HOUR, Some(hall));
+            discord.set_interest(event, ben, true);
+        }
+        discord.fail(USERS, 1, Fault::Status(403));
+    })
+    .await;
+    server.keep_events().await;
+    let is_known = |rows: &[EventRow]| rows.len() == 2 && !rows[1].interested_ids.is_empty();
+    server.exported(is_known).await;
+    server.stop().await;
+    let before = server.mirror.status().await["synced"]["messages"].as_i64();
+    server.discord().fail(LIST, usize::MAX, Fault::Status(500));
+    let ended = server.mirror.sync().await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(ended.stdout.contains("scheduled events"), "{ended:#?}");
+    let failures = server.mirror.failures().await;
+    assert_eq!(
+        failures.keys().collect::<Vec<_>>(),
+        ["scheduled events"],
+        "{failures:?}"
+    );
+    let after = server.mirror.status().await["synced"]["messages"].as_i64();
+    assert!(before.is_some() && after > before, "{before:?} {after:?}");
 }
