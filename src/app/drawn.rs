@@ -36,7 +36,7 @@ pub(super) async fn draw_from(
     only: Option<&Id>,
     now: Millis,
 ) -> Result<Drawn, Error> {
-    let plugins = order.open(&config.network).await?;
+    let plugins = order.open(&config.network, now).await?;
     let limits: Vec<Option<f64>> = plugins.iter().map(|plugin| plugin.budget()).collect();
     let names: Vec<String> = plugins
         .iter()

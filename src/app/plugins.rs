@@ -19,7 +19,7 @@ use super::{
     providers::configured,
 };
 use crate::{config::Config, text_file::read_text};
-use propsbot_archive::{SOURCECRED, SOURCECRED_GITHUB, Schema, SideFiles, printable_json};
+use propsbot_archive::{Millis, SOURCECRED, SOURCECRED_GITHUB, Schema, SideFiles, printable_json};
 use propsbot_github::graph::{GithubConfig, GithubPlugin, Rules as GithubRules};
 use propsbot_graph::{
     DidathingConfig, DidathingPlugin, PropsPlugin, Weights,
@@ -272,11 +272,19 @@ impl PluginOrder {
     ///
     /// # Errors
     /// Files that are missing or invalid, and options of plugins that aren't there.
-    pub(super) async fn open(&self, network: &Network) -> Result<Vec<Arc<dyn GraphPlugin>>, Error> {
-        self.opened(network).await.map_err(Error::Wrong)
+    pub(super) async fn open(
+        &self,
+        network: &Network,
+        now: Millis,
+    ) -> Result<Vec<Arc<dyn GraphPlugin>>, Error> {
+        self.opened(network, now).await.map_err(Error::Wrong)
     }
 
-    async fn opened(&self, network: &Network) -> anyhow::Result<Vec<Arc<dyn GraphPlugin>>> {
+    async fn opened(
+        &self,
+        network: &Network,
+        now: Millis,
+    ) -> anyhow::Result<Vec<Arc<dyn GraphPlugin>>> {
         let mut choices = self.plugins.clone();
         if choices.is_empty() && self.plugin_exec.is_empty() {
             choices.push(PluginChoice {
@@ -297,7 +305,7 @@ impl PluginOrder {
         }
         let mut plugins = Vec::new();
         for choice in &choices {
-            plugins.push(self.plugin(choice, network).await?);
+            plugins.push(self.plugin(choice, network, now).await?);
         }
         for ExecChoice { program, file } in &self.plugin_exec {
             let patience = self.plugin_timeout.unwrap_or(exec_plugin::PATIENCE);
@@ -322,6 +330,7 @@ impl PluginOrder {
         &self,
         choice: &PluginChoice,
         network: &Network,
+        now: Millis,
     ) -> anyhow::Result<Arc<dyn GraphPlugin>> {
         let own = choice.file.as_deref();
         let required = || {
@@ -341,7 +350,10 @@ impl PluginOrder {
             PluginName::Props => props(either("--weights", &self.weights)?.as_deref()),
             PluginName::Didathing => didathing(required()?),
             PluginName::Meetings => meetings(required()?),
-            PluginName::Instance => Ok(Arc::new(GraphInstance::open(required()?, network).await?)),
+            PluginName::Instance => {
+                let opened = GraphInstance::open(required()?, network, now);
+                Ok(Arc::new(opened.await?))
+            }
             PluginName::Github => {
                 github(either("--config", &self.config)?.as_deref(), self.improved)
             }

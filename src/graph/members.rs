@@ -111,7 +111,12 @@ impl<'a> Member<'a> {
 
     /// Whether it is the pseudonym of members who opted out of everything.
     pub(super) fn is_nobody(self) -> bool {
-        self.id().is_anonymous() && self.0.privacy == Some(Tier::Everything)
+        self.id().is_anonymous() && self.is_hidden()
+    }
+
+    /// Whether it is a member who opted out of everything, or the pseudonym of such members.
+    pub(super) fn is_hidden(self) -> bool {
+        self.0.privacy == Some(Tier::Everything)
     }
 
     /// The identity type in SourceCred's ledger.

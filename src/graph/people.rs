@@ -7,7 +7,11 @@ use propsbot_model::UserId;
 use propsbot_rows::Snapshot;
 use propsbot_sourcecred::{Documents, NodeAddress};
 
-use super::{declaration, identity_proposals, members::Members, prefix};
+use super::{
+    declaration, identity_proposals,
+    members::{Member, Members},
+    prefix,
+};
 
 /// The members in the rows of an archive.
 #[derive(Debug, Default)]
@@ -21,6 +25,23 @@ impl People {
     pub fn take(&mut self, rows: &TableRows) -> Result<(), ReadError> {
         self.0.members.extend(rows.rows().map(Iterator::cloned)?);
         Ok(())
+    }
+
+    /// The node's address and the display name of each member who didn't opt out of everything. Names are raw: escape
+    /// them before you show them.
+    pub fn known(&self) -> BTreeMap<NodeAddress, String> {
+        let members = Members::new(&self.0);
+        let known = members.iter().filter(|member| !member.is_hidden());
+        known
+            .map(|member| (member.address(), member.name()))
+            .collect()
+    }
+
+    /// The addresses of members who opted out of everything.
+    pub fn hidden(&self) -> BTreeSet<NodeAddress> {
+        let members = Members::new(&self.0);
+        let hidden = members.iter().filter(|member| member.is_hidden());
+        hidden.map(Member::address).collect()
     }
 
     /// The address of each member's node.

@@ -5,17 +5,22 @@ mod shares;
 mod view;
 mod whole;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use self::{place::Place, view::View};
 use super::plugins;
-use propsbot_archive::{RowSource, Schema, TableQuery};
+use propsbot_archive::{Millis, RowSource, Schema, TableQuery};
 use propsbot_graph::People;
 use propsbot_network::Network;
 use propsbot_rows::{MEMBERS, SCHEMA};
@@ -26,6 +31,9 @@ use propsbot_sourcecred::{
 
 /// The longest name: SourceCred knows the plugin by it.
 const NAME: usize = 40;
+
+/// How long all of its files may take to come.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Another instance, as it was when this was made.
 ///
@@ -39,6 +47,8 @@ pub(super) struct GraphInstance {
     addresses: Addresses,
     view: View,
     mode: Mode,
+    /// When that was.
+    now: Millis,
 }
 
 enum Mode {
@@ -56,6 +66,14 @@ enum Mode {
 struct Addresses {
     nodes: NodeAddress,
     edges: EdgeAddress,
+}
+
+/// The members here, by the addresses of their nodes.
+struct Members {
+    /// Those who didn't opt out of everything, with their names, which are raw.
+    known: BTreeMap<NodeAddress, String>,
+    /// Those who did.
+    hidden: BTreeSet<NodeAddress>,
 }
 
 /// The file that configures it.
@@ -81,14 +99,14 @@ impl GraphInstance {
     ///
     /// # Errors
     /// A config or an instance that isn't there or has mistakes.
-    pub(super) async fn open(path: &Path, network: &Network) -> anyhow::Result<Self> {
+    pub(super) async fn open(path: &Path, network: &Network, now: Millis) -> anyhow::Result<Self> {
         let tried = || format!("the config {} is invalid", path.display());
         let config: Config = serde_json::from_str(&plugins::config(path)?).with_context(tried)?;
         config.check().with_context(tried)?;
-        let place = match (&config.folder, &config.url) {
+        let mut place = match (&config.folder, &config.url) {
             (Some(folder), None) => {
                 let own = path.parent().unwrap_or(Path::new(""));
-                Place::Folder(own.join(folder))
+                Place::folder(own.join(folder))
             }
             (None, Some(url)) => Place::web(url, network).with_context(tried)?,
             _ => {
@@ -96,15 +114,23 @@ impl GraphInstance {
                 return Err(anyhow!(wrong)).with_context(tried);
             }
         };
-        let view = View::read(&place).await?;
-        let mode = match (config.rate, config.budget) {
-            (Some(rate), None) => Mode::Shares { rate },
-            (None, Some(budget)) => Mode::Whole {
-                budget,
-                graph: whole::read(&place, config.plugins.as_deref()).await?,
-            },
-            _ => unreachable!("a checked config has either"),
+        let reading = async {
+            let view = View::read(&mut place, now).await?;
+            let mode = match (config.rate, config.budget) {
+                (Some(rate), None) => Mode::Shares { rate },
+                (None, Some(budget)) => Mode::Whole {
+                    budget,
+                    graph: whole::read(&mut place, config.plugins.as_deref()).await?,
+                },
+                _ => unreachable!("a checked config has either"),
+            };
+            anyhow::Ok((view, mode))
         };
+        let read = timeout(PATIENCE, reading).await;
+        let (view, mode) = read.with_context(|| {
+            let minutes = PATIENCE.as_secs() / 60;
+            format!("{place} took longer than {minutes} minutes to send its files")
+        })??;
         let plugin = format!("instance-{}", config.name);
         Ok(Self {
             addresses: Addresses {
@@ -115,6 +141,7 @@ impl GraphInstance {
             community: config.name,
             view,
             mode,
+            now,
         })
     }
 }
@@ -170,16 +197,19 @@ impl GraphPlugin for GraphInstance {
         rows.scan(&TableQuery::of(table), &|_| true, &mut |batch| {
             people.take(&batch)
         })?;
-        let known: BTreeSet<NodeAddress> = people.addresses().into_values().collect();
+        let members = Members {
+            known: people.known(),
+            hidden: people.hidden(),
+        };
         let (community, addresses) = (&self.community, &self.addresses);
         let (graph, proposals, (node_types, edge_types), user_types) = match &self.mode {
             Mode::Shares { rate } => {
-                let graph = shares::graph(&self.view, *rate, community, addresses, &known);
+                let graph = shares::graph(&self.view, *rate, community, addresses, &members);
                 (graph, Vec::new(), shares::types(addresses), Vec::new())
             }
             Mode::Whole { graph, .. } => {
                 let (graph, proposals) =
-                    whole::graph(graph, &self.view, community, addresses, &known);
+                    whole::graph(graph, &self.view, community, addresses, &members, self.now);
                 let people = vec![whole::person(addresses)];
                 (graph, proposals, whole::types(addresses), people)
             }

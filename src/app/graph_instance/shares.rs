@@ -1,29 +1,25 @@
 //! The members' shares of another instance's cred, as nodes.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::{
-    Addresses,
+    Addresses, Members,
     view::{Participant, View},
 };
 use propsbot_archive::Millis;
-use propsbot_sourcecred::{
-    EdgeType, EdgeWeight, NodeAddress, NodeType, Weight, WeightedGraph, description,
-};
+use propsbot_sourcecred::{EdgeType, EdgeWeight, NodeType, Weight, WeightedGraph, description};
 
-/// How much of a participant's name a description shows, in UTF-16 code units.
+/// How much of a member's name a description shows, in UTF-16 code units.
 const NAME_UNITS: usize = 40;
 
-/// The shares of those who are `known` here: each week of theirs is a node that mints their share of all cred of
+/// The shares of those who are known here: each week of theirs is a node that mints their share of all cred of
 /// that week, times `rate`.
 pub(super) fn graph(
     view: &View,
     rate: f64,
     community: &str,
     addresses: &Addresses,
-    known: &BTreeSet<NodeAddress>,
+    members: &Members,
 ) -> WeightedGraph {
     let mut graph = WeightedGraph::default();
     let all = |week: usize| -> f64 {
@@ -37,9 +33,12 @@ pub(super) fn graph(
     } in &view.participants
     {
         let mut aliases = identity.aliases.iter().map(|alias| &alias.address);
-        let Some(member) = aliases.find(|alias| known.contains(alias)) else {
+        let Some((member, name)) = aliases.find_map(|alias| members.known.get_key_value(alias))
+        else {
             continue;
         };
+        // Not as they are called there: members may hide their names here.
+        let name = description::text(name, NAME_UNITS);
         let weeks = view.intervals.iter().zip(&totals);
         for ((week, total), cred) in weeks.zip(cred_per_interval) {
             // SourceCred writes weights as JavaScript does: too small ones are nothing.
@@ -53,7 +52,6 @@ pub(super) fn graph(
             let edge = addresses.edges.with(&[&"EARNS", &identity.id, &start]);
             // Not where the week begins: SourceCred counts that to the week before.
             let at = Millis(start + (week.end_time_ms - start) / 2);
-            let name = description::text(&identity.name, NAME_UNITS);
             let text = format!("Cred of {name} in {community}, week of {}", date(start));
             graph.add_node(node.clone(), text, Some(at));
             graph.node_weights.insert(node.clone(), weight);

@@ -6,7 +6,7 @@
 //! on members.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    collections::{BTreeMap, btree_map::Entry},
     fmt::{Debug, Display},
     iter,
 };
@@ -14,11 +14,16 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-use super::{Addresses, place::Place, view::View};
+use super::{
+    Addresses, Members,
+    place::{LONGEST, Place},
+    view::View,
+};
 use crate::app::cred::plugin_id;
+use propsbot_archive::Millis;
 use propsbot_sourcecred::{
     Alias, EdgeAddress, EdgeType, EdgeWeight, IdentityProposal, Node, NodeAddress, NodeType,
-    Weight, WeightedGraph, description, legal_name,
+    Weight, WeightedGraph, cred::Budget, description, legal_name,
 };
 
 /// What follows the plugin's own prefix in the addresses of the other graph.
@@ -32,6 +37,14 @@ const NAME_LENGTH: usize = 30;
 /// How much of a name a description shows, in UTF-16 code units.
 const NAME_UNITS: usize = 40;
 
+/// What somebody who opted out of everything here is called.
+const UNNAMED: &str = "someone";
+
+/// How many plugins it may have.
+const PLUGINS: usize = 32;
+/// The longest list of them, uncompressed.
+const LONGEST_LIST: u64 = 1 << 20;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Config {
@@ -40,14 +53,14 @@ struct Config {
 
 /// Reads the graphs of these plugins, or of all that the instance has, as `sourcecred graph` left them.
 pub(super) async fn read(
-    place: &Place,
+    place: &mut Place,
     plugins: Option<&[String]>,
 ) -> anyhow::Result<WeightedGraph> {
     let plugins = if let Some(plugins) = plugins {
         plugins.to_vec()
     } else {
         let file = "sourcecred.json";
-        let json = place.read(file).await?.with_context(|| {
+        let json = place.read(file, LONGEST_LIST).await?.with_context(|| {
             format!("{place} has no {file}, which lists its plugins: name them in \"plugins\"")
         })?;
         let config: Config = serde_json::from_slice(&json)
@@ -55,14 +68,13 @@ pub(super) async fn read(
         config.bundled_plugins
     };
     let mut all = WeightedGraph::default();
-    for plugin in plugins {
-        let (owner, name) = plugin_id(&plugin)?;
+    for (owner, name) in each_once(&plugins)? {
         let folder = format!("output/graphs/{owner}/{name}");
         let mut graph = None;
         // The one without suffix is compressed.
         for file in ["graph", "graph.json"] {
             let file = format!("{folder}/{file}");
-            if let Some(json) = place.read(&file).await? {
+            if let Some(json) = place.read(&file, LONGEST).await? {
                 let read = WeightedGraph::from_json(&json);
                 graph = Some(read.with_context(|| format!("could not read {file} of {place}"))?);
                 break;
@@ -77,6 +89,27 @@ pub(super) async fn read(
         add(&mut all.edge_weights, graph.edge_weights)?;
     }
     Ok(all)
+}
+
+/// The owner and the name of each of these plugins, once.
+///
+/// # Errors
+/// Texts that aren't plugins, and too many.
+pub(super) fn each_once(plugins: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let mut ids = Vec::new();
+    for plugin in plugins {
+        let id = plugin_id(plugin)?;
+        if ids.contains(&id) {
+            continue;
+        }
+        if ids.len() == PLUGINS {
+            bail!(
+                "the other instance has more than {PLUGINS} plugins: name up to {PLUGINS} of them in \"plugins\""
+            );
+        }
+        ids.push(id);
+    }
+    Ok(ids)
 }
 
 /// Adds weights of another graph. As in SourceCred, a prefix has one only once.
@@ -95,20 +128,29 @@ fn add<A: Ord + Debug, W>(to: &mut BTreeMap<A, W>, weights: BTreeMap<A, W>) -> a
     Ok(())
 }
 
-/// The graph with these people, and the accounts of those who aren't `known` here.
+/// The graph with these people, and the accounts of those who aren't known here.
 pub(super) fn graph(
     theirs: &WeightedGraph,
     view: &View,
     community: &str,
     addresses: &Addresses,
-    known: &BTreeSet<NodeAddress>,
+    members: &Members,
+    now: Millis,
 ) -> (WeightedGraph, Vec<IdentityProposal>) {
     let mut drawn = WeightedGraph::default();
-    let (people, proposals) = people(theirs, view, community, addresses, known, &mut drawn);
+    let (people, proposals) = people(theirs, view, community, addresses, members, &mut drawn);
+    // Those who opted out of everything here and have no account there.
+    let unnamed = addresses.nodes.with(&[&PERSON, &UNNAMED]);
     let node_at = |address: &NodeAddress| match people.get(address) {
         Some(person) => person.clone(),
+        None if members.known.contains_key(address) => address.clone(),
+        None if members.hidden.contains(address) => unnamed.clone(),
         None => addresses.node(address),
     };
+    let weights = theirs.node_weights.iter();
+    for (prefix, weight) in weights.filter(|(prefix, _)| !members.hidden.contains(*prefix)) {
+        drawn.node_weights.insert(addresses.node(prefix), *weight);
+    }
     for (
         address,
         Node {
@@ -117,22 +159,21 @@ pub(super) fn graph(
         },
     ) in &theirs.nodes
     {
-        if people.contains_key(address) {
+        if people.contains_key(address) || members.known.contains_key(address) {
+            continue;
+        }
+        if members.hidden.contains(address) {
+            drawn.add_node(unnamed.clone(), format!("{UNNAMED} in {community}"), None);
             continue;
         }
         let node = addresses.node(address);
-        drawn.add_node(node, description.clone(), *timestamp);
-    }
-    for (prefix, weight) in &theirs.node_weights {
-        drawn.node_weights.insert(addresses.node(prefix), *weight);
-    }
-    // Budgets don't limit what has no time, so it must mint nothing.
-    let contributions = theirs.nodes.iter();
-    let timeless = contributions
-        .filter(|(address, node)| node.timestamp.is_none() && !people.contains_key(address));
-    for (address, _) in timeless {
-        let node = addresses.node(address);
-        drawn.node_weights.insert(node, Weight::ZERO);
+        let is_limited = |at: &Millis| (Budget::SINCE..=now).contains(at);
+        let timestamp = timestamp.filter(is_limited);
+        if timestamp.is_none() {
+            // No budget limits it, so it must mint nothing.
+            drawn.node_weights.insert(node.clone(), Weight::ZERO);
+        }
+        drawn.add_node(node, description.clone(), timestamp);
     }
     for (prefix, weight) in &theirs.edge_weights {
         drawn.edge_weights.insert(addresses.edge(prefix), *weight);
@@ -140,7 +181,7 @@ pub(super) fn graph(
     for (address, edge) in &theirs.edges {
         let [src, dst] = [&edge.src, &edge.dst].map(node_at);
         let address = addresses.edge(address);
-        let of_members = [&src, &dst].map(|end| known.contains(end));
+        let of_members = [&src, &dst].map(|end| members.known.contains_key(end));
         if of_members != [false, false] {
             // What members earn here must not flow to people over there.
             let weight = drawn.edge_weights.entry(address.clone());
@@ -153,7 +194,8 @@ pub(super) fn graph(
                 weight.backwards = Weight::ZERO;
             }
         }
-        drawn.add_edge(address, src, dst, edge.timestamp);
+        let at = edge.timestamp.min(now).max(Budget::SINCE);
+        drawn.add_edge(address, src, dst, at);
     }
     (drawn, proposals)
 }
@@ -164,7 +206,7 @@ fn people(
     view: &View,
     community: &str,
     addresses: &Addresses,
-    known: &BTreeSet<NodeAddress>,
+    members: &Members,
     drawn: &mut WeightedGraph,
 ) -> (BTreeMap<NodeAddress, NodeAddress>, Vec<IdentityProposal>) {
     let mut nodes = BTreeMap::new();
@@ -181,20 +223,28 @@ fn people(
         if !aliases.iter().any(|alias| theirs.nodes.contains_key(alias)) {
             continue;
         }
-        let member = aliases.iter().find(|alias| known.contains(alias));
-        let account = || aliases.iter().find(|alias| alias.has_prefix(&discord));
+        let member = aliases
+            .iter()
+            .find(|alias| members.known.contains_key(alias));
+        // Those who opted out of everything here have no account here, and no name.
+        let is_hidden = aliases.iter().any(|alias| members.hidden.contains(alias));
+        let account = || {
+            let mut accounts = aliases.iter().filter(|_| !is_hidden);
+            accounts.find(|alias| alias.has_prefix(&discord))
+        };
         let node = match member.or_else(account) {
             Some(alias) => (*alias).clone(),
             None => addresses.nodes.with(&[&PERSON, &identity.id]),
         };
+        let name = if is_hidden { UNNAMED } else { &identity.name };
         if member.is_none() {
             let own = theirs.nodes.get(&node).map(|own| own.description.clone());
             let text = own.unwrap_or_else(|| {
-                let name = description::text(&identity.name, NAME_UNITS);
+                let name = description::text(name, NAME_UNITS);
                 format!("{name} in {community}")
             });
             drawn.add_node(node.clone(), text.clone(), None);
-            let mut name = legal_name(&identity.name);
+            let mut name = legal_name(name);
             name.truncate(NAME_LENGTH);
             if name.is_empty() {
                 name = format!("{community}-member");

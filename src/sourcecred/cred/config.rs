@@ -137,7 +137,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A plugin with this prefix of nodes may mint so much in each week.
+    /// What has an earlier time isn't limited: its week begins before 1970, and so before every weekly budget.
+    pub const SINCE: Millis = Millis(3 * 86_400_000);
+
+    /// A plugin with this prefix of nodes may mint so much in each week from [`Self::SINCE`] on.
     pub fn weekly(plugin: String, prefix: NodeAddress, budget: f64) -> Self {
         let start_time = When::of(Millis(0));
         Self {
