@@ -104,8 +104,7 @@ pub(crate) fn confirm_deletion() -> String {
     "**Delete everything I keep about you in this server?**\n\
      - Right away, from my database: your messages and all reactions to them, the props you gave (they \
      no longer count), your reactions, thread titles, names of events that you scheduled, your names and roles, and \
-     your link with GitHub. Other people's messages and \
-     the props you received stay, without you.\n\
+     your link with GitHub. Other people's messages and the props you received stay, without you.\n\
      - When I next start: whatever is left of it in my database's files.\n\
      - With the next export: from the archive. If it's a git repository, its older versions still \
      contain the old data; ask its operator to rewrite them.\n\

@@ -118,6 +118,22 @@ fn an_unreadable_message_is_fetched_again() {
 }
 
 #[test]
+fn whoever_declines_an_occurrence_is_not_interested() {
+    let told = |name: &str, response: Value| {
+        let payload = json!({
+            "guild_id": "1", "guild_scheduled_event_id": "7", "user_id": "8", "response": response,
+        });
+        let (facts, _) = read(&format!("GUILD_SCHEDULED_EVENT_USER_{name}"), payload);
+        match facts.as_slice() {
+            [Fact::Interest(GUILD, _, UserId(8), is_interested)] => *is_interested,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(told("ADD", json!(null)) && told("ADD", json!(1)));
+    assert!(!told("ADD", json!(0)) && !told("REMOVE", json!(1)));
+}
+
+#[test]
 fn reports_an_unreadable_event_once() {
     let said = read("GUILD_ROLE_UPDATE", json!({"guild_id": "1", "role": 7}));
     let event = "GUILD_ROLE_UPDATE".to_owned();

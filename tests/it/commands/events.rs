@@ -311,8 +311,7 @@ async fn a_list_that_fails_holds_up_nothing_else() {
     let before = server.mirror.status().await["synced"]["messages"].as_i64();
     server.discord().fail(LIST, usize::MAX, Fault::Status(500));
     let ended = server.mirror.sync().await;
-    assert_eq!(ended.code, Some(1), "{ended:#?}");
-    assert!(ended.stdout.contains("scheduled events"), "{ended:#?}");
+    ended.failed(3, &["missing: scheduled events"]);
     let failures = server.mirror.failures().await;
     assert_eq!(
         failures.keys().collect::<Vec<_>>(),
@@ -321,4 +320,32 @@ async fn a_list_that_fails_holds_up_nothing_else() {
     );
     let after = server.mirror.status().await["synced"]["messages"].as_i64();
     assert!(before.is_some() && after > before, "{before:?} {after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_members_data_hidden_channels_stay_hidden() {
+    let server = server(|discord, _| {
+        let [ana, ben] = ["ana", "ben"].map(|name| named(discord, name));
+        let board = discord.channel("board").unwrap();
+        for (name, place) in [("Board meeting", Some(board)), ("Hike", None)] {
+            let event = discord.schedule(ben, name, now() + HOUR, place);
+            discord.set_interest(event, ana, true);
+        }
+    })
+    .await;
+    server.keep_events().await;
+    server
+        .exported(|rows| rows.len() == 1 && !rows[0].interested_ids.is_empty())
+        .await;
+    let answer = server.ask(server.ana, "privacy export", json!({})).await;
+    let data: Value = serde_json::from_slice(&answer.files[0].1).unwrap();
+    let [hike, hidden] = data["events"].as_array().unwrap().as_slice() else {
+        panic!("{data}");
+    };
+    assert_eq!(
+        (&hike["name"], &hike["creator_id"]),
+        (&json!("Hike"), &json!(null))
+    );
+    assert_eq!(hidden["hidden"], "it is in a channel that you can't read");
+    assert!(!data.to_string().contains("Board meeting"), "{data}");
 }
