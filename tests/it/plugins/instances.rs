@@ -9,20 +9,26 @@ use propsbot::{
 };
 use propsbot_archive::export;
 use propsbot_backends::FolderArchive;
-use propsbot_model::{AuthorKind, Mention, MessageKind, UserId};
-use propsbot_rows::{MemberRow, MessageRow};
+use propsbot_model::{AuthorKind, Mention, MessageKind, Tier, UserId};
+use propsbot_rows::{MemberRow, MessageRow, Snapshot};
+use propsbot_sourcecred::{NodeAddress, WeightedGraph};
 use serde_json::{Value, json};
 
 use crate::archive::community::{PROPS, message, message_id, request, rows};
 
+const BEN: UserId = UserId(480_300_000_000_000_010);
+
 /// A community in which members are thanked on these days, `(day, giver, receiver)`.
 async fn community(folder: &Path, thanks: &[(i64, usize, usize)]) {
+    export_rows(folder, &community_rows(thanks)).await;
+}
+
+fn community_rows(thanks: &[(i64, usize, usize)]) -> Snapshot {
     let mut rows = rows();
     let first = rows.members[0].clone();
-    let second = UserId(480_300_000_000_000_010);
-    let people = [first.user_id, second];
+    let people = [first.user_id, BEN];
     rows.members.push(MemberRow {
-        user_id: second,
+        user_id: BEN,
         username: "ben".to_owned(),
         ..first
     });
@@ -46,9 +52,14 @@ async fn community(folder: &Path, thanks: &[(i64, usize, usize)]) {
         });
     }
     rows.messages.sort_by_key(|row| (row.channel_id, row.id));
+    rows
+}
+
+async fn export_rows(folder: &Path, rows: &Snapshot) {
     let archive = FolderArchive::new(folder.join("archive"));
-    let request = request(&rows);
-    export(&archive, Arc::new(rows), request).await.unwrap();
+    let request = request(rows);
+    let exported = export(&archive, Arc::new(rows.clone()), request);
+    exported.await.unwrap();
 }
 
 /// Each participant's share of all cred, after computing it anew.
@@ -186,5 +197,84 @@ async fn what_is_wrong_with_an_instance_is_named() {
         ];
         let ended = crate::cli::run(home.path(), &[], &arguments).await;
         ended.failed(2, &[says]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_opted_out_here_is_not_named_by_what_is_known_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (here, there) = (home.path(), home.path().join("two"));
+    let thanks = [(0, 0, 1), (8, 1, 0)];
+    community(&there, &thanks).await;
+    assert_eq!(shares(&there, false).await.len(), 2);
+    let props = [
+        "graph",
+        "--from",
+        "dir:two/archive",
+        "--out",
+        "two/output/graphs/external/props",
+    ];
+    crate::cli::run(here, &[], &props).await.ok();
+    fs::write(
+        there.join("sourcecred.json"),
+        r#"{"bundledPlugins": ["external/props", "external/props"]}"#,
+    )
+    .unwrap();
+
+    let mut rows = community_rows(&[]);
+    let mut names = Vec::new();
+    let people = [rows.members[0].user_id, BEN];
+    rows.members.retain(|row| people.contains(&row.user_id));
+    for row in &mut rows.members {
+        let is_ben = row.user_id == BEN;
+        row.privacy = Some(if is_ben {
+            Tier::Everything
+        } else {
+            Tier::Identity
+        });
+        names.push(std::mem::take(&mut row.username));
+        row.global_name = None;
+        if !is_ben {
+            row.username = "member-0000a".to_owned();
+        }
+    }
+    export_rows(here, &rows).await;
+    for worth in ["rate", "budget"] {
+        let config = json!({"name": "two", "folder": "two", worth: 1});
+        fs::write(here.join("instance.json"), config.to_string()).unwrap();
+        let arguments = [
+            "graph",
+            "--from",
+            "dir:archive",
+            "--plugin",
+            "instance=instance.json",
+            "--out",
+            "g",
+        ];
+        crate::cli::run(here, &[], &arguments).await.ok();
+        let json = fs::read(here.join("g/graph.json")).unwrap();
+        let graph = WeightedGraph::from_json(&json).unwrap();
+        let ben = NodeAddress::new(&[&"sourcecred", &"discord", &"MEMBER", &"user", &BEN]);
+        assert!(!graph.nodes.contains_key(&ben), "{worth}");
+        assert!(
+            graph
+                .edges
+                .values()
+                .all(|edge| edge.dst != ben && edge.src != ben)
+        );
+        assert!(!graph.edges.is_empty());
+        let proposals = fs::read_to_string(here.join("g/identityProposals.json")).unwrap();
+        assert!(
+            !proposals.contains(&BEN.to_string()),
+            "{worth}: {proposals}"
+        );
+        assert!(proposals.contains("member-0000a"), "{worth}: {proposals}");
+        assert_eq!(names.len(), 2);
+        for name in &names {
+            assert!(!proposals.contains(name), "{worth}: {proposals}");
+            if worth == "rate" {
+                assert!(!String::from_utf8_lossy(&json).contains(name));
+            }
+        }
     }
 }
