@@ -197,7 +197,12 @@ impl Config {
 
     /// The archive with the repositories where members prove who they are.
     pub fn github_archive(&self) -> &ArchiveSpec {
-        self.github_archive.as_ref().unwrap_or(&self.archive)
+        self.github_archive_or(&self.archive)
+    }
+
+    /// The same for a command that was told which archive to use instead of `ARCHIVE`.
+    pub fn github_archive_or<'a>(&'a self, archive: &'a ArchiveSpec) -> &'a ArchiveSpec {
+        self.github_archive.as_ref().unwrap_or(archive)
     }
 
     /// The variables whose servers receive a secret over an unencrypted connection, with their hosts.

@@ -4,6 +4,7 @@ mod apply;
 mod instance;
 mod keep;
 mod keeper;
+mod logins;
 mod patch;
 mod tables;
 

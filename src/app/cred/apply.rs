@@ -1,7 +1,7 @@
 //! `ledger apply`: gives SourceCred's ledger what members asked for with `/link`.
 
 use std::{
-    fs,
+    fs::{self, TryLockError},
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 
-use super::instance::{Instance, LEDGER};
+use super::{
+    instance::{Instance, LEDGER},
+    logins::Logins,
+};
 use crate::{
     app::{
         Error,
@@ -36,9 +39,13 @@ Members prove which GitHub login is theirs, and say whether they want to receive
 archive, and adds to data/ledger.json what isn't in it yet: accounts, aliases, merges and activations. Doing it again
 adds nothing. Events that are there stay as they are.
 
-Every change is shown first. In a terminal you are asked before each merge of two accounts, and once more before
-anything is written: SourceCred can't undo a merge, or take an alias away. Elsewhere nothing is written without --yes,
-which answers all questions; if there is something to write, the exit code is 1 then.
+Every change is shown first. In a terminal you are asked before each merge of two accounts, before a member gets an
+account that has Grain or other aliases, and once more before anything is written: SourceCred can't undo a merge, or
+take an alias away. Elsewhere nothing is written without --yes, which answers all questions; if there is something to
+write, the exit code is 1 then.
+
+A login that its GitHub account no longer has, or that another one has too, is given to nobody. That is looked up in
+GITHUB_ARCHIVE, or else in the archive with the links, if GitHub's users are there.
 
 Two accounts that each have a Discord member are never merged.";
 
@@ -82,10 +89,12 @@ pub async fn ledger(config: &Config, command: LedgerCommand) -> Result<Vec<Strin
     let now = Clock::now();
     let from = order.from.as_ref().unwrap_or(&config.archive);
     let tried = || format!("could not read the links in {from}");
+    let logins = Logins::read(config, config.github_archive_or(from)).await?;
     let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
     let guild = order.guild.as_ref();
-    let reading = read_rows(archive.as_ref(), &SCHEMA, guild, |rows| {
-        wishes(rows, alias_of, &people())
+    let reading = read_rows(archive.as_ref(), &SCHEMA, guild, move |rows| {
+        let is_current = |id: &str, login: &str| logins.may_be(id, login);
+        wishes(rows, alias_of, &people(), is_current)
     });
     let (wishes, manifests) = reading.await.tried(tried)?;
     notify(&as_of(&manifests, now).tried(tried)?);
@@ -104,6 +113,8 @@ fn apply(order: &ApplyOrder, wishes: &[Wish], now: Millis) -> Result<Vec<String>
     };
     let instance = Instance::new(Some(&order.instance), None);
     instance.check().map_err(Error::Wrong)?;
+    // Until the end, so that two of these can't both start from the same ledger.
+    let _lock = lock(&order.instance).map_err(Error::Failed)?;
     let old = instance.text(LEDGER).map_err(Error::Wrong)?;
     let text = old.as_deref().unwrap_or_default();
     let path = order.instance.join(LEDGER);
@@ -112,33 +123,38 @@ fn apply(order: &ApplyOrder, wishes: &[Wish], now: Millis) -> Result<Vec<String>
         Error::Wrong(anyhow::Error::new(error).context(context))
     };
     let mut ledger = Ledger::parse(text).map_err(wrong)?;
-    let mut is_declined = false;
+    let mut is_unanswered = false;
     for wish in wishes {
-        let mut may_merge = |merge: &_| match consent {
+        let mut agrees = |question: &_| match consent {
             Consent::Given => true,
-            Consent::Asked => agreed(&format!("{merge}. This can't be undone. Merge them?")),
+            Consent::Asked => agreed(&format!("{question}. This can't be undone. Is that right?")),
             Consent::Missing => false,
         };
-        let done = ledger.fulfil(wish, now, &mut may_merge).map_err(wrong)?;
+        let done = ledger.fulfil(wish, now, &mut agrees).map_err(wrong)?;
         for change in &done.changes {
             print_line(&printable(&change.to_string()))?;
         }
         for kept_back in &done.kept_back {
-            is_declined |= matches!(kept_back, KeptBack::Declined(_));
-            print_line(&printable(&format!("kept back: {kept_back}")))?;
+            let line = match kept_back {
+                KeptBack::Declined(question) if consent == Consent::Missing => {
+                    is_unanswered = true;
+                    format!("only if you agree: {question}")
+                }
+                kept_back => format!("kept back: {kept_back}"),
+            };
+            print_line(&printable(&line))?;
         }
     }
     let events = counted(ledger.added().len(), "event");
     let missing = || {
-        let why = "nothing was written, because there is nobody to ask: run this in a terminal, or with --yes";
+        let why = "nothing was written: run this in a terminal to be asked, or add --yes";
         Error::Failed(anyhow!(why))
     };
     if ledger.added().is_empty() {
-        // A merge would have been something to write.
-        return match consent {
-            Consent::Missing if is_declined => Err(missing()),
-            _ => Ok(vec![format!("{}: nothing to add", path.display())]),
-        };
+        if is_unanswered {
+            return Err(missing());
+        }
+        return Ok(vec![format!("{}: nothing to add", path.display())]);
     }
     match consent {
         Consent::Given => {}
@@ -160,32 +176,60 @@ fn agreed(question: &str) -> bool {
     read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
-/// Replaces the ledger at once, unless another program has changed it meanwhile.
+/// Keeps other runs of this command away from an instance until it is dropped.
+fn lock(instance: &Path) -> anyhow::Result<fs::File> {
+    let failed = || format!("could not lock {}", instance.display());
+    let folder = fs::File::open(instance).with_context(failed)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another `propsbot ledger apply` is running on {}: wait until it has ended",
+            instance.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(failed),
+    }
+}
+
+/// Replaces the ledger at once, unless another program has changed it meanwhile. Of a symbolic link, what it leads to.
 fn replace(
     instance: &Instance<'_>,
     path: &Path,
     old: Option<&str>,
     new: &str,
 ) -> anyhow::Result<()> {
-    let folder = path.parent().context("a ledger is in a folder")?;
-    let partial = folder.join(".ledger.json.partial");
-    let write = || -> io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(new.as_bytes())?;
-        if old.is_some() {
-            file.set_permissions(fs::metadata(path)?.permissions())?;
-        }
-        file.sync_all()
+    let failed = || format!("could not replace {}", path.display());
+    let path = match old {
+        Some(_) => fs::canonicalize(path).with_context(failed)?,
+        None => path.to_owned(),
     };
-    write().with_context(|| format!("could not write {}", partial.display()))?;
+    let folder = path.parent().context("a ledger is in a folder")?;
+    let mut options = tempfile::Builder::new();
+    #[cfg(unix)]
+    if old.is_none() {
+        // As for any new file, less what the process's mask takes away.
+        options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    let mut write = || {
+        fs::create_dir_all(folder)?;
+        let mut file = options.prefix(".ledger.json.").tempfile_in(folder)?;
+        if old.is_some() {
+            // Before anybody could read it.
+            file.as_file()
+                .set_permissions(fs::metadata(&path)?.permissions())?;
+        }
+        file.write_all(new.as_bytes())?;
+        file.as_file().sync_all()?;
+        io::Result::Ok(file)
+    };
+    let file = write();
+    let file = file.with_context(|| format!("could not write a file in {}", folder.display()))?;
     if instance.text(LEDGER)?.as_deref() != old {
-        let _ = fs::remove_file(&partial);
         bail!(
             "{} was changed meanwhile by another program, so nothing was written: run this again",
             path.display()
         );
     }
-    let replaced = fs::rename(&partial, path).and_then(|()| fs::File::open(folder)?.sync_all());
-    replaced.with_context(|| format!("could not replace {}", path.display()))
+    let replaced = file.persist(&path).map_err(|error| error.error);
+    let replaced = replaced.and_then(|_| fs::File::open(folder)?.sync_all());
+    replaced.with_context(failed)
 }

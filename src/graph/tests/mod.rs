@@ -6,6 +6,7 @@ mod discord;
 mod explain;
 mod invariants;
 mod limits;
+mod links;
 mod meetings;
 mod minting;
 mod page;

@@ -25,7 +25,7 @@ pub struct Account {
     pub identity: Identity,
     /// Whether it takes part in distributions of grain.
     pub active: bool,
-    /// When that last changed.
+    /// When that last changed, here or in an account that is in this one.
     pub(super) toggled: f64,
     /// The currencies for which it has an address for payouts.
     payable: Vec<Value>,
@@ -36,6 +36,13 @@ pub struct Account {
     pub(super) history: Vec<(f64, Grain)>,
     /// The ids of the accounts that are in this one.
     merged: Vec<IdentityId>,
+}
+
+impl Account {
+    /// Whether it ever received grain.
+    pub(super) fn has_grain(&self) -> bool {
+        self.paid > Grain(0) || self.balance > Grain(0)
+    }
 }
 
 /// SourceCred's ledger.
@@ -497,6 +504,7 @@ impl Ledger {
         account.identity.aliases.extend(moved.iter().cloned());
         account.paid = sum(account.paid, target.paid)?;
         account.balance = sum(account.balance, target.balance)?;
+        account.toggled = account.toggled.max(target.toggled);
         account.history.extend(target.history);
         account.history.sort_by(|a, b| a.0.total_cmp(&b.0));
         account.merged.extend(target.merged.iter().cloned());

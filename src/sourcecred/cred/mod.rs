@@ -38,7 +38,7 @@ pub use report::{CredChange, Earlier, Report, Row, Top};
 pub use view::{CredGrainView, Participant};
 pub use week::Weeks;
 pub use why::{Brought, Reasons, Why};
-pub use wish::{Fulfilled, KeptBack, LedgerChange, Merge, Wish};
+pub use wish::{Fulfilled, Joining, KeptBack, LedgerChange, Merge, Question, Wish};
 
 use crate::{IdentityProposal, WeightedGraph};
 use attributions::Attributions;

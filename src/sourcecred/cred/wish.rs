@@ -1,7 +1,8 @@
 //! What people ask of the ledger, and the events that give it to them.
 //!
 //! A wish is fulfilled from the ledger as it is, so fulfilling it again adds nothing. SourceCred 0.11.2 can't take an
-//! alias away or undo a merge, so a wish that would join two people is kept back.
+//! alias away or undo a merge, so a wish that would join two people is kept back, and somebody is asked before one gets
+//! what an account has already.
 
 use std::fmt;
 
@@ -17,6 +18,8 @@ pub struct Wish {
     pub person: IdentityProposal,
     /// Other nodes that are theirs, too.
     pub also: Vec<Alias>,
+    /// Nodes that were theirs when they said so, and may be another's now. They aren't given to anybody.
+    pub outdated: Vec<Alias>,
     /// If they no longer want what they asked for before: the prefix of such nodes.
     pub no_longer: Option<NodeAddress>,
     /// Whether they want to receive grain, and when they said so.
@@ -58,11 +61,35 @@ pub struct Merge {
     pub aliases: Vec<Alias>,
 }
 
+/// A person who gets an account that isn't only theirs as far as the ledger knows, which can't be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Joining {
+    /// The account.
+    pub account: Name,
+    /// The person's node.
+    pub alias: Alias,
+    /// Whether it has received grain.
+    pub has_grain: bool,
+    /// What else it has, apart from nodes that the person asks for.
+    pub others: Vec<Alias>,
+}
+
+/// What is only done if somebody agrees.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// Whether two accounts become one.
+    Merge(Merge),
+    /// Whether a person gets an account.
+    Join(Joining),
+}
+
 /// Why something was not added to the ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KeptBack {
-    /// The merge was declined.
-    Declined(Merge),
+    /// Nobody agreed to it.
+    Declined(Question),
+    /// The person's second node may be another's by now.
+    Outdated(Alias, Alias),
     /// The node's account isn't a person's.
     NotAPerson(Name, Alias),
     /// The node's account is that of another person, who has the second node.
@@ -74,7 +101,8 @@ pub enum KeptBack {
 }
 
 impl Ledger {
-    /// Adds the events that fulfil a wish. Nothing is merged unless `may_merge` says so.
+    /// Adds the events that fulfil a wish. What is a [`Question`] is only done if `agrees` says so. Of a person who doesn't
+    /// get an account, nothing else is fulfilled.
     ///
     /// # Errors
     /// An account without a free name, or times that no event can have. Drop the ledger then: it may have some of the
@@ -83,11 +111,19 @@ impl Ledger {
         &mut self,
         wish: &Wish,
         now: Millis,
-        may_merge: &mut dyn FnMut(&Merge) -> bool,
+        agrees: &mut dyn FnMut(&Question) -> bool,
     ) -> Result<Fulfilled, LedgerError> {
         let now = self.not_before(now);
         let mut done = Fulfilled::default();
         let person = &wish.person.alias;
+        let outdated = wish.outdated.iter();
+        let outdated = outdated.map(|alias| KeptBack::Outdated(person.clone(), alias.clone()));
+        done.kept_back.extend(outdated);
+        let asks = !wish.also.is_empty() || wish.grain.is_some();
+        if asks && let Err(why) = self.check(person, person) {
+            done.kept_back.push(why);
+            return Ok(done);
+        }
         let mut own = vec![person];
         for alias in &wish.also {
             match self.check(person, alias) {
@@ -111,7 +147,10 @@ impl Ledger {
                 .push(LedgerChange::Created(name, person.clone()));
         }
         for alias in &own {
-            self.give(alias, &own, now, may_merge, &mut done)?;
+            self.give(alias, &own, now, agrees, &mut done)?;
+            if self.account_of(&person.address).is_none() {
+                return Ok(done);
+            }
         }
         self.set_active(wish, now, &mut done)?;
         if let (Some(prefix), Some(account)) = (&wish.no_longer, self.account_of(&person.address)) {
@@ -153,13 +192,20 @@ impl Ledger {
         alias: &Alias,
         own: &[&Alias],
         now: Millis,
-        may_merge: &mut dyn FnMut(&Merge) -> bool,
+        agrees: &mut dyn FnMut(&Question) -> bool,
         done: &mut Fulfilled,
     ) -> Result<(), LedgerError> {
         let mut known = own.iter().filter_map(|own| self.account_of(&own.address));
         let account = known.next().expect("one of the nodes has an account");
         let Identified { id, name } = Identified::of(account);
         let Some(other) = self.account_of(&alias.address) else {
+            let question = joining(account, alias, own).map(Question::Join);
+            if let Some(question) = question
+                && !agrees(&question)
+            {
+                done.kept_back.push(KeptBack::Declined(question));
+                return Ok(());
+            }
             let action = Action::AddAlias {
                 identity_id: id,
                 alias: alias.clone(),
@@ -187,11 +233,12 @@ impl Ledger {
             base: base.identity.id.clone(),
             target: target.identity.id.clone(),
         };
-        if may_merge(&merge) {
+        let question = Question::Merge(merge.clone());
+        if agrees(&question) {
             self.act_for(alias, action, now)?;
             done.changes.push(LedgerChange::Merged(merge));
         } else {
-            done.kept_back.push(KeptBack::Declined(merge));
+            done.kept_back.push(KeptBack::Declined(question));
         }
         Ok(())
     }
@@ -254,6 +301,29 @@ impl Identified {
     }
 }
 
+/// The question whether a person, the first of whose nodes is new to the ledger, gets an account. There is none if it has
+/// no more than the nodes that they ask for.
+fn joining(account: &Account, alias: &Alias, own: &[&Alias]) -> Option<Joining> {
+    let is_person = own
+        .first()
+        .is_some_and(|person| person.address == alias.address);
+    let is_other = |known: &&Alias| own.iter().all(|own| own.address != known.address);
+    let others: Vec<Alias> = account
+        .identity
+        .aliases
+        .iter()
+        .filter(is_other)
+        .cloned()
+        .collect();
+    let has_grain = account.has_grain();
+    (is_person && (has_grain || !others.is_empty())).then(|| Joining {
+        account: account.identity.name.clone(),
+        alias: alias.clone(),
+        has_grain,
+        others,
+    })
+}
+
 /// Whether two addresses differ in their last part alone, as those of two people on one platform do.
 fn is_alike(one: &NodeAddress, other: &NodeAddress) -> bool {
     let (mut one, mut other): (Vec<_>, Vec<_>) = (one.split().collect(), other.split().collect());
@@ -293,10 +363,47 @@ impl fmt::Display for Merge {
     }
 }
 
+impl fmt::Display for Joining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            account,
+            alias,
+            has_grain,
+            others,
+        } = self;
+        write!(f, "{} joins the account {account}", alias.description)?;
+        if *has_grain {
+            write!(f, ", which has received Grain")?;
+        }
+        let others = others.iter().map(|alias| &*alias.description);
+        let others: Vec<&str> = others.collect();
+        if !others.is_empty() {
+            let which = if *has_grain { " and" } else { ", which" };
+            write!(f, "{which} has {}", others.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Merge(merge) => write!(f, "{merge}"),
+            Self::Join(joining) => write!(f, "{joining}"),
+        }
+    }
+}
+
 impl fmt::Display for KeptBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Declined(merge) => write!(f, "not merged: {merge}"),
+            Self::Declined(question) => write!(f, "declined: {question}"),
+            Self::Outdated(person, alias) => write!(
+                f,
+                "{} doesn't get {}: on GitHub, the account that proved it has another login, or another account has this \
+                 one. Whoever has it now can run /link github",
+                person.description, alias.description
+            ),
             Self::NotAPerson(name, alias) => write!(
                 f,
                 "{} belongs to {name}, which is not a user's account in the ledger",
@@ -314,7 +421,7 @@ impl fmt::Display for KeptBack {
             ),
             Self::Stays(name, alias) => write!(
                 f,
-                "{name} keeps {}, although a link was undone: SourceCred can't take an alias away",
+                "{name} keeps {}, which is no longer the member's link: SourceCred can't take an alias away",
                 alias.description
             ),
         }

@@ -35,6 +35,7 @@ fn wish(id: usize, logins: &[usize]) -> Wish {
     Wish {
         person: member(id),
         also: logins.iter().map(|id| login(*id).alias).collect(),
+        outdated: Vec::new(),
         no_longer: None,
         grain: None,
     }
@@ -120,7 +121,7 @@ fn two_accounts_are_merged_only_if_that_is_allowed() {
     let done = ledger.fulfil(&wish(1, &[7]), NOW, &mut |_| false).unwrap();
     assert_eq!(
         said(&done),
-        ["kept back: not merged: the account member1 becomes part of login7, which gets discord/1"]
+        ["kept back: declined: the account member1 becomes part of login7, which gets discord/1"]
     );
     assert_eq!(ledger.added().len(), before);
     // The active one stays, or else the older one.
@@ -134,6 +135,67 @@ fn two_accounts_are_merged_only_if_that_is_allowed() {
         );
         assert_eq!(ledger.accounts().count(), 1);
     }
+}
+
+#[test]
+fn nobody_gets_an_account_that_has_more_unless_somebody_agrees() {
+    let mut with_grain = ledger(&[login(7)]);
+    let account = with_grain.account_of(&login(7).alias.address).unwrap();
+    let identity_id = account.identity.id.clone();
+    let mut merged = ledger(&[login(7), login(8)]);
+    let ids = [7, 8].map(|id| {
+        let account = merged.account_of(&login(id).alias.address).unwrap();
+        account.identity.id.clone()
+    });
+    let [base, target] = ids;
+    merged
+        .add(Action::MergeIdentities { base, target }, NOW)
+        .unwrap();
+    let distribution = serde_json::json!({
+        "credTimestamp": NOW.0,
+        "allocations": [{"receipts": [{"id": identity_id, "amount": "5"}]}],
+    });
+    with_grain
+        .add(Action::ToggleActivation { identity_id }, NOW)
+        .unwrap();
+    let distribution = serde_json::from_value(distribution).unwrap();
+    with_grain
+        .add(Action::DistributeGrain { distribution }, NOW)
+        .unwrap();
+    for (mut ledger, words) in [
+        (
+            with_grain,
+            "joins the account login7, which has received Grain",
+        ),
+        (merged, "joins the account login7, which has github/8"),
+    ] {
+        let before = ledger.added().len();
+        // Nor does the account get another node then.
+        let asked = wish(1, &[7, 9]);
+        let done = ledger.fulfil(&asked, NOW, &mut |_| false).unwrap();
+        assert!(
+            matches!(&*done.kept_back, [KeptBack::Declined(Question::Join(_))]),
+            "{done:?}"
+        );
+        assert!(said(&done)[0].contains(words), "{done:?}");
+        assert_eq!(ledger.added().len(), before);
+        assert_eq!(fulfil(&mut ledger, &asked).changes.len(), 2);
+    }
+}
+
+#[test]
+fn an_outdated_node_is_told_and_given_to_nobody() {
+    let mut ledger = Ledger::default();
+    let outdated = Wish {
+        outdated: vec![login(7).alias],
+        ..wish(1, &[])
+    };
+    let done = fulfil(&mut ledger, &outdated);
+    assert!(
+        matches!(&*done.kept_back, [KeptBack::Outdated(..)]),
+        "{done:?}"
+    );
+    assert!(ledger.added().is_empty());
 }
 
 #[test]
@@ -159,6 +221,35 @@ fn what_is_no_persons_account_is_left_alone() {
     let done = fulfil(&mut ledger, &wish(1, &[7]));
     assert!(
         matches!(&*done.kept_back, [KeptBack::NotAPerson(..)]),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn a_member_whose_own_account_is_no_users_gets_nothing() {
+    let mut project = member(1);
+    project.r#type = IdentityType::Project;
+    let mut ledger = ledger(&[project]);
+    for asked in [wish(1, &[7]), with_grain(wish(1, &[]), true, NOW.0)] {
+        let done = fulfil(&mut ledger, &asked);
+        assert!(
+            matches!(&*done.kept_back, [KeptBack::NotAPerson(..)]),
+            "{done:?}"
+        );
+        assert!(done.changes.is_empty());
+    }
+}
+
+#[test]
+fn a_merge_remembers_that_either_account_was_deactivated() {
+    let mut ledger = ledger(&[login(7), member(1)]);
+    toggle(&mut ledger, 1, Millis(NOW.0 + 5));
+    toggle(&mut ledger, 1, Millis(NOW.0 + 6));
+    // They asked before that.
+    let asked = with_grain(wish(1, &[7]), true, NOW.0);
+    let done = fulfil(&mut ledger, &asked);
+    assert!(
+        matches!(&*done.changes, [LedgerChange::Merged(merge)] if merge.target.as_str() == "member1"),
         "{done:?}"
     );
 }
