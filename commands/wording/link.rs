@@ -71,7 +71,7 @@ pub(crate) fn link_standing(standing: &LinkStanding, now: Millis) -> String {
         None => "You haven't asked for Grain: `/link grain receive:True` does.".to_owned(),
     });
     if !standing.tier.shows_names() {
-        let hidden = "You hide your name (`/privacy show`), so none of this is in the archive.";
+        let hidden = "You hide your name (`/privacy show`), here or in another server, so none of this is in the archive.";
         lines.push(hidden.to_owned());
     }
     lines.join("\n")

@@ -151,11 +151,11 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
         Refusal::NoRepositories => "There's no repository on GitHub where you could prove it: I don't know of a \
                                     mirrored one. The bot's operator can change that."
             .to_owned(),
-        Refusal::NameHidden => "You hide your name, and a link would show it. If you want that, run `/privacy opt-in` \
+        Refusal::NameHidden => "You hide your name, and SourceCred's ledger would show it. If you want that, run `/privacy opt-in` \
                                 or `/privacy opt-out` with *My content* first."
             .to_owned(),
         Refusal::TooManyCodes { again } => format!(
-            "You got several codes already; the last one still works. You can ask for another one <t:{}:R>.",
+            "I can't give you a code now: there were too many. You can ask for another one <t:{}:R>.",
             again.0.div_euclid(1000)
         ),
         Refusal::NothingLinked => {

@@ -5,7 +5,11 @@
 
 mod codes;
 
-use std::{collections::BTreeSet, error::Error as StdError, time::Duration};
+use std::{
+    collections::BTreeSet,
+    error::Error as StdError,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use tokio::time::timeout;
@@ -13,14 +17,15 @@ use tokio::time::timeout;
 use super::{Refusal, Service, ServiceError};
 pub(super) use codes::Codes;
 pub use codes::LinkCode;
+use codes::Look;
 
 use propsbot_model::{Fact, GithubLink, GrainWish, GuildId, Link, Millis, Tier, UserId};
 
 /// How much GitHub's clock may be behind Discord's.
 const CLOCKS_MS: i64 = 10 * 60_000;
 
-/// How long after a look the next one has news, in milliseconds.
-const LOOK_AGAIN_MS: i64 = 5_000;
+/// How long after a look began the next one has news.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long a look may take.
 const LOOKING: Duration = Duration::from_mins(2);
@@ -65,7 +70,7 @@ pub struct LinkStanding {
     pub link: Link,
     /// The code whose comment wasn't found yet.
     pub code: Option<LinkCode>,
-    /// Their privacy choice. If it hides their name, the archive doesn't have their link.
+    /// Their strictest privacy choice in any guild. If it hides their name, the archive doesn't have their link.
     pub tier: Tier,
 }
 
@@ -111,10 +116,12 @@ impl Service {
             .filter(|code| code.is_open(now));
         self.ask(move |store| {
             let known = store.link(guild, user)?;
+            let mut choices = store.strictest_privacy(guild)?.into_iter();
+            let strictest = choices.find(|choice| choice.user_id == user);
             Ok(LinkStanding {
                 link: known.unwrap_or_else(|| Link::none(guild, user)),
                 code,
-                tier: store.privacy_of(guild, user)?.tier,
+                tier: strictest.map_or(Tier::default(), |choice| choice.tier),
             })
         })
         .await
@@ -144,14 +151,16 @@ impl Service {
     /// Records whether a member wants to receive Grain.
     ///
     /// # Errors
-    /// [`Refusal`] if they hide their name.
+    /// [`Refusal`] if they want it and hide their name.
     pub async fn ask_for_grain(
         &self,
         (guild, user): (GuildId, UserId),
         wanted: bool,
         now: Millis,
     ) -> Result<(), ServiceError> {
-        self.check_name_shown(guild, user).await?;
+        if wanted {
+            self.check_name_shown(guild, user).await?;
+        }
         let since = now;
         let asked = Link {
             grain: Some(GrainWish { since, wanted }),
@@ -160,15 +169,21 @@ impl Service {
         self.record(vec![Fact::Link(asked)]).await
     }
 
-    /// Looks for the comments of all codes that are out, and records what they prove.
+    /// Looks for the comments of all codes that are out, and records what they prove. Whoever asks while others look
+    /// shares a look that began later, or just before, also if it failed.
     pub async fn look_for_comments(&self, now: Millis) -> Result<(), ServiceError> {
         let Some(comments) = &self.parts.comments else {
             return Ok(());
         };
+        let asked = Instant::now();
         let mut last = self.codes.looking.lock().await;
-        if last.is_some_and(|last| (0..LOOK_AGAIN_MS).contains(&(now.0 - last.0))) {
-            return Ok(());
+        if let Some(Look { began, failed }) = &*last
+            && asked.saturating_duration_since(*began) < LOOK_AGAIN
+        {
+            let failed = failed.clone();
+            return failed.map_or(Ok(()), |why| Err(ServiceError::Comments(why.into())));
         }
+        let began = Instant::now();
         let open = self.codes.open(now);
         let Some(first) = open.iter().map(|(_, code)| code.given).min() else {
             return Ok(());
@@ -177,11 +192,14 @@ impl Service {
         let looking = comments.with_texts(texts, Millis(first.0 - CLOCKS_MS));
         let found = timeout(LOOKING, looking).await;
         let found = found.unwrap_or_else(|late| Err(late.into()));
+        let failed = found.as_ref().err().map(ToString::to_string);
+        *last = Some(Look { began, failed });
         let found = found.map_err(ServiceError::Comments)?;
-        *last = Some(now);
         for (member, code) in open {
             let mut proofs = found.iter().filter(|comment| code.is_proved_by(comment));
-            if let Some(proof) = proofs.next() {
+            // Meanwhile they may have undone that, or have asked for another one.
+            let is_out = self.codes.of(member).as_ref() == Some(&code);
+            if let Some(proof) = proofs.next().filter(|_| is_out) {
                 self.prove(member, proof, now).await?;
                 self.codes.drop_code(member, Some(&code.text));
             }
@@ -189,14 +207,14 @@ impl Service {
         Ok(())
     }
 
-    /// Records that a GitHub account is a member's, and nobody else's here.
+    /// Records that a GitHub account is a member's, and it and its login nobody else's here.
     async fn prove(
         &self,
         (guild, user): (GuildId, UserId),
         proof: &GithubComment,
         now: Millis,
     ) -> Result<(), ServiceError> {
-        let id = proof.author_id.clone();
+        let (id, login) = (proof.author_id.clone(), proof.login.clone());
         let facts = self.ask(move |store| {
             if !store.privacy_of(guild, user)?.tier.shows_names() {
                 return Ok(None);
@@ -204,7 +222,10 @@ impl Service {
             let mut others = store.links(guild)?;
             others.retain(|other| {
                 let linked = other.linked();
-                other.user_id != user && linked.is_some_and(|linked| linked.id == id)
+                let is_same = |linked: &GithubLink| {
+                    linked.id == id || linked.login.eq_ignore_ascii_case(&login)
+                };
+                other.user_id != user && linked.is_some_and(is_same)
             });
             let undone = others.iter().filter_map(|other| {
                 Some(Fact::Link(Link {

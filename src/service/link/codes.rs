@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use data_encoding::BASE32_NOPAD;
@@ -59,7 +60,14 @@ impl LinkCode {
 pub(in super::super) struct Codes {
     by_member: Arc<Mutex<BTreeMap<(GuildId, UserId), Asked>>>,
     /// One look serves everybody.
-    pub(super) looking: Arc<AsyncMutex<Option<Millis>>>,
+    pub(super) looking: Arc<AsyncMutex<Option<Look>>>,
+}
+
+/// The last look for comments.
+pub(super) struct Look {
+    pub(super) began: Instant,
+    /// Why it failed.
+    pub(super) failed: Option<String>,
 }
 
 /// What a member asked for.
