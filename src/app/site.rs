@@ -20,7 +20,9 @@ use tracing::info;
 
 use super::{Error, cred, error::Tried as _};
 use crate::config::Config;
-use propsbot_archive::{DataArchive, Id, ReadError, read_derived, retry};
+use propsbot_archive::{
+    ArchiveReader, DataArchive, Id, ReadError, read_derived, retry, retry_or_empty,
+};
 use propsbot_backends::{Access, ArchiveSpec, SiteError, SiteSpec, SiteWritten};
 use propsbot_github::rows::Repository;
 use propsbot_jobs::cred::CredBoard;
@@ -112,7 +114,7 @@ fn of_instance(order: &SiteOrder) -> anyhow::Result<Option<Arc<Cred>>> {
     Ok(Some(Arc::new(cred)))
 }
 
-/// The communities of an archive, as of one generation.
+/// The communities of an archive, as of one generation. All of them: none, if it has only spaces of other providers.
 async fn read(archive: &dyn DataArchive, space: Option<&Id>) -> Result<Vec<Community>, ReadError> {
     let neighbours = match repositories(archive).await {
         Ok(neighbours) => neighbours,
@@ -121,18 +123,26 @@ async fn read(archive: &dyn DataArchive, space: Option<&Id>) -> Result<Vec<Commu
         Err(_) => Vec::new(),
     };
     let neighbours = &neighbours;
-    retry(archive, &SCHEMA, space, |reader| async move {
-        let mut communities = Vec::new();
-        for space in reader.spaces() {
-            let hash = space.hash();
-            let read = read_derived(space, move |from| Community::read(from, hash));
-            let mut community = read.await??;
-            community.show_neighbours(neighbours.clone());
-            communities.push(community);
-        }
-        Ok(communities)
-    })
-    .await
+    match space {
+        Some(_) => retry(archive, &SCHEMA, space, |reader| of(reader, neighbours)).await,
+        // Nobody may stay on the site once the last space is withdrawn.
+        None => retry_or_empty(archive, &SCHEMA, |reader| of(reader, neighbours)).await,
+    }
+}
+
+async fn of(
+    reader: ArchiveReader<'_>,
+    neighbours: &[Neighbour],
+) -> Result<Vec<Community>, ReadError> {
+    let mut communities = Vec::new();
+    for space in reader.spaces() {
+        let hash = space.hash();
+        let read = read_derived(space, move |from| Community::read(from, hash));
+        let mut community = read.await??;
+        community.show_neighbours(neighbours.to_vec());
+        communities.push(community);
+    }
+    Ok(communities)
 }
 
 /// The public repositories of an archive. An archive may have others, whose names a site must not tell.

@@ -8,14 +8,18 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Error, error::Tried as _, providers::Providers};
+use super::{
+    Error,
+    error::Tried as _,
+    providers::{Providers, SCHEMAS},
+};
 use crate::config::Config;
 use propsbot_archive::Schema;
 use propsbot_backends::{Access, ArchiveSpec, Claims, TablesSpec};
 use propsbot_mirror::Follower;
 use propsbot_model::counted;
 use propsbot_network::Network;
-use propsbot_tables::{ROOT, Tables, TablesError, TablesPlace, Updated};
+use propsbot_tables::{Tables, TablesError, TablesPlace, Updated};
 
 /// Which tables to write, and where.
 #[derive(Args, Clone, Debug)]
@@ -27,9 +31,6 @@ pub struct TablesOrder {
     #[arg(long, value_name = "PROVIDER")]
     pub provider: Option<String>,
 }
-
-/// The longest state of tables that is read, in bytes.
-const LONGEST: u64 = 64 << 20;
 
 /// The tables of a provider.
 fn tables_of(schema: &'static Schema) -> Tables {
@@ -57,16 +58,18 @@ pub async fn tables(
     let archive = archive.as_ref();
     let providers = Providers::of(archive).await;
     let providers = providers.tried(|| format!("could not read {from}"))?;
-    let places = match (only.as_deref(), &*providers.schemas()) {
-        (Some(only), _) => vec![(providers.named(only).map_err(Error::Wrong)?, out.clone())],
-        (None, [schema]) => vec![(*schema, out.clone())],
-        (None, schemas) => {
-            check_shared(config, out).await?;
-            let schemas = schemas.iter();
-            schemas
-                .map(|schema| (*schema, out.within(schema.provider)))
-                .collect()
+    let places = match only {
+        Some(only) => {
+            let left = SCHEMAS.into_iter().find(|schema| schema.provider == *only);
+            let schema = match (providers.named(only), left) {
+                (Ok(schema), _) => schema,
+                // The archive's last spaces of it were withdrawn, so nothing may stay here.
+                (Err(_), Some(schema)) if is_used(config, out).await? => schema,
+                (Err(error), _) => return Err(Error::Wrong(error)),
+            };
+            vec![(schema, out.clone())]
         }
+        None => places(config, &providers, out).await?,
     };
     let mut lines = Vec::new();
     for (schema, out) in places {
@@ -86,23 +89,39 @@ pub async fn tables(
     Ok(lines)
 }
 
-/// Fails if a place has tables itself, which would not be brought up to date beside those in its folders.
-async fn check_shared(config: &Config, out: &TablesSpec) -> Result<(), Error> {
-    let (access, network) = (&config.access, &config.network);
-    let place = out.open(access, network, Claims::default(), None)?;
-    let mut write = match place.write().await {
-        Err(TablesError::NotTables) => return Ok(()),
-        write => write.tried(|| format!("could not look at {out}"))?,
-    };
-    let found = write.read(ROOT, LONGEST).await;
-    write.end().await?;
-    if found?.is_none() {
-        return Ok(());
+/// Where the tables of each provider go: into folders if there are several, or were. What is in the folder of a provider
+/// that the archive no longer has spaces of goes, too.
+async fn places(
+    config: &Config,
+    providers: &Providers,
+    out: &TablesSpec,
+) -> Result<Vec<(&'static Schema, TablesSpec)>, Error> {
+    let (mut places, mut are_left) = (Vec::new(), false);
+    let schemas = providers.schemas();
+    for schema in SCHEMAS {
+        let folder = out.within(schema.provider);
+        let is_there = schemas.iter().any(|one| one.provider == schema.provider);
+        let is_left = is_used(config, &folder).await?;
+        are_left |= is_left;
+        if is_there || is_left {
+            places.push((schema, folder));
+        }
     }
-    Err(Error::Wrong(anyhow!(
-        "{out} has the tables of one provider, and the archive has spaces of several: choose another place, in which each \
-         has a folder, or one of them with --provider"
-    )))
+    let is_one = is_used(config, out).await?;
+    match &*schemas {
+        [schema] if is_one || !are_left => Ok(vec![(*schema, out.clone())]),
+        _ if is_one => Err(Error::Wrong(anyhow!(
+            "{out} has the tables of one provider, and the archive has spaces of several: choose another place, in which \
+             each has a folder, or one of them with --provider"
+        ))),
+        _ => Ok(places),
+    }
+}
+
+/// Whether a place has tables.
+async fn is_used(config: &Config, out: &TablesSpec) -> Result<bool, Error> {
+    let used = out.is_used(&config.access, &config.network).await;
+    Ok(used.tried(|| format!("could not look at {out}"))?)
 }
 
 /// Tables that follow an archive; `None` if none are configured. `claims` are the store's.

@@ -56,6 +56,26 @@ impl<'a> ArchiveReader<'a> {
             }
             ids.retain(|id| id == only);
         }
+        Self::open_spaces(archive, schema, root, ids).await
+    }
+
+    /// Opens an archive, without spaces if it has only those of other providers: for what follows the archive, and has
+    /// to go once the provider's last space is withdrawn.
+    pub async fn open_or_empty(
+        archive: &'a dyn DataArchive,
+        schema: &'static Schema,
+    ) -> Result<Self, ReadError> {
+        let (root, mut all) = open_providers(archive, schema).await?;
+        let ids = all.remove(schema.provider).unwrap_or_default();
+        Self::open_spaces(archive, schema, root, ids).await
+    }
+
+    async fn open_spaces(
+        archive: &'a dyn DataArchive,
+        schema: &'static Schema,
+        root: FileRef,
+        ids: Vec<Id>,
+    ) -> Result<Self, ReadError> {
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
         let spaces: Vec<_> = ids
             .into_iter()
@@ -217,14 +237,7 @@ pub(super) async fn open_root(
     archive: &dyn DataArchive,
     schema: &Schema,
 ) -> Result<(FileRef, Vec<Id>), ReadError> {
-    let bytes = read(archive, ROOT, MANIFEST_LIMIT).await?;
-    let bytes = bytes.ok_or(ReadError::Empty)?;
-    check_format(ROOT, &bytes)?;
-    let mut all = check::root(schema, &bytes).map_err(damaged(ROOT))?;
-    let file = FileRef {
-        hash: Hash::of(&bytes),
-        bytes: bytes.len() as u64,
-    };
+    let (file, mut all) = open_providers(archive, schema).await?;
     match all.remove(schema.provider) {
         Some(spaces) => Ok((file, spaces)),
         None => Err(ReadError::OtherProvider {
@@ -232,6 +245,22 @@ pub(super) async fn open_root(
             wanted: schema.provider,
         }),
     }
+}
+
+/// The root, and all spaces that it names.
+async fn open_providers(
+    archive: &dyn DataArchive,
+    schema: &Schema,
+) -> Result<(FileRef, Spaces), ReadError> {
+    let bytes = read(archive, ROOT, MANIFEST_LIMIT).await?;
+    let bytes = bytes.ok_or(ReadError::Empty)?;
+    check_format(ROOT, &bytes)?;
+    let all = check::root(schema, &bytes).map_err(damaged(ROOT))?;
+    let file = FileRef {
+        hash: Hash::of(&bytes),
+        bytes: bytes.len() as u64,
+    };
+    Ok((file, all))
 }
 
 /// A space that the root names.
@@ -259,15 +288,33 @@ pub async fn retry<'a, T, F: Future<Output = Result<T, ReadError>>>(
     only: Option<&Id>,
     read: impl Fn(ArchiveReader<'a>) -> F,
 ) -> Result<T, ReadError> {
-    let mut attempt = 1;
-    loop {
-        let done = match ArchiveReader::open_only(archive, schema, only).await {
-            Ok(reader) => read(reader).await,
-            Err(error) => Err(error),
-        };
-        match done {
-            Err(ReadError::Superseded) if attempt < ATTEMPTS => attempt += 1,
+    for _ in 1..ATTEMPTS {
+        match once(ArchiveReader::open_only(archive, schema, only), &read).await {
+            Err(ReadError::Superseded) => {}
             done => return done,
         }
     }
+    once(ArchiveReader::open_only(archive, schema, only), &read).await
+}
+
+/// The same for an archive that may have only spaces of other providers: see [`ArchiveReader::open_or_empty`].
+pub async fn retry_or_empty<'a, T, F: Future<Output = Result<T, ReadError>>>(
+    archive: &'a dyn DataArchive,
+    schema: &'static Schema,
+    read: impl Fn(ArchiveReader<'a>) -> F,
+) -> Result<T, ReadError> {
+    for _ in 1..ATTEMPTS {
+        match once(ArchiveReader::open_or_empty(archive, schema), &read).await {
+            Err(ReadError::Superseded) => {}
+            done => return done,
+        }
+    }
+    once(ArchiveReader::open_or_empty(archive, schema), &read).await
+}
+
+async fn once<'a, T, F: Future<Output = Result<T, ReadError>>>(
+    opening: impl Future<Output = Result<ArchiveReader<'a>, ReadError>>,
+    read: impl Fn(ArchiveReader<'a>) -> F,
+) -> Result<T, ReadError> {
+    read(opening.await?).await
 }

@@ -101,7 +101,7 @@ mod together;
 mod verify;
 
 pub use archive_error::ArchiveError;
-pub use archive_reader::{ArchiveReader, retry, spaces_of};
+pub use archive_reader::{ArchiveReader, retry, retry_or_empty, spaces_of};
 pub use cache::CachedArchive;
 pub use car::{Car, write_car};
 pub use data_archive::{

@@ -8,7 +8,7 @@ use std::{
 
 use propsbot_archive::ArchiveError;
 use propsbot_network::Network;
-use propsbot_tables::TablesPlace;
+use propsbot_tables::{ROOT, TablesPlace};
 
 use super::{
     Access, ArchiveSpec, ArchiveSpecError, BucketArchive, BucketPlace, Claims,
@@ -115,6 +115,38 @@ impl TablesSpec {
         })
     }
 
+    /// Whether there are tables in the place itself. Makes nothing, and takes no lock and no claim.
+    ///
+    /// # Errors
+    /// A required variable is not set, or the place can't be read.
+    pub async fn is_used(&self, access: &Access, network: &Network) -> Result<bool, ArchiveError> {
+        match self {
+            Self::Folder(path) => {
+                let root = path.join(ROOT);
+                let found = root.try_exists();
+                found.map_err(|source| ArchiveError::Io {
+                    action: "look at",
+                    path: root,
+                    source,
+                })
+            }
+            Self::Bucket(place) => {
+                self.check_access(access)?;
+                let bucket = BucketArchive::new(place.clone(), &access.buckets, network)?;
+                BucketTables::new(bucket, None).is_used().await
+            }
+        }
+    }
+
+    fn check_access(&self, access: &Access) -> Result<(), ArchiveError> {
+        let variables = self.missing(access);
+        if variables.is_empty() {
+            return Ok(());
+        }
+        let place = self.to_string();
+        Err(ArchiveError::NoAccess { place, variables })
+    }
+
     /// Opens the place. `claims` are the store's. Before they are uploaded, files wait in `scratch`, a folder for
     /// nothing else, or in the system's temporary folder. Makes no requests yet.
     ///
@@ -127,11 +159,7 @@ impl TablesSpec {
         claims: Claims,
         scratch: Option<PathBuf>,
     ) -> Result<Box<dyn TablesPlace>, ArchiveError> {
-        let variables = self.missing(access);
-        if !variables.is_empty() {
-            let place = self.to_string();
-            return Err(ArchiveError::NoAccess { place, variables });
-        }
+        self.check_access(access)?;
         Ok(match self {
             Self::Folder(path) => Box::new(FolderTables::new(path)),
             Self::Bucket(place) => {

@@ -150,7 +150,8 @@ impl Community {
         self.cred = cred;
     }
 
-    /// Everything that the pages say of somebody: names, and thanks.
+    /// Everything that the pages say of somebody: names, and thanks. Also the names of the neighbours, which may become
+    /// private.
     pub fn facts(&self) -> impl Iterator<Item = Fact<'_>> {
         let everyone = self.thanks.iter().flat_map(|thanks| {
             let receivers = thanks.receivers.iter().copied();
@@ -169,7 +170,9 @@ impl Community {
         });
         let id = |member: Option<usize>| member.map_or(0, |member| self.members[member].id.0);
         let thanks = self.thanks.iter().filter(|thanks| thanks.is_shown());
-        names.chain(thanks.map(move |thanks| {
+        let neighbours = self.neighbours.iter();
+        let neighbours = neighbours.map(|neighbour| (0, Vec::new(), neighbour.name.as_str()));
+        names.chain(neighbours).chain(thanks.map(move |thanks| {
             let receivers = thanks.receivers.iter().map(|receiver| id(*receiver));
             let about = [thanks.at.0.unsigned_abs(), id(thanks.giver)]
                 .into_iter()

@@ -80,7 +80,8 @@ impl Tables {
         }
     }
 
-    /// Brings the tables in this place up to date with the archive.
+    /// Brings the tables in this place up to date with the archive. If that has no spaces of the provider (any more),
+    /// none stay.
     ///
     /// # Errors
     /// [`TablesError::Stopped`] on `stop`. Whatever the error, the next time goes on from what was written.
@@ -92,7 +93,7 @@ impl Tables {
     ) -> Result<Updated, TablesError> {
         let opening = async {
             // First, so that nothing is made for an archive that is not there.
-            let reader = ArchiveReader::open(archive, self.schema).await?;
+            let reader = ArchiveReader::open_or_empty(archive, self.schema).await?;
             Ok::<_, TablesError>((reader, place.write().await?))
         };
         let begun = stop.run_until_cancelled(opening).await;
@@ -116,7 +117,7 @@ impl Tables {
                 Err(TablesError::Read(ReadError::Superseded)) => {}
                 updated => return updated,
             }
-            reader = ArchiveReader::open(archive, self.schema).await?;
+            reader = ArchiveReader::open_or_empty(archive, self.schema).await?;
         }
         self.update_from(&reader, write).await
     }

@@ -31,6 +31,11 @@ impl BucketTables {
     pub(crate) fn new(bucket: BucketArchive, scratch: Option<PathBuf>) -> Self {
         Self { bucket, scratch }
     }
+
+    /// Whether there are tables.
+    pub(crate) async fn is_used(&self) -> Result<bool, ArchiveError> {
+        Ok(self.bucket.get(ROOT, u64::MAX).await?.is_some())
+    }
 }
 
 struct BucketTablesWrite<'a> {
