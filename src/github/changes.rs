@@ -153,18 +153,18 @@ impl Reading<'_> {
             let entries: Vec<Changed> = page.items.iter().filter_map(read).collect();
             list.is_odd |= entries.len() < page.items.len();
             let is_last = page.items.len() < PAGE;
-            let last = entries.last().and_then(|entry| time(&entry.updated_at));
+            let newest = entries.last().and_then(|entry| time(&entry.updated_at));
             list.entries.extend(entries);
             pages += 1;
             if is_last {
                 return Ok(list);
             }
             if pages > MOST_PAGES {
-                list.cut_at = Some(last.unwrap_or(since));
+                list.cut_at = Some(newest.unwrap_or(since));
                 return Ok(list);
             }
-            let route = if let Some(last) = last.filter(|last| *last > since) {
-                (since, number) = (last, 1);
+            let route = if let Some(newest) = newest.filter(|newest| *newest > since) {
+                (since, number) = (newest, 1);
                 self.route(path, since)
             } else {
                 number += 1;
