@@ -252,6 +252,10 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive
         self.archive.read_all().await
     }
 
+    async fn list_spaces(&self) -> Result<Option<Vec<String>>, ArchiveError> {
+        self.archive.list_spaces().await
+    }
+
     async fn sweep(&self) -> Result<(), ArchiveError> {
         self.archive.sweep().await
     }

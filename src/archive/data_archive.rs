@@ -208,6 +208,12 @@ pub trait DataArchive: Send + Sync {
         Ok(())
     }
 
+    /// The paths of all manifests of spaces, also of those that the root doesn't name; `None` if the archive can't list
+    /// them.
+    async fn list_spaces(&self) -> Result<Option<Vec<String>>, ArchiveError> {
+        Ok(None)
+    }
+
     /// Removes all objects that no manifest needs. Lists the archive, so it also finds objects that
     /// no write knows of.
     async fn sweep(&self) -> Result<(), ArchiveError>;
@@ -253,6 +259,11 @@ pub fn is_swept(path: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether this is the path of the manifest of a space.
+pub fn is_space(path: &str) -> bool {
+    path.starts_with(SPACES) && is_manifest(path)
 }
 
 /// Fails if the path isn't that of a file in an archive.

@@ -106,7 +106,7 @@ pub use cache::CachedArchive;
 pub use car::{Car, write_car};
 pub use data_archive::{
     ArchiveWrite, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, FOLDERS, Probe, SOURCECRED,
-    SOURCECRED_GITHUB, SPACES, blocking, check_readable, is_swept, read_file,
+    SOURCECRED_GITHUB, SPACES, blocking, check_readable, is_space, is_swept, read_file,
 };
 pub use derived::{DerivedFrom, DerivedTable, EachRow, read_derived};
 pub use document::{FORMAT_MD, format_md};

@@ -10,7 +10,7 @@ use futures::lock::{Mutex, MutexGuard};
 
 use super::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Object, Publish, Receipt, check_bases,
-    check_readable, is_swept, is_whole, needed,
+    check_readable, is_space, is_swept, is_whole, needed,
 };
 
 /// An archive that keeps the contract of [`DataArchive`] for as long as the process lives.
@@ -71,6 +71,12 @@ impl DataArchive for MemoryArchive {
             leftovers,
             bases,
         }))
+    }
+
+    async fn list_spaces(&self) -> Result<Option<Vec<String>>, ArchiveError> {
+        let files = self.files.lock().await;
+        let spaces = files.keys().filter(|path| is_space(path));
+        Ok(Some(spaces.cloned().collect()))
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

@@ -16,8 +16,8 @@ use rustix::{fs::Access, io::Errno};
 
 use propsbot_archive::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FILE_LIMIT, FOLDERS, Hash, Object,
-    Probe, Publish, ReadError, Receipt, SPACES, blocking, check_bases, check_readable, is_swept,
-    is_whole, needed, read_file,
+    Probe, Publish, ReadError, Receipt, SPACES, blocking, check_bases, check_readable, is_space,
+    is_swept, is_whole, needed, read_file,
 };
 
 pub(super) const LOCK: &str = ".lock";
@@ -37,30 +37,44 @@ impl FolderArchive {
         Self { root: root.into() }
     }
 
-    /// Takes the lock, and removes the leftovers of an interrupted write.
-    async fn begin(&self) -> Result<Session, ArchiveError> {
+    async fn lock(&self) -> Result<Session, ArchiveError> {
         let root = self.root.clone();
-        let session = blocking(move || Session::lock(root)).await?;
-        if session.marked {
-            self.clean_up(session).await
-        } else {
-            Ok(session)
+        blocking(move || Session::lock(root)).await
+    }
+
+    /// Takes the lock, and removes the leftovers of an interrupted write. They stay as long as it isn't known what is
+    /// needed: damage to one space must not keep others from being exported, or withdrawn.
+    async fn begin(&self) -> Result<Session, ArchiveError> {
+        let mut session = self.lock().await?;
+        if !session.marked {
+            return Ok(session);
+        }
+        match self.needed().await {
+            Ok(Some(needed)) => blocking(move || session.keep_only(&needed)).await,
+            Ok(None) => Ok(session),
+            Err(ArchiveError::Unreadable(error)) => {
+                tracing::warn!(%error, "left what an interrupted export may have left, since what the archive needs can't be read: once it is repaired, the next export removes that");
+                session.owes_cleanup = true;
+                Ok(session)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Removes all objects and manifests of spaces that aren't needed. Removes nothing unless all
-    /// needed ones are known.
-    async fn clean_up(&self, session: Session) -> Result<Session, ArchiveError> {
+    /// The path of every file that the archive needs; `None` if it is to be replaced as a whole.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Unreadable`]: nothing may be removed.
+    async fn needed(&self) -> Result<Option<BTreeSet<String>>, ArchiveError> {
         // The manifests that decide what is removed must survive a power cut first.
         let root = self.root.clone();
         blocking(move || sync_folders(&root)).await?;
-        let needed = match needed(self).await {
-            Ok(needed) => needed,
+        match needed(self).await {
+            Ok(needed) => Ok(Some(needed)),
             // An export that was to replace it was interrupted: the one that does removes all.
-            Err(ReadError::FormatOne) => return Ok(session),
-            Err(error) => return Err(ArchiveError::Unreadable(Box::new(error))),
-        };
-        blocking(move || session.keep_only(&needed)).await
+            Err(ReadError::FormatOne) => Ok(None),
+            Err(error) => Err(ArchiveError::Unreadable(Box::new(error))),
+        }
     }
 }
 
@@ -148,9 +162,19 @@ impl DataArchive for FolderArchive {
         Ok(Probe::default())
     }
 
+    async fn list_spaces(&self) -> Result<Option<Vec<String>>, ArchiveError> {
+        let folder = self.root.join(SPACES);
+        let names = blocking(move || list(&folder)).await?.into_iter();
+        let paths = names.map(|name| format!("{SPACES}/{name}"));
+        Ok(Some(paths.filter(|path| is_space(path)).collect()))
+    }
+
     async fn sweep(&self) -> Result<(), ArchiveError> {
-        let session = self.begin().await?;
-        self.clean_up(session).await.map(drop)
+        let session = self.lock().await?;
+        if let Some(needed) = self.needed().await? {
+            blocking(move || session.keep_only(&needed)).await?;
+        }
+        Ok(())
     }
 }
 
@@ -190,6 +214,8 @@ struct Session {
     touched: BTreeSet<PathBuf>,
     /// Whether [`WRITING`] exists.
     marked: bool,
+    /// Whether it has to stay, since an earlier write's leftovers do.
+    owes_cleanup: bool,
 }
 
 impl Session {
@@ -210,6 +236,7 @@ impl Session {
             root,
             _lock: lock,
             touched: BTreeSet::new(),
+            owes_cleanup: false,
         })
     }
 
@@ -345,10 +372,10 @@ impl Session {
         Ok(())
     }
 
-    /// Removes [`WRITING`]: only needed objects are left.
+    /// Removes [`WRITING`], if only needed objects are left.
     fn unmark(&mut self) -> Result<(), ArchiveError> {
         self.sync()?;
-        if self.marked {
+        if self.marked && !self.owes_cleanup {
             self.remove(&self.root.join(WRITING))?;
             self.touched.clear();
             sync_folder(&self.root)?;

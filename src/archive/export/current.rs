@@ -25,6 +25,8 @@ pub(super) struct Current<'a> {
     pub(super) others: Spaces,
     /// What lies at the paths of the root and of the manifests of all spaces that it has or will have.
     pub(super) bases: Bases,
+    /// Whether a new root names all that the archive needs. Otherwise nothing may be swept.
+    pub(super) is_known: bool,
 }
 
 impl<'a> Current<'a> {
@@ -41,15 +43,24 @@ impl<'a> Current<'a> {
         bases.insert(ROOT.to_owned(), bytes.as_deref().map(Hash::of));
         let asked = || request.spaces.iter().map(|space| space.id.clone());
         let provider = request.schema.provider;
+        let mut is_known = true;
         let (root, mut others) = match bytes {
+            None if request.sweeps || request.makes_again(ROOT) => {
+                let (others, are_all) = others(archive, request).await?;
+                is_known = are_all;
+                (None, others)
+            }
             None => (None, Spaces::new()),
             Some(bytes) => match spaces(request, &bytes) {
                 Ok(spaces) => (Some(bytes), spaces),
                 Err(ReadError::FormatOne) if request.begins_anew => (None, Spaces::new()),
-                // Which spaces there were is lost, but those that are asked for may be intact. The next exports of
-                // other providers add theirs again.
+                // Which spaces there were is lost, but those that are asked for may be intact, and so may those of
+                // other providers. Their next exports add the rest again.
                 Err(ReadError::Damaged { .. }) if request.makes_again(ROOT) => {
-                    (None, [(provider.to_owned(), asked().collect())].into())
+                    let (mut all, are_all) = others(archive, request).await?;
+                    is_known = are_all;
+                    all.insert(provider.to_owned(), asked().collect());
+                    (None, all)
                 }
                 Err(error) => return Err(error.into()),
             },
@@ -98,6 +109,7 @@ impl<'a> Current<'a> {
             spaces: found,
             others,
             bases,
+            is_known,
         })
     }
 
@@ -115,7 +127,8 @@ impl<'a> Current<'a> {
         let mut neighbours = BTreeMap::new();
         for (provider, spaces) in &self.others {
             // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
-            let reads: Vec<_> = spaces.iter().map(|id| neighbour(archive, id)).collect();
+            let reads = spaces.iter().map(|id| neighbour(archive, provider, id));
+            let reads: Vec<_> = reads.collect();
             let reads = stream::iter(reads).buffered(MANIFESTS);
             let found: Vec<_> = reads.try_collect().await?;
             neighbours.insert(provider.as_str(), found.into_iter().flatten().collect());
@@ -141,12 +154,45 @@ fn spaces(request: &ExportRequest, bytes: &[u8]) -> Result<Spaces, ReadError> {
 }
 
 /// The manifest of another provider's space; `None` if it can't be understood.
-async fn neighbour(archive: &dyn DataArchive, id: &Id) -> Result<Option<Manifest>, ReadError> {
-    match read(archive, &manifest_path(id), MANIFEST_LIMIT).await {
+async fn neighbour(
+    archive: &dyn DataArchive,
+    provider: &str,
+    id: &Id,
+) -> Result<Option<Manifest>, ReadError> {
+    let manifest = parsed(archive, &manifest_path(id)).await?;
+    Ok(manifest.filter(|found| found.provider == provider && found.space == *id))
+}
+
+/// The manifest at this path; `None` if it can't be understood.
+async fn parsed(archive: &dyn DataArchive, path: &str) -> Result<Option<Manifest>, ReadError> {
+    match read(archive, path, MANIFEST_LIMIT).await {
         Ok(bytes) => Ok(bytes.and_then(|bytes| parse_checked(&bytes).ok())),
         Err(ReadError::Damaged { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The spaces of other providers whose manifests are intact, whatever the root says, and whether these are all.
+async fn others(
+    archive: &dyn DataArchive,
+    request: &ExportRequest,
+) -> Result<(Spaces, bool), ExportError> {
+    let mut others = Spaces::new();
+    let Some(paths) = archive.list_spaces().await? else {
+        return Ok((others, false));
+    };
+    let asked = request.spaces.iter();
+    let asked: BTreeSet<String> = asked.map(|space| manifest_path(&space.id)).collect();
+    let mut are_all = true;
+    for path in paths.iter().filter(|path| !asked.contains(*path)) {
+        match parsed(archive, path).await? {
+            Some(found) if manifest_path(&found.space) != *path => are_all = false,
+            Some(found) if found.provider == request.schema.provider => {}
+            Some(found) => others.entry(found.provider).or_default().push(found.space),
+            None => are_all = false,
+        }
+    }
+    Ok((others, are_all))
 }
 
 /// What lies at the path of a space's manifest: its hash, and what it says.

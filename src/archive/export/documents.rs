@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::request::ExportRequest;
 use crate::{
-    ArchiveError, DataArchive, Documents, FORMAT_MD, Manifest, README, Schema, format_md,
+    ArchiveError, DataArchive, Documents, FORMAT_MD, Manifest, README, Schema, format_md, one_line,
     readme::without_figures,
 };
 
@@ -43,7 +43,8 @@ impl Texts {
         let readmes = all.iter().map(|(provider, manifests)| match schema_of(provider) {
             Some(schema) => (schema.readme)(manifests),
             None => format!(
-                "# Spaces of the provider {provider}\n\nThe propsbot that wrote this page doesn't know this provider.\n"
+                "# Spaces of the provider {}\n\nThe propsbot that wrote this page doesn't know this provider.\n",
+                one_line(provider)
             ),
         });
         let schemas = all.iter().filter_map(|(provider, _)| schema_of(provider));

@@ -29,8 +29,8 @@ use super::{
     request::{Changed, Plan, PlanError, Previous, Request, Source},
 };
 use crate::{
-    ArchiveWrite, Bases, DataArchive, Documents, ExportProgressBoard, Hash, Id, Object, Publish,
-    SourceError, blocking, spool::Spool,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, ExportProgressBoard, Hash, Id,
+    Object, Publish, SourceError, blocking, spool::Spool,
 };
 
 pub use request::{
@@ -57,6 +57,8 @@ pub struct PlannedExport {
     publish: Option<Publish>,
     summary: Summary,
     sweeps: bool,
+    /// Whether the archive has spaces of other providers.
+    is_shared: bool,
     made: ExportProgressBoard,
     stop: CancellationToken,
 }
@@ -68,6 +70,7 @@ pub struct ReadyExport<'a> {
     publish: Option<Publish>,
     summary: Summary,
     sweeps: bool,
+    is_shared: bool,
 }
 
 impl PlannedExport {
@@ -137,7 +140,9 @@ impl PlannedExport {
             unneeded: planned.unneeded,
             publish: is_due.then_some(publish),
             summary,
-            sweeps: request.sweeps || request.begins_anew || !request.damaged.is_empty(),
+            sweeps: current.is_known
+                && (request.sweeps || request.begins_anew || !request.damaged.is_empty()),
+            is_shared: !current.others.is_empty(),
             made: request.made,
             stop: request.stop,
         })
@@ -178,6 +183,7 @@ impl PlannedExport {
             publish: self.publish,
             summary: self.summary,
             sweeps: self.sweeps,
+            is_shared: self.is_shared,
         };
         if self.stop.is_cancelled() && ready.publish.is_some() {
             ready.abandon().await?;
@@ -221,7 +227,13 @@ impl ReadyExport<'_> {
             }
         }
         if self.sweeps {
-            self.archive.sweep().await?;
+            match self.archive.sweep().await {
+                // What is wrong with another provider's spaces is for that one to repair.
+                Err(ArchiveError::Unreadable(error)) if self.is_shared => {
+                    tracing::warn!(%error, "left files that nothing names, since what the archive needs can't be read");
+                }
+                swept => swept?,
+            }
         }
         let Summary {
             mended, too_large, ..

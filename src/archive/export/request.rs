@@ -171,12 +171,20 @@ pub struct Neighbour {
 impl From<&Manifest> for Neighbour {
     fn from(manifest: &Manifest) -> Self {
         Self {
-            provider: manifest.provider.clone(),
-            name: manifest.name.clone(),
+            provider: shown(&manifest.provider),
+            name: shown(&manifest.name),
             generation: manifest.generation,
             created_at: manifest.created_at,
         }
     }
+}
+
+/// The longest name of a [`Neighbour`], in characters.
+const LONGEST_NAME: usize = 200;
+
+/// A name as another process wrote it, in one line that isn't too long.
+fn shown(name: &str) -> String {
+    one_line(name).chars().take(LONGEST_NAME).collect()
 }
 
 /// Why an export failed. Unless it says otherwise, the archive is unchanged.

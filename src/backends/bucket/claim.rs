@@ -18,7 +18,7 @@ use object_store::{Error, ObjectStoreExt as _, UpdateVersion};
 use tokio::sync::OwnedMutexGuard;
 
 use super::BucketArchive;
-use propsbot_archive::ArchiveError;
+use propsbot_archive::{ArchiveError, ReadError};
 
 const WRITING: &str = ".writing";
 /// An object written to read the object store's clock.
@@ -53,6 +53,8 @@ pub(super) struct Claim<'a> {
     owes_cleanup: bool,
     /// Whether this write has replaced the manifests.
     pub(super) has_published: bool,
+    /// Whether an earlier write's leftovers stay, since it isn't known what is needed.
+    leaves: bool,
     #[expect(dead_code, reason = "held until the claim ends")]
     turn: OwnedMutexGuard<()>,
 }
@@ -79,6 +81,7 @@ impl<'a> Claim<'a> {
             puts: 0,
             owes_cleanup: false,
             has_published: false,
+            leaves: false,
             turn,
         };
         if archive.put_if(WRITING, None, claim.says()).await? {
@@ -98,7 +101,11 @@ impl<'a> Claim<'a> {
         if is_own {
             claim.owes_cleanup = true;
         } else {
-            archive.clean_up(&mut claim).await?;
+            match archive.clean_up(&mut claim).await {
+                // Damage to one space must not keep others from being exported, or withdrawn.
+                Err(ArchiveError::Unreadable(error)) => claim.leave(&error),
+                cleaned => cleaned?,
+            }
         }
         Ok(claim)
     }
@@ -110,9 +117,19 @@ impl<'a> Claim<'a> {
             return Ok(true);
         }
         if self.has_published {
-            self.archive.clean_up(self).await?;
+            match self.archive.clean_up(self).await {
+                Err(ArchiveError::Unreadable(error)) => self.leave(&error),
+                cleaned => cleaned?,
+            }
         }
         Ok(self.has_published)
+    }
+
+    /// Leaves what earlier writes left to a later one.
+    fn leave(&mut self, error: &ReadError) {
+        let place = &self.archive.place;
+        tracing::warn!(%place, %error, "left what an interrupted export may have left, since what the archive needs can't be read: once it is repaired, the next export removes that");
+        self.leaves = true;
     }
 
     /// The content of the claim. It is always unique, since some stores derive versions from
@@ -188,7 +205,7 @@ impl<'a> Claim<'a> {
     pub(super) async fn end(self, is_tidy: bool) -> Result<(), ArchiveError> {
         let version = Some(self.held().await?);
         self.check_age()?;
-        if is_tidy {
+        if is_tidy && !self.leaves {
             return self.archive.remove(vec![self.archive.path(WRITING)]).await;
         }
         self.archive.put_if(WRITING, version, LEFT.into()).await?;

@@ -30,8 +30,8 @@ use self::{
 };
 use super::{BucketAccess, BucketPlace, Claims, ObjectStoreKind};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, FOLDERS, Probe, ReadError, check_bases,
-    check_readable, is_swept, needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, FOLDERS, Probe, ReadError, SPACES, check_bases,
+    check_readable, is_space, is_swept, needed,
 };
 use propsbot_network::Network;
 
@@ -198,25 +198,27 @@ impl BucketArchive {
             Err(ReadError::FormatOne) => return Ok(()),
             Err(error) => return Err(ArchiveError::Unreadable(Box::new(error))),
         };
-        let prefix = self.path("");
         let mut left = Vec::new();
         for folder in FOLDERS {
-            let mut listed = self.store.list(Some(&self.path(folder)));
-            while let Some(object) = listed
-                .try_next()
-                .await
-                .map_err(self.failed("list", folder))?
-            {
-                let own = object.location.prefix_match(&prefix);
-                let own: Vec<_> = own.into_iter().flatten().collect();
-                let own: Vec<&str> = own.iter().map(AsRef::as_ref).collect();
-                let own = own.join("/");
-                if is_swept(&own) && !needed.contains(&own) {
-                    left.push(object.location);
-                }
-            }
+            let listed = self.list(folder).await?.into_iter();
+            let listed = listed.filter(|(own, _)| is_swept(own) && !needed.contains(own));
+            left.extend(listed.map(|(_, key)| key));
         }
         self.remove_for(claim, left).await
+    }
+
+    /// The files below a folder, by path, with their keys.
+    async fn list(&self, folder: &str) -> Result<Vec<(String, Path)>, ArchiveError> {
+        let prefix = self.path("");
+        let listed = self.store.list(Some(&self.path(folder)));
+        let listed = listed.map_ok(|object| {
+            let own = object.location.prefix_match(&prefix);
+            let own: Vec<_> = own.into_iter().flatten().collect();
+            let own: Vec<&str> = own.iter().map(AsRef::as_ref).collect();
+            (own.join("/"), object.location)
+        });
+        let listed = listed.try_collect().await;
+        listed.map_err(self.failed("list", folder))
     }
 
     /// Removes objects as long as the claim holds.
@@ -252,6 +254,11 @@ impl DataArchive for BucketArchive {
     async fn probe(&self) -> Result<Probe, ArchiveError> {
         self.probe_store().await?;
         Ok(Probe::default())
+    }
+
+    async fn list_spaces(&self) -> Result<Option<Vec<String>>, ArchiveError> {
+        let listed = self.list(SPACES).await?.into_iter().map(|(path, _)| path);
+        Ok(Some(listed.filter(|path| is_space(path)).collect()))
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

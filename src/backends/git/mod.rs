@@ -45,7 +45,7 @@ pub use self::{error::GitError, place::GitPlace};
 use crate::{GitAccess, History};
 use propsbot_archive::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Object, Probe, ROOT, check_bases,
-    check_readable, is_swept,
+    check_readable, is_space, is_swept,
 };
 use propsbot_network::Network;
 
@@ -215,6 +215,18 @@ impl DataArchive for GitArchive {
         let busy = |_| ArchiveError::Busy(self.settings.place.to_string().into());
         let turn = self.writing.try_lock().map_err(busy)?;
         Ok(Box::new(Write::begin(self, turn, bases).await?))
+    }
+
+    async fn list_spaces(&self) -> Result<Option<Vec<String>>, ArchiveError> {
+        let list = |repository: &mut Repository| {
+            if !repository.has_looked {
+                repository.look()?;
+            }
+            let paths = repository.files().map(|(path, _)| path);
+            Ok(paths.filter(|path| is_space(path)).cloned().collect())
+        };
+        let listed = self.retry(list).await.map_err(self.failed("list"))?;
+        Ok(Some(listed))
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

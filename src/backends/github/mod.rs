@@ -45,7 +45,7 @@ use self::{
 use super::{GithubAccess, GithubPlace, History};
 use propsbot_archive::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, FILE_LIMIT, Hash, Object, Probe, ROOT,
-    check_bases, check_readable, is_manifest, needed,
+    check_bases, check_readable, is_manifest, is_space, needed,
 };
 use propsbot_network::Network;
 
@@ -309,6 +309,17 @@ impl DataArchive for GithubArchive {
         check_bases(&bases)?;
         let write = Write::new(self, self.writing()?, bases);
         Ok(Box::new(write.begin().await?))
+    }
+
+    async fn list_spaces(&self) -> Result<Option<Vec<String>>, ArchiveError> {
+        let list = async {
+            match self.look().await?.head {
+                Some(head) => self.replaceable(&head.tree).await,
+                None => Ok(Files::new()),
+            }
+        };
+        let paths = list.await.map_err(self.failed("list"))?.into_keys();
+        Ok(Some(paths.filter(|path| is_space(path)).collect()))
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

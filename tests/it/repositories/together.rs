@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     archive::git::host::Host,
-    mirror::{Ended, Mirror},
+    mirror::{Ended, Mirror, holds},
+    tables::rows_below,
 };
 
 /// A server where Ana thanks Zoe, and a GitHub, whose mirrors have the same archive.
@@ -327,7 +328,7 @@ async fn readers_choose_the_provider() {
     let restored = mirror.run(&["restore", "--from", &archive]).await.ok();
     says(
         &restored,
-        &["the archive's spaces of github belong into a store of their own"],
+        &["the archive's spaces of github belong in a store of their own"],
     );
     says(
         &source.run(&["restore", "--from", &archive]).await.ok(),
@@ -361,7 +362,8 @@ async fn readers_choose_the_provider() {
     assert!(shown.contains("octo-org/alpha") && !shown.contains("Octo-Labs"));
 }
 
-/// What is wrong with one provider's spaces keeps the other's process from nothing.
+/// A process reads and exports its own spaces whatever is wrong with the other's, also when it would have to clean up
+/// after an interrupted export.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damage_stays_where_it_is() {
     let both = Both::synced().await;
@@ -374,6 +376,8 @@ async fn damage_stays_where_it_is() {
     for path in theirs.keys() {
         fs::write(path, "damaged").unwrap();
     }
+    let marker = mirror.archive_path().join(".writing");
+    fs::write(&marker, "").unwrap();
     let verified = mirror.run(&["verify", "--from", &archive]).await;
     verified.failed(1, &["discord: ", "No faults", "is damaged"]);
     both.thank("for the bread");
@@ -387,8 +391,103 @@ async fn damage_stays_where_it_is() {
             .ok(),
         &["bread"],
     );
+    assert!(
+        marker.exists(),
+        "what was left behind is still to be removed"
+    );
+    let mut now = both.files();
+    now.retain(|path, _| theirs.contains_key(path));
+    assert_eq!(now.len(), theirs.len(), "nothing of theirs was removed");
+    mirror.run(&["export", "--repair"]).await.ok();
+    mirror.check_archive().await;
+    let guild = mirror.guild().to_string();
     source.run(&["export", "--repair"]).await.ok();
+    assert!(!marker.exists());
     both.check().await;
+
+    // Withdrawals aren't kept, either.
+    let manifest = both
+        .files()
+        .into_keys()
+        .find(|path| theirs.contains_key(path));
+    fs::write(manifest.unwrap(), "damaged").unwrap();
+    fs::write(&marker, "").unwrap();
+    mirror.run(&["forget", "--guild", &guild]).await.ok();
+    mirror.run(&["export"]).await.ok();
+    assert!(!mirror.manifest_path().exists());
+    assert!(own.keys().all(|path| !path.exists()));
+}
+
+/// The archive of the other process stays whole, and the new root names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_root_is_made_again_for_both() {
+    let both = Both::synced().await;
+    let (mirror, source) = (&both.mirror, &both.source);
+    mirror.export().await;
+    source.run(&["export"]).await.ok();
+    let root = mirror.archive_path().join("manifest.json");
+    let before = fs::read(&root).unwrap();
+    let files = both.files();
+    for is_there in [true, false] {
+        for is_discord in [true, false] {
+            if is_there {
+                fs::write(&root, "damaged").unwrap();
+            } else {
+                fs::remove_file(&root).unwrap();
+            }
+            if is_discord {
+                mirror.run(&["export", "--repair"]).await.ok();
+            } else {
+                source.run(&["export", "--repair"]).await.ok();
+            }
+            assert_eq!(fs::read(&root).unwrap(), before, "{is_there}, {is_discord}");
+            let now = both.files();
+            let lost = files.keys().filter(|path| !now.contains_key(*path));
+            assert_eq!(lost.collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+            both.check().await;
+        }
+    }
+}
+
+/// Once the last space of a provider is withdrawn, nothing of it stays where it was shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_space_leaves_tables_and_site() {
+    let mut both = Both::synced().await;
+    for (name, place) in [("EXPORT_TABLES", "./own"), ("SITE", "dir:./site")] {
+        both.mirror
+            .variables
+            .push((name.to_owned(), place.to_owned()));
+    }
+    let (mirror, archive) = (&both.mirror, dir(&both));
+    mirror.export().await;
+    both.source.run(&["export"]).await.ok();
+    let tables = ["tables", "--from", &archive, "--out", "tables"];
+    mirror.run(&tables).await.ok();
+    let alone = [&tables[..4], &["one", "--provider", "discord"]].concat();
+    mirror.run(&alone).await.ok();
+    let home = mirror.home.path();
+    let shown = || {
+        let tables = ["own", "tables/discord", "one"].map(|place| rows_below(&home.join(place)));
+        let mut rows = tables.iter().flat_map(BTreeMap::values).flatten();
+        rows.any(|row| row.contains("soup")) || holds(&home.join("site"), b"soup")
+    };
+    for place in ["own", "tables/discord", "one"] {
+        assert!(home.join(place).join("messages").is_dir(), "{place}");
+    }
+    assert!(shown());
+
+    let guild = mirror.guild().to_string();
+    mirror.run(&["forget", "--guild", &guild]).await.ok();
+    mirror.run(&["export"]).await.ok();
+    mirror.run(&tables).await.ok();
+    mirror.run(&alone).await.ok();
+    assert!(!shown());
+    for place in ["own", "tables/discord", "one"] {
+        assert!(!home.join(place).join("messages").exists(), "{place}");
+    }
+    assert!(home.join("tables/github/issues").is_dir());
+    let never = [&tables[..4], &["never", "--provider", "discord"]].concat();
+    mirror.run(&never).await.failed(2, &["has no spaces of"]);
 }
 
 /// Thanks that link to GitHub lead to what is there.
