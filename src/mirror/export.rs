@@ -26,8 +26,14 @@ use crate::{Dirty, Ending, ExportLedger, Follower, Ledger, StoreError, Withdrawn
 const ATTEMPTS: u32 = 5;
 
 /// How long to wait after the first attempt for another process that writes to the archive; twice as long after each
-/// further one.
+/// further one, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest time between two such attempts. Each plans the export anew.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How long to wait for that process in all.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a provider exports. All methods block; call them off the async threads.
 pub trait Exports: Send + Sync {
@@ -173,20 +179,22 @@ pub async fn export(
     options: &ExportOptions,
 ) -> Result<Summary, ExportJobError> {
     let mut attempt = 1;
+    let (mut pause, mut waited) = (PAUSE, Duration::ZERO);
     loop {
         let outcome = Box::pin(attempt_export(provider, target, now, options)).await;
         match &outcome {
-            Err(error) if attempt < ATTEMPTS && is_overtaken(error) => {}
+            Err(error) if attempt < ATTEMPTS && is_overtaken(error) => attempt += 1,
             // Another provider's process may be exporting to the same archive.
-            Err(error) if attempt < ATTEMPTS && is_busy(error) => {
-                let pause = tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1));
-                if options.stop.run_until_cancelled(pause).await.is_none() {
+            Err(error) if waited < PATIENCE && is_busy(error) => {
+                let pausing = tokio::time::sleep(pause);
+                if options.stop.run_until_cancelled(pausing).await.is_none() {
                     return outcome;
                 }
+                waited += pause;
+                pause = LONGEST_PAUSE.min(pause * 2);
             }
             _ => return outcome,
         }
-        attempt += 1;
     }
 }
 
