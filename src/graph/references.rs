@@ -11,6 +11,9 @@ use super::prefix::Prefix;
 /// The longest link that is looked at, in bytes.
 const LONGEST_LINK: usize = 512;
 
+/// How far a link is looked for: punctuation may follow one of the longest.
+const LONGEST_PUNCTUATED: usize = LONGEST_LINK + 16;
+
 /// The references of the messages that a plugin has in its graph, sorted. Messages are written as
 /// `CHANNEL/MESSAGE`, and links as they are.
 pub(super) fn references(
@@ -63,11 +66,13 @@ fn written((channel, message): (ChannelId, MessageId)) -> String {
 
 /// The links in a text, without what punctuates it.
 fn links_in(text: &str) -> impl Iterator<Item = &str> {
-    let from = text.match_indices("https://").map(|(at, _)| &text[at..]);
-    let links = from.map(|text| {
+    let links = text.match_indices("https://").filter_map(|(at, _)| {
+        // Bounded: a text may be nothing but beginnings of links.
+        let near = &text[at..text.floor_char_boundary(at + LONGEST_PUNCTUATED)];
         let ends = |letter: char| !letter.is_ascii_graphic() || "<>()[]{}\"'`|\\*".contains(letter);
-        let link = &text[..text.find(ends).unwrap_or(text.len())];
-        link.trim_end_matches(['.', ',', ':', ';', '!', '?', '/', '_', '~'])
+        let is_all = at + near.len() == text.len();
+        let end = near.find(ends).or(is_all.then_some(near.len()))?;
+        Some(near[..end].trim_end_matches(['.', ',', ':', ';', '!', '?', '/', '_', '~']))
     });
     links.filter(|link| link.len() <= LONGEST_LINK)
 }
@@ -92,6 +97,11 @@ mod tests {
             (format!("{at}ü x{at}"), vec![at.to_owned(); 2]),
             ("http://github.com https:/x".to_owned(), Vec::new()),
             (format!("{at}{}", "9".repeat(LONGEST_LINK)), Vec::new()),
+            (format!("{at}{}9", ".".repeat(LONGEST_LINK)), Vec::new()),
+            (
+                format!("{at}{}", "ü".repeat(LONGEST_LINK)),
+                vec![at.to_owned()],
+            ),
         ] {
             assert_eq!(links_in(&text).collect::<Vec<_>>(), found, "{text}");
         }
