@@ -368,7 +368,7 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     let others = schemas.filter(|other| other.provider != schema.provider);
     lines.extend(others.map(|other| {
         format!(
-            "the archive's spaces of {} belong into a store of their own: docs/github.md says how",
+            "the archive's spaces of {} belong in a store of their own: docs/github.md says how",
             other.provider
         )
     }));
