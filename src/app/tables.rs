@@ -121,7 +121,7 @@ async fn places(
 /// Whether a place has tables.
 async fn is_used(config: &Config, out: &TablesSpec) -> Result<bool, Error> {
     let used = out.is_used(&config.access, &config.network).await;
-    Ok(used.tried(|| format!("could not look at {out}"))?)
+    used.tried(|| format!("could not look at {out}"))
 }
 
 /// Tables that follow an archive; `None` if none are configured. `claims` are the store's.
