@@ -161,7 +161,7 @@ impl GithubProvider {
             ForgetRequest::User { user, space: None } => {
                 let login = user.to_string();
                 let name = login.clone();
-                // Beside a reading, which may take hours: what it reads later obeys the choice.
+                // A reading may go on for hours meanwhile: what it reads later obeys the choice.
                 ask(store, move |store| {
                     store.mirror.owe_rewrite()?;
                     exclude(store, &[login])

@@ -176,8 +176,8 @@ impl Ledger {
             return Err(KeptBack::NotAPerson(identity.name.clone(), alias.clone()));
         }
         let is_theirs = |known: &Alias| known.address == person.address;
-        let is_anothers = |known: &&Alias| is_alike(&known.address, &person.address);
-        match identity.aliases.iter().find(is_anothers) {
+        let is_of_another = |known: &&Alias| is_alike(&known.address, &person.address);
+        match identity.aliases.iter().find(is_of_another) {
             Some(other) if !identity.aliases.iter().any(is_theirs) => {
                 let name = identity.name.clone();
                 Err(KeptBack::AnotherPerson(name, alias.clone(), other.clone()))
