@@ -141,8 +141,10 @@ async fn a_restored_store_is_compact() {
     mirror.run(&["restore", "--from", "dir:archive"]).await.ok();
     let restored = bytes(&mirror);
     mirror.run(&["compact"]).await.ok();
+    // sled's files grow by half a MiB at a time, and it holds some of those ready.
+    let ready = 4 << 20;
     assert!(
-        restored <= bytes(&mirror) * 3 / 2,
+        restored <= bytes(&mirror) * 3 / 2 + ready,
         "{restored} of {}",
         bytes(&mirror)
     );
