@@ -160,8 +160,8 @@ async fn clean_up_keeps_everything_if_an_index_is_unreadable() {
     fs::write(folder.path().join(ROOT), "{\"format\":2").unwrap();
     fs::write(folder.path().join(".writing"), "").unwrap();
     let before = files(folder.path());
-    let error = put_only(&archive, None, []).await.unwrap_err().to_string();
-    assert!(error.contains("manifest.json is damaged"), "{error}");
+    // Damage that may be another provider's keeps nothing from being written, only from being removed.
+    put_only(&archive, None, []).await.unwrap();
     assert_eq!(files(folder.path()), before);
 }
 
