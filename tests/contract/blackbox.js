@@ -25,15 +25,19 @@ const RUN_MS = 6_000;
 
 /**
  * Builds, in `out`, the graph of a simulated community: everything from the first sync to SourceCred's three files.
- * Returns the recording of what the bot was told meanwhile. An admin switches these settings on before the bot listens.
+ * Returns the recording of what the bot was told meanwhile. An admin switches these settings on before the bot listens. On a
+ * busy machine little happens while it does: so it listens again, a few times, until the graph `isEnough`.
  */
-export async function buildGraph(out, settings = []) {
+export async function buildGraph(out, settings = [], isEnough = () => true) {
   return withBot(out, async (bot) => {
     await bot.run("sync");
     for (const setting of settings) await bot.switchOn(setting);
-    await bot.listen();
-    await bot.run("export");
-    await bot.run("graph", "--from", bot.archive, "--out", out);
+    for (let round = 0; round < 6; round++) {
+      await bot.listen();
+      await bot.run("export");
+      await bot.run("graph", "--from", bot.archive, "--out", out);
+      if (await isEnough()) break;
+    }
     return bot.recording();
   });
 }
