@@ -32,8 +32,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The longest time between two such attempts. Each plans the export anew.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// How long to wait for that process in all.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long to wait for that process before the last attempt: with it and the pauses, less than a minute in all.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// What a provider exports. All methods block; call them off the async threads.
 pub trait Exports: Send + Sync {

@@ -141,8 +141,8 @@ async fn a_restored_store_is_compact() {
     mirror.run(&["restore", "--from", "dir:archive"]).await.ok();
     let restored = bytes(&mirror);
     mirror.run(&["compact"]).await.ok();
-    // sled's files grow by half a MiB at a time, and it holds some of those ready.
-    let ready = 4 << 20;
+    // sled's files grow by half a MiB at a time. Two of those aren't much of a real store, but of this one.
+    let ready = 1 << 20;
     assert!(
         restored <= bytes(&mirror) * 3 / 2 + ready,
         "{restored} of {}",
