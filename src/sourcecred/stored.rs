@@ -108,7 +108,7 @@ impl WeightedGraph {
     }
 
     /// Reads a `graph.json` as SourceCred reads it: weights may be negative. The text, which is as large as the graph,
-    /// is never in memory. `json` should be buffered.
+    /// is never in memory. `json` should be a `BufReader`, not a reference to one, which is read byte by byte.
     pub fn from_json_as_is(json: impl Read) -> Result<Self, NotStored> {
         let parsed = serde_json::from_reader(json);
         let (_, stored): (WeightedGraphMark, StoredBoth) = parsed.map_err(|source| NotStored {

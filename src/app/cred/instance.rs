@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     fs,
-    io::{self, BufReader, Read as _},
+    io::{self, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -184,7 +184,7 @@ impl<'a> Instance<'a> {
             let Some(path) = self.path(&format!("{folder}/{name}")) else {
                 continue;
             };
-            match read(&path, |text| WeightedGraph::from_json_as_is(text)) {
+            match read(&path, WeightedGraph::from_json_as_is) {
                 Ok(None) => {}
                 Ok(graph) => return Ok(graph),
                 // SourceCred tries the other one then, too.
@@ -246,18 +246,32 @@ pub(in crate::app) fn plugin_id(id: &str) -> anyhow::Result<(String, String)> {
 
 /// Reads a JSON file, which is compressed if it has no suffix; `None` if it doesn't exist.
 pub(in crate::app) fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
-    read(path, |text| serde_json::from_reader(text))
+    read(path, serde_json::from_reader)
 }
 
-/// A file's text, uncompressed.
-type Text = BufReader<io::Take<Box<dyn io::Read>>>;
+/// A file's text, uncompressed. Parsers read it fast if they have it as it is, not by reference.
+type Text = BufReader<Bounded<Box<dyn io::Read>>>;
+
+/// What fails once it is longer than may be read.
+struct Bounded<R> {
+    source: R,
+    left: u64,
+}
+
+impl<R: io::Read> io::Read for Bounded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(into)?;
+        let left = self.left.checked_sub(read as u64);
+        self.left = left.ok_or_else(|| {
+            io::Error::other("it is longer than a GiB, which SourceCred can't read, either")
+        })?;
+        Ok(read)
+    }
+}
 
 /// Parses a file while it is read, and so without its text in memory. It is compressed if it has no suffix; `None` if
 /// it doesn't exist.
-fn read<T, E>(
-    path: &Path,
-    parse: impl FnOnce(&mut Text) -> Result<T, E>,
-) -> anyhow::Result<Option<T>>
+fn read<T, E>(path: &Path, parse: impl FnOnce(Text) -> Result<T, E>) -> anyhow::Result<Option<T>>
 where
     E: Error + Send + Sync + 'static,
 {
@@ -271,13 +285,7 @@ where
         None => Box::new(ZlibDecoder::new(file)),
         Some(_) => Box::new(file),
     };
-    let mut text = BufReader::with_capacity(1 << 16, source.take(LONGEST));
-    let parsed = parse(&mut text);
-    if parsed.is_err() && text.get_ref().limit() == 0 {
-        bail!(
-            "{} is longer than a GiB: SourceCred can't read it, either",
-            path.display()
-        );
-    }
-    Ok(Some(parsed.with_context(failed)?))
+    let left = LONGEST;
+    let text = BufReader::with_capacity(1 << 16, Bounded { source, left });
+    parse(text).with_context(failed).map(Some)
 }
