@@ -69,6 +69,12 @@ fn of_member(guild: GuildId, report: &CredReport, cred: &MemberCred) -> String {
             let _ = write!(text, "**{}**: ", number(*cred));
             match what {
                 ContributionWhat::Thanks(thanks) => text.push_str(&thanked(guild, thanks, most)),
+                ContributionWhat::Meeting(channel, message) => {
+                    let _ = writeln!(text, "a meeting: {}", jump_url(guild, *channel, *message));
+                }
+                ContributionWhat::Message(channel, message) => {
+                    let _ = writeln!(text, "a message: {}", jump_url(guild, *channel, *message));
+                }
                 ContributionWhat::Reaction(channel, message) => {
                     let url = jump_url(guild, *channel, *message);
                     let _ = writeln!(text, "a reaction to {url}");

@@ -4,11 +4,19 @@ use std::str::FromStr;
 
 use propsbot_model::{ChannelId, MessageId, UserId};
 use propsbot_sourcecred::NodeAddress;
+use serde::{Deserialize, Serialize};
 
 /// What a contribution on Discord is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum About {
-    /// A message: props or any other, a meeting, or one whose author was thanked by a reaction.
+    /// A message that gives props.
+    Props(ChannelId, MessageId),
+    /// The thanks that this member gave the author of this message, by a reaction.
+    ReactionThanks(ChannelId, MessageId, UserId),
+    /// The meeting that this message tells of.
+    Meeting(ChannelId, MessageId),
+    /// Any other message.
     Message(ChannelId, MessageId),
     /// A reaction to this message.
     Reaction(ChannelId, MessageId),
@@ -19,18 +27,22 @@ impl About {
     pub fn of(address: &NodeAddress) -> Option<Self> {
         let parts: Vec<&str> = address.split().take(8).collect();
         match *parts {
-            ["external", "props", "PROPS", channel, message]
-            | [
+            ["external", "props", "PROPS", channel, message] => {
+                Some(Self::Props(id(channel)?, id(message)?))
+            }
+            [
                 "external",
                 "props",
                 "PROPS",
                 "reaction",
                 channel,
                 message,
-                _,
-            ]
-            | ["external", "didathing", "MESSAGE", channel, message]
-            | ["external", "meetings", "MEETING", channel, message]
+                giver,
+            ] => Some(Self::ReactionThanks(id(channel)?, id(message)?, id(giver)?)),
+            ["external", "meetings", "MEETING", channel, message] => {
+                Some(Self::Meeting(id(channel)?, id(message)?))
+            }
+            ["external", "didathing", "MESSAGE", channel, message]
             | ["sourcecred", "discord", "MESSAGE", channel, message] => {
                 Some(Self::Message(id(channel)?, id(message)?))
             }
@@ -46,6 +58,17 @@ impl About {
                 Some(Self::Reaction(id(channel)?, id(message)?))
             }
             _ => None,
+        }
+    }
+
+    /// The message that it is, or is about, and the message's channel.
+    pub fn message(self) -> (ChannelId, MessageId) {
+        match self {
+            Self::Props(channel, message)
+            | Self::ReactionThanks(channel, message, _)
+            | Self::Meeting(channel, message)
+            | Self::Message(channel, message)
+            | Self::Reaction(channel, message) => (channel, message),
         }
     }
 }
@@ -72,12 +95,15 @@ mod tests {
     fn finds_what_the_addresses_of_its_own_graph_are_about() {
         let (channel, message) = (ChannelId(7), MessageId(9));
         let thanks = prefix::PROPS.thanks().with(&[&channel, &message, &1]);
-        assert_eq!(About::of(&thanks), Some(About::Message(channel, message)));
+        let about = About::ReactionThanks(channel, message, UserId(1));
+        assert_eq!(About::of(&thanks), Some(about));
         let meeting = prefix::MEETINGS.messages().with(&[&channel, &message]);
-        assert_eq!(About::of(&meeting), Some(About::Message(channel, message)));
-        for prefix in [prefix::PROPS, prefix::DIDATHING] {
+        assert_eq!(About::of(&meeting), Some(About::Meeting(channel, message)));
+        let props = About::Props(channel, message);
+        let message_alone = About::Message(channel, message);
+        for (prefix, about) in [(prefix::PROPS, props), (prefix::DIDATHING, message_alone)] {
             let node = prefix.messages().with(&[&channel, &message]);
-            assert_eq!(About::of(&node), Some(About::Message(channel, message)));
+            assert_eq!(About::of(&node), Some(about));
             let reaction = prefix.reactions();
             let reaction = reaction.with(&[&channel, &"🎉", &(1_u64 << 40), &message]);
             let about = About::Reaction(channel, message);

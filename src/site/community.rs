@@ -158,11 +158,10 @@ impl Community {
             receivers.chain([thanks.giver]).flatten()
         });
         let mut everyone: BTreeSet<usize> = everyone.collect();
-        let with_cred = self.members.iter().enumerate();
-        let with_cred = with_cred.filter(|(_, member)| {
-            let cred = self.cred.as_ref();
-            cred.is_some_and(|cred| cred.is_shown_of(member.id))
-        });
+        let cred = self.cred.iter();
+        let cred = cred.flat_map(|cred| cred.of_members(&self.members).into_iter().enumerate());
+        let with_cred =
+            cred.filter(|(_, own)| own.is_some_and(|own| own.iter().any(|cred| *cred > 0.0)));
         everyone.extend(with_cred.map(|(index, _)| index));
         let names = everyone.into_iter().map(|member| {
             let member = &self.members[member];

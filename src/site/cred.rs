@@ -1,11 +1,13 @@
 //! Cred by member and week, as `SourceCred` has it in an instance's `output/credGrainView`.
 
-use std::{collections::BTreeMap, io::Read as _};
+use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
 use propsbot_archive::Millis;
 use propsbot_model::UserId;
 use serde::Deserialize;
+
+use crate::community::Member;
 
 /// The longest file that is read once it is unpacked, in bytes.
 const LONGEST: u64 = 512 << 20;
@@ -16,13 +18,13 @@ const MEMBER: [&str; 4] = ["N", "sourcecred", "discord", "MEMBER"];
 /// How long a week is.
 pub(crate) const WEEK_MS: i64 = 7 * 86_400_000;
 
-/// Cred by member and week.
+/// Cred by account and week.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cred {
     /// When each week begins.
     pub(crate) weeks: Vec<Millis>,
-    /// One number for each week.
-    pub(crate) members: BTreeMap<UserId, Vec<f64>>,
+    /// The members of each account, the lowest id first, and one number for each week.
+    accounts: Vec<(Vec<UserId>, Vec<f64>)>,
 }
 
 /// The file isn't a `credGrainView`.
@@ -69,32 +71,42 @@ struct Interval {
 }
 
 impl Cred {
-    /// Cred of so many weeks, the first of which begins then. Numbers are of the weeks up to the last.
+    /// Cred of so many weeks, the first of which begins then, by the members of each account. Numbers are of the weeks up
+    /// to the last.
     pub fn of_weeks(
         first: Millis,
         weeks: usize,
-        members: impl IntoIterator<Item = (UserId, Vec<f64>)>,
+        accounts: impl IntoIterator<Item = (Vec<UserId>, Vec<f64>)>,
     ) -> Self {
         let begins = |week: usize| Millis(first.0 + i64::try_from(week).unwrap_or(0) * WEEK_MS);
-        let members = members.into_iter().map(|(member, own)| {
+        let accounts = accounts.into_iter().map(|(mut members, own)| {
             let mut cred = vec![0.0; weeks.saturating_sub(own.len())];
             cred.extend(own);
-            (member, cred)
+            members.sort_unstable();
+            (members, cred)
         });
         Self {
             weeks: (0..weeks).map(begins).collect(),
-            members: members.collect(),
+            accounts: accounts.collect(),
         }
     }
 
-    /// Whether a member has any.
-    pub(crate) fn is_shown_of(&self, member: UserId) -> bool {
-        let own = self.members.get(&member);
-        own.is_some_and(|own| own.iter().any(|cred| *cred > 0.0))
+    /// The cred of each of these members, which are sorted by id. An account with several of them has it under the first,
+    /// so that it counts once.
+    pub(crate) fn of_members(&self, members: &[Member]) -> Vec<Option<&[f64]>> {
+        let mut of_members = vec![None; members.len()];
+        for (users, cred) in &self.accounts {
+            let mut shown = users
+                .iter()
+                .filter_map(|user| members.binary_search_by_key(user, |member| member.id).ok());
+            if let Some(first) = shown.next() {
+                of_members[first] = Some(&**cred);
+            }
+        }
+        of_members
     }
 
-    /// Reads a `credGrainView`, packed or not. Participants without a Discord account are left out; those with several
-    /// have their cred under the one with the lowest id.
+    /// Reads a `credGrainView`, packed or not. Participants without a Discord account are left out.
     ///
     /// # Errors
     /// It is something else.
@@ -113,7 +125,7 @@ impl Cred {
         #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
         let weeks = weeks.map(|week| Millis(week.start_time_ms as i64));
         let weeks: Vec<Millis> = weeks.collect();
-        let mut members = BTreeMap::new();
+        let mut accounts = Vec::new();
         for participant in view.participants {
             let cred = participant.cred_per_interval;
             let is_number = |cred: &f64| cred.is_finite() && *cred >= 0.0;
@@ -121,12 +133,13 @@ impl Cred {
                 return Err(CredError::Weeks(weeks.len()));
             }
             let aliases = participant.identity.aliases.iter();
-            let accounts = aliases.filter_map(|alias| account(&alias.address));
-            if let Some(account) = accounts.min() {
-                members.insert(account, cred);
-            }
+            let mut members: Vec<UserId> = aliases
+                .filter_map(|alias| account(&alias.address))
+                .collect();
+            members.sort_unstable();
+            accounts.push((members, cred));
         }
-        Ok(Self { weeks, members })
+        Ok(Self { weeks, accounts })
     }
 }
 
@@ -168,10 +181,32 @@ mod tests {
         packed.write_all(json.as_bytes()).unwrap();
         let expected = Cred {
             weeks: vec![Millis(0), Millis(604_800_000)],
-            members: [(UserId(7), vec![1.0, 2.5])].into(),
+            accounts: vec![(vec![UserId(7), UserId(9)], vec![1.0, 2.5])],
         };
         assert_eq!(Cred::read(json.as_bytes()).unwrap(), expected);
         assert_eq!(Cred::read(&packed.finish().unwrap()).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_account_has_its_cred_once_under_the_first_member_who_is_shown() {
+        let cred = Cred::read(view("[1,2.5]").as_bytes()).unwrap();
+        let member = |id| Member {
+            id: UserId(id),
+            name: String::new(),
+            is_bot: false,
+            is_here: true,
+        };
+        let own = Some(vec![1.0, 2.5]);
+        let of = |ids: &[u64]| {
+            let members: Vec<Member> = ids.iter().copied().map(member).collect();
+            let of = cred.of_members(&members);
+            of.into_iter()
+                .map(|own| own.map(<[f64]>::to_vec))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[3, 7, 8, 9]), [None, own.clone(), None, None]);
+        assert_eq!(of(&[3, 8, 9]), [None, None, own]);
+        assert_eq!(of(&[3]), [None]);
     }
 
     #[test]

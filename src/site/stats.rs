@@ -59,15 +59,16 @@ impl OfMember<'_> {
 
 impl<'a> Stats<'a> {
     pub(crate) fn new(community: &'a Community, cred: Option<&'a Cred>) -> Self {
-        let members = community.members.iter();
-        let mut of: Vec<OfMember<'a>> = members
-            .map(|member| OfMember {
-                cred: cred
-                    .and_then(|cred| cred.members.get(&member.id))
-                    .map(Vec::as_slice),
-                ..OfMember::default()
-            })
-            .collect();
+        let members = &community.members;
+        let cred = cred.map_or_else(
+            || vec![None; members.len()],
+            |cred| cred.of_members(members),
+        );
+        let with_cred = cred.into_iter().map(|cred| OfMember {
+            cred,
+            ..OfMember::default()
+        });
+        let mut of: Vec<OfMember<'a>> = with_cred.collect();
         let mut pairs = BTreeMap::new();
         for thanks in &community.thanks {
             if let Some(giver) = thanks.giver {

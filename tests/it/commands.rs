@@ -17,6 +17,7 @@ mod giving;
 mod link;
 mod long_work;
 mod meetings;
+mod month;
 mod privacy;
 mod reaction_thanks;
 mod recap;
@@ -175,7 +176,11 @@ impl Server {
             if answer.content.contains(words) {
                 return answer;
             }
-            assert!(begun.elapsed() < SOON, "no {words:?} in {answer:?}");
+            assert!(
+                begun.elapsed() < SOON,
+                "no {words:?} in {}: {answer:?}",
+                answer.content
+            );
         }
     }
 

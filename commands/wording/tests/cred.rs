@@ -66,6 +66,8 @@ fn tells_cred_within_the_limit() {
     let others = vec![
         thanks("Ana", "the *review*"),
         ContributionWhat::Reaction(ChannelId(5), MessageId(6)),
+        ContributionWhat::Meeting(ChannelId(5), MessageId(7)),
+        ContributionWhat::Message(ChannelId(5), MessageId(8)),
         other("Fix [the] build", "https://a.example/1"),
     ];
     let some = report("Ana", true, member(others));

@@ -147,8 +147,8 @@ fn compute(inputs: Inputs, basis: CredBasis) -> Result<NewCred, Error> {
         reasons
             .brought_to_all()
             .filter_map(|(address, cred)| match About::of(address)? {
-                About::Message(_, message) => Some((message, cred)),
                 About::Reaction(..) => None,
+                about => Some((about.message().1, cred)),
             });
     Ok(NewCred {
         basis,
@@ -167,8 +167,7 @@ fn by_week(cred: &[f64]) -> Vec<f32> {
 
 fn contribution(brought: &Brought<'_>) -> KeptContribution {
     let what = match About::of(brought.address) {
-        Some(About::Message(channel, message)) => KeptWhat::Message(channel, message),
-        Some(About::Reaction(channel, message)) => KeptWhat::Reaction(channel, message),
+        Some(about) => KeptWhat::Discord(about),
         None => {
             let (description, link) = description::linked(brought.description);
             let link = link.filter(|link| link.chars().count() <= LONGEST);

@@ -5,18 +5,19 @@
 //! Records are sorted by id; numbers are big-endian.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, BufWriter, Write as _},
     os::unix::fs::FileExt as _,
     path::Path,
 };
 
-use propsbot_model::{ChannelId, MessageId, Millis, UserId};
+use propsbot_graph::About;
+use propsbot_model::{MessageId, Millis, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the format.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// A member's id, their cred, and where their details begin and how long they are.
 const MEMBER: u64 = MEMBER_RECORD as u64;
 const MEMBER_RECORD: usize = 32;
@@ -112,10 +113,9 @@ pub struct KeptContribution {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeptWhat {
-    Message(ChannelId, MessageId),
-    /// A reaction to a message.
-    Reaction(ChannelId, MessageId),
-    /// Something of another plugin, with its description and its link.
+    /// Something on Discord.
+    Discord(About),
+    /// Something else, with its description and its link.
     Other(String, Option<String>),
 }
 
@@ -249,20 +249,20 @@ impl KeptCred {
         self.header.weeks
     }
 
-    /// Everyone's cred by week as [`MemberDetails`] have it; of an account with several members, the one with the
-    /// lowest id.
-    pub fn by_week(&self) -> io::Result<Vec<(UserId, Vec<f64>)>> {
-        let mut accounts = BTreeSet::new();
-        let members = self.members()?.into_iter();
-        let first = members.filter(|(.., account)| accounts.insert(*account));
-        first
-            .filter(|(_, cred, _)| *cred > 0.0)
-            .map(|(user, ..)| {
-                let own = self.member(user)?.map(|member| member.details.by_week);
-                let own = own.unwrap_or_default().into_iter().map(f64::from);
-                Ok((user, own.take(self.weeks()).collect()))
-            })
-            .collect()
+    /// The members of each account that has cred, and its cred by week as [`MemberDetails`] have it.
+    pub fn by_week(&self) -> io::Result<Vec<(Vec<UserId>, Vec<f64>)>> {
+        let mut accounts: BTreeMap<u64, Vec<UserId>> = BTreeMap::new();
+        for (user, cred, account) in self.members()? {
+            if cred > 0.0 {
+                accounts.entry(account).or_default().push(user);
+            }
+        }
+        let accounts = accounts.into_values().map(|users| {
+            let own = self.member(users[0])?.map(|member| member.details.by_week);
+            let own = own.unwrap_or_default().into_iter().map(f64::from);
+            Ok((users, own.take(self.weeks()).collect()))
+        });
+        accounts.collect()
     }
 
     /// The cred that a message brought to all; `None` if it brought none.
@@ -359,6 +359,7 @@ fn damaged(what: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use propsbot_model::ChannelId;
     use proptest::{collection::btree_map, prelude::*};
 
     fn basis() -> CredBasis {
@@ -382,7 +383,7 @@ mod tests {
         ) {
             let details = |user: u64| MemberDetails {
                 by_week: vec![1.5; usize::try_from(user % 5).unwrap()],
-                top: vec![KeptContribution { cred: 0.25, what: KeptWhat::Message(ChannelId(user), MessageId(2)) }],
+                top: vec![KeptContribution { cred: 0.25, what: KeptWhat::Discord(About::Props(ChannelId(user), MessageId(2))) }],
             };
             let new = NewCred {
                 basis: basis(),

@@ -11,11 +11,11 @@ use std::{
 use super::{
     REPORTS, Reader, Thanked,
     history::counted_thanks,
-    ledger::{Community, entry_of},
+    ledger::{Community, entry_of, thanks_by},
     quota::OverQuota,
 };
 use crate::{Refusal, Service, ServiceError};
-use propsbot_graph::Rules;
+use propsbot_graph::{About, Rules};
 use propsbot_jobs::cred::{
     CredBoard, CredStanding, KeptContribution, KeptCred, KeptMember, KeptWhat, WEEK_MS,
 };
@@ -84,6 +84,10 @@ pub struct Contribution {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContributionWhat {
     Thanks(Thanked),
+    /// The meeting that this message tells of.
+    Meeting(ChannelId, MessageId),
+    /// Any other message.
+    Message(ChannelId, MessageId),
     /// A reaction to this message.
     Reaction(ChannelId, MessageId),
     /// A contribution to something else than this server, and its link. Only members themselves see theirs.
@@ -242,23 +246,13 @@ fn top(
     let mut top = Vec::new();
     for KeptContribution { cred, what } in kept {
         let what = match what {
-            KeptWhat::Message(channel, message) | KeptWhat::Reaction(channel, message) => {
-                if !channels.contains(&channel) {
-                    continue;
-                }
-                let is_props_channel = rules.is_props_channel(channel);
-                let of = (channel, message);
-                let Some(entry) = entry_of(store, &community.redactor, of, is_props_channel)?
-                else {
+            KeptWhat::Discord(about) => {
+                let readable = channels.contains(&about.message().0);
+                let told = readable.then(|| told(store, (community, rules), &mut over, about));
+                let Some(what) = told.transpose()?.flatten() else {
                     continue;
                 };
-                let Some(thanks) = counted_thanks(rules, &mut over, &entry)? else {
-                    continue;
-                };
-                match what {
-                    KeptWhat::Reaction(..) => ContributionWhat::Reaction(channel, message),
-                    _ => ContributionWhat::Thanks(thanks),
-                }
+                what
             }
             KeptWhat::Other(description, link) if is_own => {
                 ContributionWhat::Other(description, link)
@@ -272,4 +266,39 @@ fn top(
         }
     }
     Ok(top)
+}
+
+/// What is told of a contribution on Discord; `None` if it has gone, or isn't what it was when it was exported.
+fn told(
+    store: &Store,
+    (community, rules): (&Community, &Rules<'_>),
+    over: &mut OverQuota<'_>,
+    about: About,
+) -> Result<Option<ContributionWhat>, StoreError> {
+    let (channel, id) = about.message();
+    let redactor = &community.redactor;
+    let entry = match about {
+        About::Props(..) => entry_of(
+            store,
+            redactor,
+            (channel, id),
+            rules.is_props_channel(channel),
+        )?,
+        About::ReactionThanks(.., giver) => {
+            thanks_by(store, (community, rules), (channel, id), giver)?
+        }
+        About::Meeting(..) | About::Message(..) | About::Reaction(..) => {
+            let state = store.message(channel, id)?;
+            let row = state.and_then(|state| redactor.message(&state, false));
+            let is_there = row.is_some_and(|row| row.deleted_at.is_none());
+            return Ok(is_there.then_some(match about {
+                About::Meeting(..) => ContributionWhat::Meeting(channel, id),
+                About::Reaction(..) => ContributionWhat::Reaction(channel, id),
+                _ => ContributionWhat::Message(channel, id),
+            }));
+        }
+    };
+    let Some(entry) = entry else { return Ok(None) };
+    let thanks = counted_thanks(rules, over, &entry)?;
+    Ok(thanks.map(ContributionWhat::Thanks))
 }

@@ -277,26 +277,51 @@ fn by_reaction(
         }
     }
     let mut found = Vec::new();
-    for (channel, id) in messages {
-        let state = store.message(channel, id)?;
-        let is_props = rules.is_props_channel(channel);
-        let shown = state.and_then(|state| community.redactor.message(&state, is_props));
-        let Some(message) = shown else { continue };
-        let mut rows = Vec::new();
-        for reaction in store.reactions(channel, id.0..=id.0) {
-            rows.extend(community.redactor.reaction(&reaction?));
-        }
-        let thanks = rules.thanks_to(&message, &rows).into_iter();
-        found.extend(thanks.map(|row| Entry {
-            id: id_of(&ThanksKey::of_reaction(row)),
-            message: message.clone(),
-            given: None,
-            reaction: Some(row.clone()),
-        }));
+    for of in messages {
+        found.extend(by_reaction_to(store, (community, rules), of)?);
     }
     found.retain(|entry| ids.contains(&entry.id));
     found.sort_by_key(|entry| entry.id);
     Ok(found)
+}
+
+/// The thanks in the reactions to a message; none if it's unknown.
+fn by_reaction_to(
+    store: &Store,
+    (community, rules): (&Community, &Rules<'_>),
+    (channel, id): (ChannelId, MessageId),
+) -> Result<Vec<Entry>, StoreError> {
+    let state = store.message(channel, id)?;
+    let is_props = rules.is_props_channel(channel);
+    let shown = state.and_then(|state| community.redactor.message(&state, is_props));
+    let Some(message) = shown else {
+        return Ok(Vec::new());
+    };
+    let mut rows = Vec::new();
+    for reaction in store.reactions(channel, id.0..=id.0) {
+        rows.extend(community.redactor.reaction(&reaction?));
+    }
+    let thanks = rules.thanks_to(&message, &rows).into_iter();
+    let entries = thanks.map(|row| Entry {
+        id: id_of(&ThanksKey::of_reaction(row)),
+        message: message.clone(),
+        given: None,
+        reaction: Some(row.clone()),
+    });
+    Ok(entries.collect())
+}
+
+/// The thanks that a member gave the author of this message by a reaction, if they stand.
+pub(super) fn thanks_by(
+    store: &Store,
+    asked: (&Community, &Rules<'_>),
+    of: (ChannelId, MessageId),
+    giver: UserId,
+) -> Result<Option<Entry>, StoreError> {
+    let entries = by_reaction_to(store, asked, of)?;
+    Ok(entries
+        .into_iter()
+        .find(|entry| entry.key().reacted == Some(giver)))
 }
 
 /// An id of its own for thanks by reaction, with their time. Many of them may have one time.

@@ -13,7 +13,8 @@ pub enum CredError {
     Ledger(#[from] LedgerError),
     /// Two plugins disagree.
     #[error(
-        "two plugins give {what} {address}, differently: leave one of them out of sourcecred.json"
+        "two plugins give {what} {address}: draw those that know the same people in one run (`propsbot graph \
+         --plugin A --plugin B`), or leave one of them out of sourcecred.json"
     )]
     Conflict {
         /// Whether a node, an edge or a weight.

@@ -308,6 +308,100 @@ async fn follows_an_instance_and_keeps_what_did_not_change() {
     server.check_manners();
 }
 
+/// Whatever plugin credits it: thanks by reaction, a meeting, and what members say they did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_what_is_credited_without_props() {
+    let mut server = Server::start().await;
+    let (ana, ben, cho, general) = (server.ana, server.ben, server.cho, server.general);
+    let discord = server.discord();
+    let hidden = Overwrite::role(discord.guild_id(), 0, bit::VIEW_CHANNEL);
+    let bot = Overwrite::member(discord.bot_id(), bit::VIEW_CHANNEL, 0);
+    let [done, meetings, secret] = [
+        ("done", vec![]),
+        ("meetings", vec![]),
+        ("secret", vec![hidden, bot]),
+    ]
+    .map(|(name, overwrites)| discord.create_channel(kind::TEXT, name, overwrites));
+    let thanks = json!({"thanks_emoji": "🙏"});
+    says(&server.admin("settings set", thanks).await, &["Done"]);
+    let work = server.discord().post(ana, general, "the work");
+    assert!(server.discord().react(ben, general, work, "🙏", false));
+    let did = server.discord().post(ana, done, "fixed the door");
+    assert!(server.discord().react(cho, done, did, "🎉", false));
+    let met = server
+        .discord()
+        .post(cho, meetings, &format!("with <@{ana}> and <@{ben}>"));
+    let hidden = server.discord().post(ana, secret, "fixed the lock");
+    assert!(server.discord().react(cho, secret, hidden, "🎉", false));
+    let by_reaction = format!(
+        "**\u{2068}ben\u{2069}** → **\u{2068}ana\u{2069}** https://discord.com/channels/{}/{general}/{work}",
+        server.discord().guild_id()
+    );
+    let thanked = server.cred_until(ana, None, &by_reaction).await;
+    assert!(!thanked.content.contains("a message"), "{thanked:?}");
+
+    // The exported graphs of the other plugins.
+    let include = json!({"channel": secret.to_string(), "confirm": "secret"});
+    says(&server.admin("settings include", include).await, &["Done"]);
+    says(
+        &server.admin("archive now", json!({})).await,
+        &["generation"],
+    );
+    let home = server.mirror.home.path().to_owned();
+    let folder = home.join("instance");
+    instance(&folder, 1);
+    let names = ["external/props", "external/didathing", "external/meetings"];
+    let bundled = json!({"bundledPlugins": names}).to_string();
+    fs::write(folder.join("sourcecred.json"), bundled).unwrap();
+    let channels = [done, secret].map(|channel| channel.to_string());
+    for (name, config) in [
+        ("did.json", json!({"didathing_channels": channels})),
+        (
+            "met.json",
+            json!({"meeting_channels": [meetings.to_string()]}),
+        ),
+    ] {
+        fs::write(home.join(name), config.to_string()).unwrap();
+    }
+    let drawn = [
+        "graph",
+        "--from",
+        "dir:archive",
+        "--plugin",
+        "props",
+        "--plugin",
+        "didathing=did.json",
+        "--plugin",
+        "meetings=met.json",
+        "--out",
+        "instance/config/plugins/external",
+    ];
+    server.mirror.run(&drawn).await.ok();
+    server
+        .restart_with(&[("SOURCECRED_INSTANCE", "./instance")])
+        .await;
+    let guild = server.discord().guild_id();
+    let told = format!("a message: https://discord.com/channels/{guild}/{done}/{did}");
+    let own = server.cred_until(ana, None, &told).await;
+    let met = format!("a meeting: https://discord.com/channels/{guild}/{meetings}/{met}");
+    says(&own, &[&by_reaction, &met]);
+    // The largest is in a channel that Ana can't read.
+    assert!(!own.content.contains(&secret.to_string()), "{own:?}");
+
+    // What has gone isn't told, whatever is kept.
+    assert!(server.discord().unreact(ben, general, work, "🙏", false));
+    assert!(server.discord().delete(done, did));
+    let begun = Instant::now();
+    loop {
+        let own = server.cred_until(ana, None, &met).await.content;
+        if !own.contains(&by_reaction) && !own.contains(&told) {
+            break;
+        }
+        assert!(begun.elapsed() < SOON, "{own}");
+    }
+    server.check_manners();
+}
+
 /// The processes that compute cred below this folder.
 #[cfg(target_os = "linux")]
 fn computing(home: &Path) -> usize {
