@@ -1,6 +1,7 @@
 //! `graph`: builds the files that SourceCred reads from an archive, and compares them with earlier ones.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
@@ -34,56 +35,69 @@ pub struct GraphOrder<'a> {
     pub out: Option<&'a Path>,
     /// The only space to include; `None` for all.
     pub space: Option<Id>,
-    /// An earlier graph to compare with: its file, or the folder.
+    /// Earlier graphs to compare with: as `out`, or the only graph's file.
     pub diff: Option<&'a Path>,
     pub json: bool,
 }
 
-/// Builds the graphs, writes `SourceCred`'s three files of each, and compares one with an earlier one.
+/// Builds the graphs, writes `SourceCred`'s three files of each, and compares each with an earlier one.
 pub async fn graph(
     config: &Config,
     spec: &ArchiveSpec,
     order: GraphOrder<'_>,
 ) -> Result<Vec<String>, Error> {
-    // Read it before writing: the output may overwrite it.
-    let earlier = match order.diff {
-        Some(path) => Some(read_earlier(path).map_err(Error::Wrong)?),
-        None => None,
-    };
     let now = Clock::now();
     let drawn = draw_from(config, spec, order.plugin, order.space.as_ref(), now).await?;
-    if earlier.is_some() && drawn.graphs.len() > 1 {
-        let why = "--diff compares the graph of one plugin: name one --plugin";
-        return Err(Error::Wrong(anyhow::Error::msg(why)));
+    let [out, earlier] = [order.out, order.diff].map(|path| path.map(Path::to_owned));
+    let writing = tokio::task::spawn_blocking(move || {
+        // Before writing: the output may overwrite the earlier graphs.
+        let compared = match earlier {
+            Some(path) => compare(&drawn.graphs, &path).map_err(Error::Wrong)?,
+            None => Vec::new(),
+        };
+        Ok::<_, Error>((write_all(&drawn, out.as_deref())?, compared))
+    });
+    let (mut notes, compared) = writing.await.context("could not write the graph")??;
+    if compared.is_empty() {
+        return Ok(notes);
     }
-    let out = order.out.map(Path::to_owned);
-    let building = tokio::task::spawn_blocking(move || build(&drawn, out.as_deref(), earlier));
-    let (mut notes, compared) = building.await.context("could not build the graph")??;
-    Ok(match compared {
-        None => notes,
-        Some(compared) if order.json => vec![json(&compared, &notes)?],
-        Some(compared) => {
-            notes.push(table(&compared));
-            notes
-        }
-    })
+    if order.json {
+        return Ok(vec![json(&compared, &notes)?]);
+    }
+    let is_one = compared.len() == 1;
+    for (name, compared) in &compared {
+        notes.extend((!is_one).then(|| format!("\n{name}:")));
+        notes.push(table(compared));
+    }
+    Ok(notes)
 }
 
-/// Writes the files of each graph, and compares the only one with an earlier one.
-fn build(
-    drawn: &Drawn,
-    out: Option<&Path>,
-    earlier: Option<(WeightedGraph, Types)>,
-) -> anyhow::Result<(Vec<String>, Option<Comparison>)> {
+/// The folder of one of these graphs: one alone has it to itself.
+fn folder_of(folder: &Path, name: &str, graphs: &[(String, Drawing)]) -> PathBuf {
+    match graphs {
+        [_] => folder.to_owned(),
+        _ => folder.join(name),
+    }
+}
+
+/// Compares each graph with an earlier one.
+fn compare(graphs: &[(String, Drawing)], path: &Path) -> anyhow::Result<Vec<(String, Comparison)>> {
+    let compared = graphs.iter().map(|(name, Drawing { documents, .. })| {
+        let (graph, types) = read_earlier(&folder_of(path, name, graphs))?;
+        let now = Types::from(&documents.declaration);
+        let compared = Comparison::new((&graph, &types), (&documents.graph, &now));
+        Ok((name.clone(), compared))
+    });
+    compared.collect()
+}
+
+/// Writes the files of each graph.
+fn write_all(drawn: &Drawn, out: Option<&Path>) -> anyhow::Result<Vec<String>> {
     let mut notes = drawn.as_of.clone();
     let mut warnings = drawn.warnings();
     for (name, Drawing { documents, .. }) in &drawn.graphs {
         let Some(out) = out else { continue };
-        // One graph has the folder to itself.
-        let folder = match &*drawn.graphs {
-            [_] => out.to_owned(),
-            _ => out.join(name),
-        };
+        let folder = folder_of(out, name, &drawn.graphs);
         for (document, path) in Document::ALL.into_iter().zip(write(documents, &folder)?) {
             notes.push(format!("wrote {}", path.display()));
             let bytes = path.metadata().map_or(0, |file| file.len());
@@ -104,12 +118,7 @@ fn build(
     }
     notes.extend(warnings);
     notes.extend(drawn.incomplete.iter().cloned());
-    let compared = earlier.zip(drawn.graphs.first());
-    let compared = compared.map(|((graph, types), (_, Drawing { documents, .. }))| {
-        let now = Types::from(&documents.declaration);
-        Comparison::new((&graph, &types), (&documents.graph, &now))
-    });
-    Ok((notes, compared))
+    Ok(notes)
 }
 
 /// Reads an earlier graph and its types; `path` is the folder, or the graph's file in it.
@@ -137,14 +146,22 @@ fn read_earlier(path: &Path) -> anyhow::Result<(WeightedGraph, Types)> {
     Ok((graph, types))
 }
 
-fn json(compared: &Comparison, notes: &[String]) -> anyhow::Result<String> {
+/// The comparison of the only graph; of several, each by its plugin's name.
+fn json(compared: &[(String, Comparison)], notes: &[String]) -> anyhow::Result<String> {
     #[derive(Serialize)]
-    struct Output<'a> {
+    struct Output<'a, T: Serialize> {
         #[serde(flatten)]
-        compared: &'a Comparison,
+        compared: T,
         notes: &'a [String],
     }
-    let json = serde_json::to_string(&Output { compared, notes })?;
+    let json = match compared {
+        [(_, compared)] => serde_json::to_string(&Output { compared, notes })?,
+        several => {
+            let by_plugin: BTreeMap<_, _> = several.iter().map(|(name, one)| (name, one)).collect();
+            let compared = BTreeMap::from([("plugins", by_plugin)]);
+            serde_json::to_string(&Output { compared, notes })?
+        }
+    };
     Ok(printable_json(&json))
 }
 

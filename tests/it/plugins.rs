@@ -82,6 +82,28 @@ async fn several_plugins_have_a_folder_each() {
     mirror.run(&turned).await.ok();
     assert_eq!(files(&out), first);
 
+    // Each is compared with its own earlier graph.
+    let config = fs::read_to_string(mirror.home.path().join("did.json")).unwrap();
+    let doubled = config.replace('}', r#","props":2}"#);
+    fs::write(mirror.home.path().join("more.json"), doubled).unwrap();
+    let compare = ["graph", "--from", "dir:archive", "--diff", "graph"];
+    let plugins = ["--plugin", "props", "--plugin", "didathing=more.json"];
+    let compare = [&compare[..], &plugins].concat();
+    let told = mirror.run(&compare).await.ok().stdout;
+    assert!(
+        told.contains("\ndidathing:\n") && told.contains("\nprops:\n"),
+        "{told}"
+    );
+    let told = mirror
+        .run(&[&compare[..], &["--json"]].concat())
+        .await
+        .ok()
+        .stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let changed = |name: &str| told["plugins"][name]["nodes"]["changed"].as_u64().unwrap();
+    assert!(changed("didathing") > 0, "{told}");
+    assert_eq!(changed("props"), 0, "{told}");
+
     let cred = ["cred", "--from", "dir:archive", "--json"];
     let plugins = ["--plugin", "didathing=did.json", "--plugin", "props"];
     let report = mirror
@@ -121,7 +143,7 @@ async fn several_plugins_have_a_folder_each() {
                 "--diff",
                 "graph/props",
             ],
-            "one plugin",
+            "graph/props/props",
         ),
     ] {
         mirror.run(&graph(arguments)).await.failed(2, &[says]);
