@@ -22,9 +22,9 @@ use simulator::discord::{Discord, Options, Seed, TruthChannel, World, bit};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-pub(crate) use lines::whole;
+pub(crate) use lines::{differences, whole};
 
-use lines::{assert_same, channels, differences, lines, true_lines};
+use lines::{assert_same, channels, lines, true_lines};
 
 /// The longest a command may take.
 const PATIENCE: Duration = Duration::from_secs(90);

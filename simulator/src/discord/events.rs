@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::guild::Guild;
 use super::permissions::may_view;
 use super::sessions::intent;
 use super::snowflake::iso;
@@ -95,7 +96,7 @@ impl State {
         } else {
             event.interested.remove(&user)
         };
-        if changes && self.shows_event(id) {
+        if changes && self.guild.shows_event(id) {
             let name = if interested {
                 "USER_ADD"
             } else {
@@ -157,20 +158,9 @@ impl State {
         }
     }
 
-    /// Whether the bot sees an event: those in channels only if it sees the channel.
-    pub(crate) fn shows_event(&self, id: u64) -> bool {
-        let event = self.guild.events.get(&id);
-        event.is_some_and(|event| {
-            event.channel.is_none_or(|channel| {
-                let channel = self.guild.channels.get(&channel);
-                channel.is_some_and(|channel| may_view(&self.guild, self.guild.bot, channel))
-            })
-        })
-    }
-
     fn announce_event(&mut self, name: &str, id: u64) {
-        if self.shows_event(id)
-            && let Some(data) = self.event_object(id, false)
+        if self.guild.shows_event(id)
+            && let Some(data) = self.guild.event_object(id, false)
         {
             self.dispatch_event(name, &data);
         }
@@ -180,12 +170,25 @@ impl State {
         let name = format!("GUILD_SCHEDULED_EVENT_{name}");
         self.dispatch(&name, intent::GUILD_SCHEDULED_EVENTS, data);
     }
+}
+
+impl Guild {
+    /// Whether the bot sees an event: those in channels only if it sees the channel.
+    pub(crate) fn shows_event(&self, id: u64) -> bool {
+        let event = self.events.get(&id);
+        event.is_some_and(|event| {
+            event.channel.is_none_or(|channel| {
+                let channel = self.channels.get(&channel);
+                channel.is_some_and(|channel| may_view(self, self.bot, channel))
+            })
+        })
+    }
 
     /// An event object.
     pub(crate) fn event_object(&self, id: u64, with_count: bool) -> Option<Value> {
-        let event = self.guild.events.get(&id)?;
+        let event = self.events.get(&id)?;
         let mut object = json!({
-            "id": Id(id), "guild_id": Id(self.guild.id), "name": event.name, "description": null,
+            "id": Id(id), "guild_id": Id(self.id), "name": event.name, "description": null,
             "channel_id": event.channel.map(Id), "creator_id": Id(event.creator), "image": null,
             "scheduled_start_time": iso(event.start), "scheduled_end_time": event.end.map(iso),
             "status": event.status, "entity_type": if event.channel.is_some() { 2 } else { 3 },
@@ -195,7 +198,7 @@ impl State {
         if event.channel.is_none() {
             object["entity_metadata"] = json!({"location": "the park"});
         }
-        if let Some(creator) = self.guild.users.get(&event.creator) {
+        if let Some(creator) = self.users.get(&event.creator) {
             object["creator"] = tree(UserObject(creator));
         }
         if event.weekly {

@@ -167,6 +167,9 @@ struct Created {
     member_count: Option<u64>,
     #[serde(default)]
     members: Items<wire::Member>,
+    /// Those that aren't over. One that ends soon after isn't in any list that is asked for later.
+    #[serde(default)]
+    guild_scheduled_events: Items<wire::Event>,
 }
 
 #[derive(Deserialize)]
@@ -367,6 +370,7 @@ fn guild_create(data: &[u8]) -> Option<Translation> {
     let Created {
         member_count,
         members,
+        guild_scheduled_events: events,
     } = part(data)?;
     let channels = std::mem::take(&mut of.channels);
     let threads = std::mem::take(&mut of.threads.items);
@@ -384,6 +388,7 @@ fn guild_create(data: &[u8]) -> Option<Translation> {
     let threads = threads.into_iter().map(|thread| thread.into_record(id));
     facts.extend(told.chain(threads).map(Fact::Channel));
     facts.extend(members.items.into_iter().map(|of| member(of, id)));
+    facts.extend(events.items.into_iter().map(|event| event.into_fact(id)));
     let told = is_whole(&shape, &channels).then(|| {
         Box::new(GuildSnapshot {
             at: Stamp::default(),

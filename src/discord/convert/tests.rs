@@ -161,7 +161,9 @@ fn an_update_without_text_never_empties_a_message() {
 fn an_odd_guild_is_read_and_deletes_nothing() {
     let guild = json!({"id": "1", "name": "g", "owner_id": "3", "unavailable": null,
         "roles": [{"id": "9"}, 7], "emojis": [{"id": "8", "name": 3}, {"id": "7", "name": "x"}, 5],
-        "channels": [{"id": "2", "type": 0}, {"id": "4"}]});
+        "channels": [{"id": "2", "type": 0}, {"id": "4"}],
+        "guild_scheduled_events": [{"id": "5"}, {"id": "6", "scheduled_start_time": "2026-01-01T00:00:00Z",
+            "name": "call", "status": 2, "entity_type": 3}]});
     let (facts, signal) = read("GUILD_CREATE", guild);
     let [
         Fact::Guild(_),
@@ -170,6 +172,7 @@ fn an_odd_guild_is_read_and_deletes_nothing() {
         Fact::Role(role),
         Fact::Channel(channel),
         Fact::Channel(untyped),
+        Fact::Event(..),
     ] = facts.as_slice()
     else {
         panic!("{facts:?}")

@@ -228,7 +228,7 @@ fn reaction_line(message: u64, emoji: &str, burst: bool, user: u64) -> String {
 }
 
 /// Missing and surplus lines, counting duplicates.
-pub(super) fn differences(found: &[String], truth: &[String]) -> Vec<String> {
+pub(crate) fn differences(found: &[String], truth: &[String]) -> Vec<String> {
     let mut counts = BTreeMap::<&String, i32>::new();
     for line in found {
         *counts.entry(line).or_default() += 1;

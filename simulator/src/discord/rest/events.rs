@@ -11,9 +11,9 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
     state.guild_for(call.id(0)?)?;
     let with_count = call.flag("with_user_count");
     let events = state.guild.events.keys();
-    let shown = events.filter(|id| state.shows_event(**id));
+    let shown = events.filter(|id| state.guild.shows_event(**id));
     let objects: Vec<Value> = shown
-        .filter_map(|id| state.event_object(*id, with_count))
+        .filter_map(|id| state.guild.event_object(*id, with_count))
         .collect();
     Ok(Reply::json(&objects))
 }
@@ -22,7 +22,10 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
 pub(super) fn users(state: &mut State, call: &Call) -> Answer {
     let guild = state.guild_for(call.id(0)?)?;
     let id = call.id(1)?;
-    let event = guild.events.get(&id).filter(|_| state.shows_event(id));
+    let event = guild
+        .events
+        .get(&id)
+        .filter(|_| state.guild.shows_event(id));
     let event = event.ok_or_else(|| Problem::unknown(10070))?;
     let (limit, after) = (
         call.limit(1, 100, 100)?,

@@ -205,11 +205,13 @@ pub(crate) fn guild_create(of: &Guild) -> Value {
         .map(|c| channel(of, c))
         .collect();
     object["threads"] = active_threads(of).map(|c| channel(of, c)).collect();
+    let events = of.events.keys().filter(|id| of.shows_event(**id));
+    let events = events.filter_map(|id| of.event_object(*id, false));
+    object["guild_scheduled_events"] = events.collect();
     for empty in [
         "voice_states",
         "presences",
         "stage_instances",
-        "guild_scheduled_events",
         "soundboard_sounds",
     ] {
         object[empty] = json!([]);
