@@ -10,6 +10,7 @@ mod props;
 mod recap;
 mod reports;
 mod settings;
+mod setup;
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -29,6 +30,7 @@ pub use propsbot_service::LONGEST_MESSAGE;
 pub(super) use recap::*;
 pub(super) use reports::*;
 pub(super) use settings::*;
+pub(super) use setup::*;
 
 /// How many channels or failures a status lists.
 const NAMED: usize = 8;
