@@ -317,7 +317,7 @@ pub(super) fn index(
                 format!("{table} in {period} are too long for one file")
             })?;
         }
-        let split = base.to_join(entries.iter().map(rows)).pop_first();
+        let split = base.needlessly_split(entries.iter().map(rows));
         ensure(split.is_none(), || {
             format!("{table} in {split:?} are short enough for one file")
         })?;

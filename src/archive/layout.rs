@@ -23,12 +23,16 @@ pub struct Limits {
     pub parts: u64,
     /// In a file of a space's own tables, of which a few rows change at a time.
     pub own: u64,
+    /// What readers let stay split in a space's own tables: files of a year or more, and files within a year that
+    /// are together longer than this. Archives from before `own` was larger, and periods longer, have such files.
+    pub own_apart: u64,
 }
 
 /// The limits of the format.
 pub const LIMITS: Limits = Limits {
     parts: 1 << 20,
-    own: 64 << 10,
+    own: 128 << 10,
+    own_apart: 64 << 10,
 };
 
 const HOUR: i64 = 3_600_000;
@@ -57,10 +61,13 @@ pub struct Stamps {
 
 impl Stamps {
     /// The stamps of a space whose newest row is of this time, leaving out those that are later than the clock.
+    ///
+    /// A day is closed an hour after its end, a month a day after its end. So there are at most 55 open files, unless
+    /// some are split: 30 days, and 25 hours.
     pub fn of(newest: Millis) -> Self {
         let earlier = |hours: i64| Millis(newest.0.saturating_sub(hours * HOUR));
         Self {
-            hours_from: Period::of(Unit::Day, earlier(6)),
+            hours_from: Period::of(Unit::Day, earlier(1)),
             days_from: Period::of(Unit::Month, earlier(24)),
         }
     }
@@ -107,8 +114,12 @@ impl Stamps {
 pub struct Base {
     /// The rows before this month are in the base; `None`: all are.
     until: Option<Period>,
+    /// The largest unit of a file.
+    top: Unit,
     /// How long the rows of a file may be together, in bytes.
     pub limit: u64,
+    /// What is not longer than this, and within a year, may not be split.
+    apart: u64,
 }
 
 impl Base {
@@ -117,11 +128,15 @@ impl Base {
         match level {
             Level::Space => Self {
                 until: None,
+                top: Unit::Century,
                 limit: limits.own,
+                apart: limits.own_apart,
             },
             Level::Part => Self {
                 until: stamps.map(|stamps| stamps.days_from),
+                top: Unit::Year,
                 limit: limits.parts,
+                apart: limits.parts,
             },
         }
     }
@@ -135,11 +150,11 @@ impl Base {
     /// never one file: it would be written again each month.
     pub fn ranges(self) -> Vec<(RangeInclusive<Millis>, Unit)> {
         let Some(until) = self.until else {
-            return vec![(ALWAYS, Unit::Year)];
+            return vec![(ALWAYS, self.top)];
         };
         let year = Period::of(Unit::Year, until.start()).start();
         let months = year..=*self.times().end();
-        vec![(before(year), Unit::Year), (months, Unit::Month)]
+        vec![(before(year), self.top), (months, Unit::Month)]
     }
 
     /// Whether a file may have this period.
@@ -150,7 +165,7 @@ impl Base {
             period
         };
         let is_over = |until: Period| whole.end() < until.start();
-        self.until.is_none_or(is_over)
+        period.unit() >= self.top && self.until.is_none_or(is_over)
     }
 
     /// The periods to read again when rows of these periods changed, none within another: files that hold such
@@ -186,6 +201,12 @@ impl Base {
     /// length of each file's rows.
     pub fn to_join(self, files: impl Iterator<Item = (Period, u64)>) -> BTreeSet<Period> {
         undersized(files, self.limit, |period| self.allows(period))
+    }
+
+    /// A period that is split although no export ever did that. Takes the length of each file's rows.
+    pub fn needlessly_split(self, files: impl Iterator<Item = (Period, u64)>) -> Option<Period> {
+        let allows = |period: Period| period.unit() >= Unit::Year && self.allows(period);
+        undersized(files, self.apart, allows).pop_first()
     }
 }
 

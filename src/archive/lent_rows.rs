@@ -63,7 +63,7 @@ pub(super) async fn lend<T: Send + 'static>(
     for space in spaces {
         let id = &space.manifest().space;
         scopes.push(Scope::space(id));
-        let parts = space.parts().await?;
+        let parts = space.listed_parts().await?;
         scopes.extend(parts.iter().map(|(part, _)| Scope::part(id, &part.id)));
         covered.push(parts);
     }

@@ -16,6 +16,14 @@ use crate::Millis;
 /// The calendar's units, from the coarsest to the finest. Each divides the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
+    /// `2000/P100Y`
+    Century,
+    /// `2020/P20Y`
+    TwentyYears,
+    /// `2024/P4Y`
+    FourYears,
+    /// `2026/P2Y`
+    TwoYears,
     /// `2026`
     Year,
     /// `2026-07/P6M`
@@ -47,7 +55,11 @@ pub enum Unit {
 }
 
 impl Unit {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 18] = [
+        Self::Century,
+        Self::TwentyYears,
+        Self::FourYears,
+        Self::TwoYears,
         Self::Year,
         Self::HalfYear,
         Self::Quarter,
@@ -76,6 +88,10 @@ impl Unit {
     /// How it is spelled: how many characters of `2026-11-23T22:55:59`, and what follows them.
     fn spelling(self) -> (usize, &'static str) {
         match self {
+            Self::Century => (4, "/P100Y"),
+            Self::TwentyYears => (4, "/P20Y"),
+            Self::FourYears => (4, "/P4Y"),
+            Self::TwoYears => (4, "/P2Y"),
             Self::Year => (4, ""),
             Self::HalfYear => (7, "/P6M"),
             Self::Quarter => (7, "/P3M"),
@@ -93,9 +109,13 @@ impl Unit {
         }
     }
 
-    /// How many months, days, hours or minutes it has: one for units that are no such pieces.
+    /// How many years, months, days, hours or minutes it has: one for units that are no such pieces.
     fn length(self) -> i8 {
         match self {
+            Self::Century => 100,
+            Self::TwentyYears => 20,
+            Self::FourYears => 4,
+            Self::TwoYears => 2,
             Self::HalfYear | Self::QuarterDay => 6,
             Self::Quarter | Self::ThreeHours => 3,
             Self::TenDays | Self::TenMinutes => 10,
@@ -108,7 +128,9 @@ impl Unit {
     fn span(self) -> Span {
         let (span, length) = (Span::new(), i64::from(self.length()));
         match self {
-            Self::Year => span.years(1),
+            Self::Century | Self::TwentyYears | Self::FourYears | Self::TwoYears | Self::Year => {
+                span.years(length)
+            }
             Self::HalfYear | Self::Quarter | Self::Month => span.months(length),
             Self::TenDays | Self::Day => span.days(length),
             Self::HalfDay | Self::QuarterDay | Self::ThreeHours | Self::Hour => span.hours(length),
@@ -118,7 +140,7 @@ impl Unit {
     }
 }
 
-/// One of the calendar's years, months, …, seconds, UTC. Ordered by beginning, the coarser first.
+/// One of the calendar's centuries, years, months, …, seconds, UTC. Ordered by beginning, the coarser first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period {
     start: DateTime,
@@ -144,6 +166,11 @@ impl Period {
             unit if unit <= last => value - (value - least) % unit.length(),
             _ => value,
         };
+        let year = if unit < Unit::Year {
+            at.year() - at.year() % i16::from(unit.length())
+        } else {
+            at.year()
+        };
         let month = keep(Unit::HalfYear, Unit::Month, at.month(), 1);
         // The 31st is one of the days from the 21st on.
         let day = if unit == Unit::TenDays {
@@ -155,7 +182,7 @@ impl Period {
         let hour = keep(Unit::HalfDay, Unit::Hour, at.hour(), 0);
         let minute = keep(Unit::HalfHour, Unit::Minute, at.minute(), 0);
         let second = keep(Unit::Second, Unit::Second, at.second(), 0);
-        let start = date(at.year(), month, day).at(hour, minute, second, 0);
+        let start = date(year, month, day).at(hour, minute, second, 0);
         Self { start, unit }
     }
 
@@ -191,14 +218,16 @@ impl Period {
         millis(self.start)
     }
 
-    /// Its last millisecond.
+    /// Its last millisecond: at the latest, that of the year 9998.
     pub fn end(self) -> Millis {
         let (start, unit) = match self.unit {
             Unit::TenDays if self.start.day() > 20 => (self.start.first_of_month(), Unit::Month),
             unit => (self.start, unit),
         };
+        let end_of_calendar = date(9999, 1, 1).at(0, 0, 0, 0);
         let next = start.checked_add(unit.span());
-        Millis(millis(next.expect("periods begin before the year 9999")).0 - 1)
+        let next = next.map_or(end_of_calendar, |next| next.min(end_of_calendar));
+        Millis(millis(next).0 - 1)
     }
 
     /// The times in it.
@@ -225,7 +254,7 @@ impl fmt::Display for Period {
 /// A text names no period.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{0}` is no period, such as `2026`, `2026-11-23`, `2026-11-23T12/PT6H` or `2026-11-23T10:05:59`"
+    "`{0}` is no period, such as `2026`, `2024/P4Y`, `2026-11-23`, `2026-11-23T12/PT6H` or `2026-11-23T10:05:59`"
 )]
 pub struct NotAPeriod(String);
 
@@ -290,6 +319,10 @@ mod tests {
             "2026-10/P3M",
             "2026-07/P6M",
             "2026",
+            "2026/P2Y",
+            "2024/P4Y",
+            "2020/P20Y",
+            "2000/P100Y",
         ];
         let second = period("2026-11-23T22:55:59");
         let ancestors = second.ancestors().map(|ancestor| ancestor.to_string());
@@ -316,6 +349,12 @@ mod tests {
             "2026-10/P6M",
             "2026-11-23T22:55/PT10M",
             "2026/",
+            "2026/P1Y",
+            "2025/P2Y",
+            "2026/P4Y",
+            "2026/P20Y",
+            "2020/P100Y",
+            "2026-01/P2Y",
         ] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
@@ -343,6 +382,10 @@ mod tests {
     #[test]
     fn neighbours_touch() {
         for (one, next) in [
+            ("1900/P100Y", "2000/P100Y"),
+            ("2000/P20Y", "2020/P20Y"),
+            ("2020/P4Y", "2024/P4Y"),
+            ("2024/P2Y", "2026/P2Y"),
             ("2026", "2027"),
             ("2026-07/P6M", "2027-01/P6M"),
             ("2026-10/P3M", "2027-01/P3M"),
@@ -359,5 +402,16 @@ mod tests {
             let unit = period(one).unit();
             assert!(Period::all(unit, times).eq([period(one), period(next)]));
         }
+    }
+
+    #[test]
+    fn the_calendar_ends_with_the_year_9998() {
+        let last = period("9998").end();
+        for text in ["9900/P100Y", "9980/P20Y", "9996/P4Y", "9998/P2Y"] {
+            assert_eq!(period(text).end(), last, "{text}");
+            let all = Period::all(period(text).unit(), period("9998").times());
+            assert!(all.eq([period(text)]), "{text}");
+        }
+        assert_eq!(period("0000/P100Y").start(), period("0000").start());
     }
 }

@@ -172,10 +172,21 @@ impl<'a> SpaceReader<'a> {
         let manifest = &self.files.manifest;
         let checked = check::together(self.schema, manifest, &lists.lines, &lists.days);
         checked.map_err(damaged(&manifest_path(&manifest.space)))?;
-        let lines = lists.lines.into_iter();
-        Ok(lines
+        Ok(self.with_coverage(lists.lines))
+    }
+
+    /// The same for a reader of rows, which checks the lists together once it reads all of them.
+    pub(super) async fn listed_parts(&self) -> Result<Vec<(Line, Vec<Covered>)>, ReadError> {
+        let mut lists = Lists::default();
+        self.lines(&Query::all(), &mut lists).await?;
+        Ok(self.with_coverage(lists.lines))
+    }
+
+    fn with_coverage(&self, lines: Vec<Line>) -> Vec<(Line, Vec<Covered>)> {
+        let lines = lines.into_iter();
+        lines
             .map(|line| (line.clone(), self.covered(&line)))
-            .collect())
+            .collect()
     }
 
     fn covered(&self, line: &Line) -> Vec<Covered> {

@@ -52,7 +52,7 @@ impl SpaceReader<'_> {
     }
 
     /// The list of parts: of those that are asked for, at least.
-    async fn lines(&self, query: &Query, found: &mut Lists) -> Result<(), ReadError> {
+    pub(super) async fn lines(&self, query: &Query, found: &mut Lists) -> Result<(), ReadError> {
         let parts = self.manifest().parts;
         found.has_all_parts = true;
         let Some(file) = parts.list else {

@@ -1,5 +1,6 @@
 //! Graph plugins drawn together, programs that are plugins, and instances that read each other.
 
+mod cost;
 mod hostile;
 mod instances;
 

@@ -1,15 +1,17 @@
-//! Stores of every schema so far open, are upgraded, and mean the same.
+//! Stores of every schema so far open, are upgraded, and mean the same; and earlier archives are read.
 
-use std::{collections::BTreeMap, fs, io::Read as _, path::Path};
+use std::{collections::BTreeMap, fs, io::Read as _, path::Path, process::Command};
 
 use flate2::read::GzDecoder;
 use propsbot_archive::{Hash, ROOT};
+use propsbot_backends::FolderArchive;
 use propsbot_model::{ChannelId, GuildId, MessageState, Millis, Props, Reaction, tables};
+use propsbot_rows::Snapshot;
 use propsbot_store::{LastExport, SCHEMA, Store};
 use serde_json::Value;
 
 use crate::{
-    mirror::{open, propsbot, start},
+    mirror::{open, propsbot, spawn, start},
     store::copy,
 };
 
@@ -112,6 +114,7 @@ fn rows_of_channels(store: &Store, guild: GuildId) -> Vec<(Millis, u8, u64)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stores_of_every_schema_mean_the_same() {
     assert_eq!(usize::try_from(SCHEMA).unwrap(), ROWS.len(), "add a store");
+    let mut exported: Option<Snapshot> = None;
     for schema in 1..=ROWS.len() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("data");
@@ -159,7 +162,65 @@ async fn stores_of_every_schema_mean_the_same() {
         }
         let expected: Value = serde_json::from_str(EXPECTED).unwrap();
         assert_eq!(told(home.path()).await, expected, "schema {schema}");
+        let archive = FolderArchive::new(home.path().join("archive"));
+        let rows = Snapshot::read(&archive).await.unwrap();
+        assert!(!rows.messages.is_empty() && !rows.reactions.is_empty());
+        assert!(
+            exported.get_or_insert_with(|| rows.clone()) == &rows,
+            "a store of schema {schema} exports other rows"
+        );
     }
+}
+
+/// An archive from before a server's own tables had periods of more than a year.
+const YEARS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/archive-2/years.tar.gz"
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn archives_with_files_of_years_are_read_and_go_on() {
+    let home = tempfile::tempdir().unwrap();
+    let archive = home.path().join("archive");
+    fs::create_dir(&archive).unwrap();
+    let mut unpack = Command::new("tar");
+    unpack.args(["-xzf", YEARS, "-C"]).arg(&archive);
+    assert!(spawn(&mut unpack).wait().unwrap().success());
+    let read = async || {
+        run(home.path(), &["verify", "--from", "dir:archive"]).await;
+        let archive = FolderArchive::new(&archive);
+        Snapshot::read(&archive).await.unwrap()
+    };
+    let rows = read().await;
+    let counts = [
+        rows.channels.len(),
+        rows.members.len(),
+        rows.messages.len(),
+        rows.reactions.len(),
+    ];
+    assert_eq!(counts, [17, 47, 585, 855]);
+
+    run(home.path(), &["restore", "--from", "dir:archive"]).await;
+    // A member's row changes.
+    let member = rows.members[0].user_id.to_string();
+    run(home.path(), &["forget", "--user", &member]).await;
+    run(home.path(), &["export"]).await;
+    // What is left of the member is apart from the one who is still there, whom no row names.
+    assert_eq!(read().await.members.len(), rows.members.len() + 1);
+    let query = [
+        "query",
+        "--from",
+        "dir:archive",
+        "--table",
+        "members",
+        "--explain",
+    ];
+    let needed = run(home.path(), &query).await;
+    assert_eq!(
+        needed.lines().count(),
+        4,
+        "all members are in one file: {needed}"
+    );
 }
 
 /// Between any two steps of an upgrade there is a whole store, of one schema or the other.

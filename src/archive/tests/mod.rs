@@ -1,6 +1,7 @@
 //! A mirror in memory and an archive of it, which tests change and export step by step.
 
 mod damage;
+mod earlier;
 mod export;
 pub(super) mod forum;
 mod forums;

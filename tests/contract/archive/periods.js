@@ -3,8 +3,15 @@
 /** The largest piece of `size` within `value`, counted from `least`, as two digits. */
 const piece = (value, size, least = 0) => String(value - ((value - least) % size)).padStart(2, "0");
 
+/** The year with which so many years begin. */
+const years = (at, size) => piece(+at.slice(0, 4), size).padStart(4, "0");
+
 /** How the period of each unit is spelled in which a time lies, given as `2026-11-23T22:55:59`. */
 const UNITS = {
+  century: (at) => `${at.slice(0, 2)}00/P100Y`,
+  twentyYears: (at) => `${years(at, 20)}/P20Y`,
+  fourYears: (at) => `${years(at, 4)}/P4Y`,
+  twoYears: (at) => `${years(at, 2)}/P2Y`,
   year: (at) => at.slice(0, 4),
   halfYear: (at) => `${at.slice(0, 5)}${piece(+at.slice(5, 7), 6, 1)}/P6M`,
   quarter: (at) => `${at.slice(0, 5)}${piece(+at.slice(5, 7), 3, 1)}/P3M`,

@@ -12,7 +12,7 @@ import {beginningOf, partition} from "./periods.js";
 const FORMAT = 2;
 const LARGEST_MANIFEST = 4_194_304;
 const LARGEST_FILE = 1_048_576;
-const LARGEST_OWN_FILE = 65_536;
+const LARGEST_OWN_FILE = 131_072;
 const ONE_LIST = 256;
 const GZIP = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
 
@@ -311,7 +311,7 @@ export async function readArchive(place) {
 /** In which files the base's rows of a part and table have to lie. */
 function periodsOfBase({stamps}, part, rows) {
   const timed = rows.map(({table, row, size}) => ({time: TABLES[table].time(row), size}));
-  if (part === null) return partition(timed, "year", LARGEST_OWN_FILE);
+  if (part === null) return partition(timed, "century", LARGEST_OWN_FILE);
   const months = Date.parse(stamps?.days_from.slice(0, 4) ?? "+010000-01-01");
   const [before, after] = [timed.filter(({time}) => time < months), timed.filter(({time}) => time >= months)];
   return [...partition(before, "year", LARGEST_FILE), ...partition(after, "month", LARGEST_FILE)];

@@ -1,11 +1,16 @@
 //! How damaged archives are reported.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use propsbot_archive::{ArchiveReader, DataArchive, Depth, MemoryArchive, ROOT, export, verify};
 use propsbot_backends::FolderArchive;
 use propsbot_model::Millis;
 use propsbot_rows::{MessageRow, SCHEMA, Snapshot};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
@@ -22,18 +27,21 @@ async fn exported() -> (TempDir, FolderArchive) {
     (folder, archive)
 }
 
-/// The paths of a file of rows and of an index.
+/// The paths of a file of rows and of an index of a channel.
 fn paths(folder: &TempDir) -> (String, String) {
+    let list = |path: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(path).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let manifest = fs::read(&list(&folder.path().join("spaces"))[0]).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    // Without the server's own index, more than that is wrong.
+    let own = manifest["index"]["hash"].as_str().unwrap();
     let first = |kind: &str| {
-        let mut path = folder.path().join(kind);
-        while path.is_dir() {
-            let mut entries: Vec<PathBuf> = fs::read_dir(&path)
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-                .collect();
-            entries.sort();
-            path = entries.swap_remove(0);
-        }
+        let folders = list(&folder.path().join(kind));
+        let files = folders.iter().flat_map(|folder| list(folder));
+        let files = files.filter(|file| !file.to_str().unwrap().contains(own));
+        let path = files.min().unwrap();
         let path = path.strip_prefix(folder.path()).unwrap();
         path.to_str().unwrap().to_owned()
     };
