@@ -265,8 +265,7 @@ pub async fn query(
     spec: &ArchiveSpec,
     order: &QueryOrder,
 ) -> Result<Vec<String>, Error> {
-    // Not one with copies: it would fetch all files.
-    let archive = propsbot_backends::open(spec, &config.access, &config.network)?;
+    let archive = propsbot_backends::open_to_query(spec, &config.access, &config.network)?;
     let tried = || format!("could not query {spec}");
     let providers = Providers::of(archive.as_ref()).await.tried(tried)?;
     let schema = order.schema(&providers).map_err(Error::Wrong)?;

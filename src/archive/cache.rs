@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 use super::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, MANIFEST_LIMIT, Object, ROOT, blocking,
-    is_manifest, is_whole, needed, read_file,
+    files::needed_in, is_manifest, is_whole, needed, read_file,
 };
 
 /// How many times a download of the whole archive is attempted.
@@ -40,6 +40,8 @@ pub struct CachedArchive<'a, A> {
     /// The same folder, if it is temporary and removed on drop.
     #[expect(dead_code, reason = "held until it is dropped")]
     scratch: Option<TempDir>,
+    /// The folder of a cache with all objects, if this one is for readers of a few. Only read.
+    whole: Option<PathBuf>,
     /// Whether a warning that copies can't be stored was logged.
     has_failed: AtomicBool,
     /// Held while the cache is updated to new manifests.
@@ -55,8 +57,18 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             lives: PhantomData,
             folder: folder.into(),
             scratch: None,
+            whole: None,
             has_failed: AtomicBool::new(false),
             following: Mutex::default(),
+        }
+    }
+
+    /// The archive for readers of a few of its objects, which are cached in this folder: the others are never
+    /// fetched. Also uses the objects in `whole`, the folder of a cache that [`new`](Self::new) made.
+    pub fn of_few(archive: A, folder: impl Into<PathBuf>, whole: impl Into<PathBuf>) -> Self {
+        Self {
+            whole: Some(whole.into()),
+            ..Self::new(archive, folder)
         }
     }
 
@@ -70,6 +82,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             lives: PhantomData,
             folder: scratch.path().to_owned(),
             scratch: Some(scratch),
+            whole: None,
             has_failed: AtomicBool::new(false),
             following: Mutex::default(),
         })
@@ -110,14 +123,22 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
 
     /// The cached copy of an object, if it is there and intact.
     async fn copy(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
-        let file = self.folder.join(path);
+        let files: Vec<PathBuf> = self.folders().map(|folder| folder.join(path)).collect();
         let path = path.to_owned();
         blocking(move || {
             // What can't be read here is read from the archive.
-            let copy = read_file(&file, longest).unwrap_or_default();
-            Ok(copy.filter(|bytes| is_whole(&path, bytes)))
+            let mut copies = files
+                .iter()
+                .filter_map(|file| read_file(file, longest).unwrap_or_default());
+            Ok(copies.find(|bytes| is_whole(&path, bytes)))
         })
         .await
+    }
+
+    /// Where copies may be.
+    fn folders(&self) -> impl Iterator<Item = &Path> {
+        let whole = self.whole.as_deref();
+        std::iter::once(&*self.folder).chain(whole)
     }
 
     /// Caches an object, unless its bytes don't match the hash in its path, and returns the bytes.
@@ -160,10 +181,18 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     async fn follow(&self, path: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
         // Manifests that are read at once are followed together.
         let _following = self.following.lock().await;
-        if self.followed(path).await?.as_deref() == Some(bytes) {
+        let before = self.followed(path).await?;
+        if before.as_deref() == Some(bytes) {
             return Ok(());
         }
-        if self.followed(ROOT).await?.is_none()
+        if self.whole.is_some() && before.is_none() {
+            // Nothing that it named is here.
+            let (file, bytes) = (self.folder.join(path), bytes.to_vec());
+            self.may_fail(blocking(move || put(&file, &bytes)).await);
+            return Ok(());
+        }
+        if self.whole.is_none()
+            && self.followed(ROOT).await?.is_none()
             && let Err(error) = self.fill().await
         {
             tracing::warn!(%error, "could not fetch the archive at once: reading it file by file");
@@ -173,12 +202,27 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             cached: self,
             manifests: Mutex::new(read.into()),
         };
-        // The caller that reads the manifest reports what is wrong with it. Unless everything is
-        // known that is still needed, nothing is removed.
-        let Ok(needed) = needed(&current).await else {
-            return Ok(());
+        let needed = if self.whole.is_none() {
+            // The caller that reads the manifest reports what is wrong with it. Unless everything is
+            // known that is still needed, nothing is removed.
+            let Ok(needed) = needed(&current).await else {
+                return Ok(());
+            };
+            needed
+        } else {
+            // What an index names is read, and kept, after the index.
+            let is_here = |path: &str| self.folders().any(|folder| folder.join(path).exists());
+            needed_in(&current, &is_here).await.map_or_else(
+                // Nothing may stay that is withdrawn. What is removed in vain is fetched again.
+                |_| BTreeSet::new(),
+                |needed| needed.paths,
+            )
         };
-        let manifests = current.manifests.into_inner();
+        let mut manifests = current.manifests.into_inner();
+        if self.whole.is_some() {
+            // Others are followed while what they name is known.
+            manifests.retain(|other, _| other == path || other == ROOT || needed.contains(other));
+        }
         let folder = self.folder.clone();
         let kept = blocking(move || {
             remove_others(&folder, &needed)?;
@@ -213,7 +257,11 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for 
         if let Some(read) = manifests.get(path) {
             return Ok(read.clone());
         }
-        let read = self.cached.archive.read(path, longest).await?;
+        // Whoever reads a few objects follows the manifests that it reads, and leaves the others where they are.
+        let read = match self.cached.whole {
+            Some(_) => self.cached.followed(path).await?,
+            None => self.cached.archive.read(path, longest).await?,
+        };
         manifests.insert(path.to_owned(), read.clone());
         Ok(read)
     }

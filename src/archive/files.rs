@@ -64,6 +64,9 @@ impl Kept {
     }
 }
 
+/// Whether the file at this path is read to find out what it names.
+pub(super) type IsRead<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
+
 /// The files of one generation of a space.
 #[derive(Clone)]
 pub(super) struct SpaceFiles<'a> {
@@ -115,6 +118,14 @@ impl SpaceFiles<'_> {
 
     /// The paths of all files that the manifest and its lists and indexes name, and the parts' ids.
     pub(super) async fn named(&self) -> Result<(BTreeSet<String>, Vec<Id>), ReadError> {
+        self.named_in(&|_| true).await
+    }
+
+    /// The same, but only what these shards and indexes name.
+    async fn named_in(
+        &self,
+        is_read: &IsRead<'_>,
+    ) -> Result<(BTreeSet<String>, Vec<Id>), ReadError> {
         let (mut paths, mut parts) = (BTreeSet::new(), Vec::new());
         let mut open = self.manifest.hours.clone();
         if let Some(file) = self.manifest.days {
@@ -128,6 +139,7 @@ impl SpaceFiles<'_> {
             if self.manifest.parts.count > ONE_LIST {
                 let directory: Directory = self.parsed(Kind::Directory, file, &mut paths).await?;
                 lists = directory.shards.iter().map(|shard| shard.file).collect();
+                lists.retain(|shard| is_read(&named(Kind::Parts, shard.hash)));
             }
         }
         let mut indexes: Vec<FileRef> = self.manifest.index.into_iter().collect();
@@ -139,6 +151,7 @@ impl SpaceFiles<'_> {
             parts.extend(lines.into_iter().map(|line| line.id));
             paths.insert(path);
         }
+        indexes.retain(|index| is_read(&named(Kind::Index, index.hash)));
         let reads: Vec<_> = indexes.into_iter().map(|file| self.indexed(file)).collect();
         let mut reads = stream::iter(reads).buffer_unordered(READS);
         while let Some(indexed) = reads.try_next().await? {
@@ -182,7 +195,28 @@ impl SpaceFiles<'_> {
 /// # Errors
 /// Anything that can't be read: what it names is unknown, so nothing may be removed.
 pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadError> {
-    let mut needed = BTreeSet::new();
+    let all = needed_in(archive, &|_| true).await?;
+    match all.missing {
+        Some(path) => Err(ReadError::Missing(path)),
+        None => Ok(all.paths),
+    }
+}
+
+/// What is needed of an archive, as far as it was looked at.
+#[derive(Default)]
+pub(super) struct Needed {
+    pub(super) paths: BTreeSet<String>,
+    /// The manifest of a space that the root names.
+    pub(super) missing: Option<String>,
+}
+
+/// The same as [`needed`], but only what these shards and indexes name, and what is needed for spaces whose manifest
+/// is there.
+pub(super) async fn needed_in(
+    archive: &dyn DataArchive,
+    is_read: &IsRead<'_>,
+) -> Result<Needed, ReadError> {
+    let mut needed = Needed::default();
     let Some(bytes) = read(archive, ROOT, MANIFEST_LIMIT).await? else {
         return Ok(needed);
     };
@@ -192,21 +226,32 @@ pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadE
     let spaces = root.by_provider().into_values().flatten();
     let spaces: Vec<_> = spaces.map(|space| open(archive, space)).collect();
     let mut spaces = stream::iter(spaces).buffered(READS);
-    while let Some(files) = spaces.try_next().await? {
-        needed.extend(files.named().await?.0);
-        needed.insert(manifest_path(&files.manifest.space));
+    while let Some((path, files)) = spaces.try_next().await? {
+        match files {
+            Some(files) => {
+                needed.paths.extend(files.named_in(is_read).await?.0);
+                needed.paths.insert(path);
+            }
+            None => needed.missing = Some(path),
+        }
     }
     Ok(needed)
 }
 
-async fn open(archive: &dyn DataArchive, space: Id) -> Result<SpaceFiles<'_>, ReadError> {
+/// The path of a space's manifest, and the files of its generation if it is there.
+async fn open(
+    archive: &dyn DataArchive,
+    space: Id,
+) -> Result<(String, Option<SpaceFiles<'_>>), ReadError> {
     let path = manifest_path(&space);
-    let bytes = read(archive, &path, MANIFEST_LIMIT).await?;
-    let bytes = bytes.ok_or_else(|| ReadError::Missing(path.clone()))?;
-    Ok(SpaceFiles {
+    let Some(bytes) = read(archive, &path, MANIFEST_LIMIT).await? else {
+        return Ok((path, None));
+    };
+    let files = SpaceFiles {
         archive,
         kept: None,
         manifest: parse_checked(&bytes).map_err(damaged(&path))?,
         hash: Hash::of(&bytes),
-    })
+    };
+    Ok((path, Some(files)))
 }

@@ -23,6 +23,6 @@ pub use github::{GithubArchive, GithubError};
 pub use site::{SiteError, SiteFiles, SiteSpec, SiteSpecError, SiteWritten};
 pub use spec::{
     ArchiveSpec, ArchiveSpecError, BucketPlace, GithubPlace, ObjectStoreKind, drop_copies, open,
-    open_to_read, open_to_write,
+    open_to_query, open_to_read, open_to_write,
 };
 pub use tables::{TablesSpec, TablesSpecError};

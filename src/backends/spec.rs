@@ -1,6 +1,10 @@
 //! How archives are named on the command line and in `ARCHIVE`, and which backend a name selects.
 
-use std::{fmt, fs, io, path::PathBuf, str::FromStr};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use super::{
     Access, Claims,
@@ -318,12 +322,42 @@ pub fn open_to_read(
     let archive = open(spec, access, network)?;
     Ok(match (spec, &access.cache) {
         (ArchiveSpec::Folder(_), _) => archive,
-        (_, Some(cache)) => {
-            let name = Hash::of(spec.to_string().as_bytes()).to_string();
-            Box::new(CachedArchive::new(archive, cache.join(&name[..COPIES])))
-        }
+        (_, Some(cache)) => Box::new(CachedArchive::new(
+            archive,
+            copies(cache, &spec.to_string()),
+        )),
         (_, None) => Box::new(CachedArchive::in_scratch(archive)?),
     })
+}
+
+/// Opens this archive to read a few of its objects, which are cached for the next time; those that
+/// [`open_to_read`] cached are used, too.
+///
+/// # Errors
+/// Like [`open`].
+pub fn open_to_query(
+    spec: &ArchiveSpec,
+    access: &Access,
+    network: &Network,
+) -> Result<Box<dyn DataArchive>, ArchiveError> {
+    let archive = open(spec, access, network)?;
+    Ok(match (spec, &access.cache) {
+        (ArchiveSpec::Folder(_), _) | (_, None) => archive,
+        (_, Some(cache)) => {
+            let few = copies(cache, &format!("query {spec}"));
+            Box::new(CachedArchive::of_few(
+                archive,
+                few,
+                copies(cache, &spec.to_string()),
+            ))
+        }
+    })
+}
+
+/// The folder of an archive's copies.
+fn copies(cache: &Path, name: &str) -> PathBuf {
+    let name = Hash::of(name.as_bytes()).to_string();
+    cache.join(&name[..COPIES])
 }
 
 /// The length of the name of a cache folder.

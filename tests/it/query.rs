@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -12,7 +12,10 @@ use propsbot_archive::Row;
 use propsbot_model::Millis;
 use propsbot_rows::{MessageRow, ReactionRow, Snapshot};
 use serde_json::Value;
-use simulator::github::{Github, Kind};
+use simulator::{
+    discord::{Channel, Overwrite, bit},
+    github::{Github, Kind},
+};
 
 use crate::{
     archive::object_store::ObjectStore,
@@ -394,8 +397,10 @@ async fn a_query_on_github_fetches_only_the_files_that_it_names() {
     let narrow = old_day(&mirror.archived().await);
     let narrow: Vec<&str> = narrow.iter().map(String::as_str).collect();
     let explain = [&narrow[..], &["--explain"]].concat();
+    keep_copies_in(&mut mirror, "explained");
     let needed = paths(&query(&mirror, ARCHIVE, "messages", &explain).await.ok());
 
+    keep_copies_in(&mut mirror, "cache");
     let before = github.requests().len();
     let found = query(&mirror, ARCHIVE, "messages", &narrow).await.ok();
     assert_eq!(
@@ -433,12 +438,103 @@ async fn a_query_in_an_object_store_makes_one_request_for_each_file() {
     let narrow = old_day(&mirror.archived().await);
     let narrow: Vec<&str> = narrow.iter().map(String::as_str).collect();
     let explain = [&narrow[..], &["--explain"]].concat();
+    keep_copies_in(&mut mirror, "explained");
     let needed = paths(&query(&mirror, ARCHIVE, "messages", &explain).await.ok());
+    keep_copies_in(&mut mirror, "cache");
     let before = objects.requests();
     let found = query(&mirror, ARCHIVE, "messages", &narrow).await.ok();
     assert!(!rows(&found).is_empty());
     // The root also tells the provider, before all else.
     assert_eq!(objects.requests() - before, needed.len() + 1);
+}
+
+/// The root, again for its provider, and the server's manifest.
+const MANIFESTS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_again_takes_only_what_is_new() {
+    const ARCHIVE: &str = "s3://props/a";
+    let objects = ObjectStore::start().await;
+    let mut mirror = Mirror::seeded(37).await;
+    for (name, value) in objects.variables() {
+        mirror.variables.push((name.to_owned(), value.to_owned()));
+    }
+    keep_copies_in(&mut mirror, "cache");
+    mirror.sync().await.ok();
+    mirror.run(&["export", "--to", ARCHIVE]).await.ok();
+    mirror.export().await;
+    let all = mirror.archived().await;
+    let narrow = old_day(&all);
+    let narrow: Vec<&str> = narrow.iter().map(String::as_str).collect();
+    let first = query(&mirror, ARCHIVE, "messages", &narrow).await.ok();
+    let kept = copies(&mirror);
+    assert_eq!(kept.len(), 5, "only what it read: {kept:?}");
+    let before = objects.requests();
+    let again = query(&mirror, ARCHIVE, "messages", &narrow).await.ok();
+    assert_eq!(again.stdout, first.stdout);
+    assert_eq!(objects.requests() - before, MANIFESTS);
+
+    // What another command kept is used: all of it.
+    let all_of_it = ["car", "--from", ARCHIVE, "--out", "archive.car"];
+    mirror.run(&all_of_it).await.ok();
+    let before = objects.requests();
+    query(&mirror, ARCHIVE, "reactions", &narrow).await.ok();
+    assert_eq!(objects.requests() - before, MANIFESTS);
+
+    // A damaged copy is fetched again.
+    let rows: Vec<_> = copies(&mirror)
+        .into_iter()
+        .filter(|path| path.to_str().unwrap().contains("/rows/"))
+        .collect();
+    for path in &rows {
+        fs::write(path, "damaged").unwrap();
+    }
+    let again = query(&mirror, ARCHIVE, "messages", &narrow).await.ok();
+    assert_eq!(again.stdout, first.stdout);
+
+    // A channel that is withdrawn leaves the copies with the next query of the server.
+    let channel = narrow[1];
+    let mut rows = all.channels.iter();
+    let row = rows.find(|row| row.id.to_string() == channel).unwrap();
+    let place = row.parent_id.filter(|_| row.kind.is_thread());
+    let everyone = Overwrite {
+        id: mirror.guild().0,
+        member: false,
+        allow: 0,
+        deny: bit::VIEW_CHANNEL,
+    };
+    let hide = |channel: &mut Channel| channel.overwrites.push(everyone);
+    let place = place.unwrap_or(row.id);
+    assert!(mirror.discord.update_channel(place.0, hide));
+    mirror.sync().await;
+    mirror.run(&["export", "--to", ARCHIVE]).await.ok();
+    let refused = query(&mirror, ARCHIVE, "messages", &narrow).await;
+    refused.failed(2, &[channel]);
+    let left = copies(&mirror);
+    assert!(kept.iter().any(|path| !left.contains(path)), "{left:?}");
+}
+
+/// Names the folder in which the program keeps copies.
+fn keep_copies_in(mirror: &mut Mirror, folder: &str) {
+    let variable = ("CACHE_PATH".to_owned(), folder.to_owned());
+    mirror.variables.push(variable);
+}
+
+/// The files that are kept.
+fn copies(mirror: &Mirror) -> Vec<PathBuf> {
+    let mut folders = vec![mirror.home.path().join("cache")];
+    let mut copies = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                copies.push(path);
+            }
+        }
+    }
+    copies
 }
 
 /// The program in the docs is run as it stands there.
