@@ -1,6 +1,8 @@
 //! The whole program with an archive in a git repository: export, clone, verify, graph, restore; and
 //! what the machine it runs on must not change.
 
+mod ssh;
+
 use std::{
     collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration,
 };

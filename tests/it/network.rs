@@ -14,7 +14,7 @@ use simulator::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
-    archive::object_store::ObjectStore,
+    archive::{git::host::Host, object_store::ObjectStore},
     live::{SOON, settled},
     mirror::{Ended, Mirror, Running, propsbot, start},
 };
@@ -101,6 +101,43 @@ async fn uses_the_proxy_and_custom_authority() {
     variables[1].1 = &without;
     let sync = run(&mirror, &variables, &["sync"]).await;
     sync.failed(1, &["discord.test through the proxy 127.0.0.1:"]);
+}
+
+/// The same for what the git program connects to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn git_uses_the_proxy_and_custom_authority() {
+    let mirror = Mirror::seeded(5).await;
+    mirror.sync().await.ok();
+    let host = Host::start(Some("hidden-token")).await;
+    let server = host.url().strip_suffix("/archive.git").unwrap();
+    let authority = Authority::new();
+    let front = authority.front("git.test", server).await;
+    let proxy = Proxy::http(&[("git.test:443", front)]).await;
+    let through = format!("http://user:secret@{}", proxy.address);
+    let roots = authority.file(mirror.home.path());
+    let (path, cache) = (
+        std::env::var("PATH").unwrap(),
+        mirror.home.path().join("cache"),
+    );
+    let mut variables = vec![
+        ("SSL_CERT_FILE", text(&roots)),
+        ("HTTPS_PROXY", &*through),
+        ("GIT_TOKEN", "hidden-token"),
+        ("PATH", &*path),
+        ("CACHE_PATH", text(&cache)),
+    ];
+    let to = ["export", "--to", "git:https://git.test/archive.git"];
+    run(&mirror, &variables, &to).await.ok();
+    assert_eq!(host.commits("trunk"), 1);
+    assert_eq!(proxy.asked(), ["git.test:443"]);
+
+    variables.remove(0);
+    let export = run(&mirror, &variables, &to).await;
+    export.failed(
+        1,
+        &["doesn't trust the server's certificate", "SSL_CERT_FILE"],
+    );
+    assert!(!export.stderr.contains("secret"), "{export:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

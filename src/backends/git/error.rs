@@ -62,7 +62,12 @@ pub enum GitError {
     #[error("no answer, or only part of one ({0}): check the connection and the URL")]
     Unreachable(String),
     /// Nothing came for so long that the program was stopped.
-    #[error("git was stopped: nothing came for {} s", .0.as_secs())]
+    #[error(
+        "git was stopped: nothing came for {} s. Check the connection; if an ssh command of your own asks for \
+         something, give it `-o BatchMode=yes`, the key's passphrase to an ssh agent, and the host's key to \
+         known_hosts",
+        .0.as_secs()
+    )]
     Stalled(Duration),
     /// Another push to the branch came first.
     #[error("others keep pushing to the branch ({0}); try again later")]

@@ -83,6 +83,10 @@ pub(crate) struct Proxy {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
+/// How a proxy asks whoever shows a password only then.
+const ASKS_FOR_LOGIN: &str = "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"proxy\"\r\n\
+    Content-Length: 0\r\nConnection: close";
+
 type Routes = BTreeMap<String, SocketAddr>;
 
 impl Proxy {
@@ -108,7 +112,7 @@ impl Proxy {
                 let found = routes.get(&target).copied();
                 asked.lock().unwrap().push(target);
                 let (answer, found) = match found {
-                    _ if !authorized => ("407 Proxy Authentication Required", None),
+                    _ if !authorized => (ASKS_FOR_LOGIN, None),
                     None => ("502 Bad Gateway", None),
                     found => ("200 OK", found),
                 };
