@@ -10,6 +10,7 @@ mod documents;
 mod export;
 pub(crate) mod git;
 mod github;
+mod large;
 pub(crate) mod object_store;
 mod tables;
 
