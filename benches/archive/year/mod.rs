@@ -1,7 +1,8 @@
-//! `cargo bench --bench archive -- year [HOURS [MESSAGES_AN_HOUR]]`: a guild's year, exported every
-//! hour by the real export from a real store (time is an argument), and committed to a real git
+//! `cargo bench --bench archive -- year [HOURS [MESSAGES_AN_HOUR [HOURS_BETWEEN_EXPORTS]]]`: a guild's year, exported
+//! every hour by the real export from a real store (time is an argument), and committed to a real git
 //! repository. Prints what each export wrote and what git keeps, and fails if the archive is not
-//! what one fresh export would have written.
+//! what one fresh export would have written, or its manifest is too long. With more hours between exports,
+//! the same year takes less time; what is written then isn't what hourly exports write.
 
 mod metered;
 mod world;
@@ -16,22 +17,28 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use propsbot_archive::{ExportProgressBoard, Millis, Period, Unit};
+use propsbot_archive::{ArchiveReader, ExportProgressBoard, Id, Millis, Period, Query, Unit};
 use propsbot_backends::FolderArchive;
 use propsbot_jobs::{export::exports, restore::restore};
 use propsbot_mirror::{ExportOptions, ExportTarget, Exports, export};
+use propsbot_rows::{MEMBERS, MESSAGES, PROPS, REACTIONS, ROLES, SCHEMA};
 use propsbot_store::Store;
 
 use crate::{memory::Memory, say};
 use metered::{Metered, Written};
-use world::{DAY, GUILD, HOUR, Pace, World};
+use world::{DAY, GUILD, HOUR, Pace, World, busiest};
 
 /// 2025-10-01, so that the year has a New Year in it.
 const BEGIN: i64 = 1_759_276_800_000;
+/// 2026-01-02: December is closed.
+const NEW_YEAR: i64 = 1_767_312_000_000;
 /// 2026-03-15.
 const RESTORED: i64 = 1_773_532_800_000;
 /// 2026-04-10: a channel is withdrawn.
 const WITHDRAWN: i64 = 1_775_779_200_000;
+
+/// The longest that a manifest may become, in bytes.
+const MANIFEST: u64 = 32_000;
 
 pub(crate) async fn run(given: &[String]) -> anyhow::Result<()> {
     let number = |at: usize, default: u64| -> anyhow::Result<u64> {
@@ -42,12 +49,13 @@ pub(crate) async fn run(given: &[String]) -> anyhow::Result<()> {
         })
     };
     let (hours, messages) = (number(0, 365 * 24)?, number(1, 23)?);
+    let between = number(2, 1)?.max(1);
     let pace = Pace {
         messages,
         threads: 5_000,
         older: 1_000,
     };
-    Year::begin(pace)?.run(hours).await
+    Year::begin(pace)?.run(hours, between).await
 }
 
 struct Year {
@@ -96,7 +104,7 @@ impl Year {
         })
     }
 
-    async fn run(mut self, hours: u64) -> anyhow::Result<()> {
+    async fn run(mut self, hours: u64, between: u64) -> anyhow::Result<()> {
         let found = self.world.found(BEGIN);
         self.store().merge(&[found])?;
         self.go_live(BEGIN)?;
@@ -108,13 +116,14 @@ impl Year {
             first.bytes >> 10
         ));
         self.git(&["init", "-q"])?;
-        let hours = i64::try_from(hours)?;
+        let (hours, between) = (i64::try_from(hours)?, i64::try_from(between)?);
         let before = self.size()?;
         for hour in 0..hours {
             let begin = BEGIN + hour * HOUR;
             let mut told = self.world.hour(begin);
             // Twelve members hide everything in the course of a year.
-            if hour % (30 * 24) == 100 {
+            let is_opt_out = hour % (30 * 24) == 100;
+            if is_opt_out {
                 let number = u64::try_from(hour / (30 * 24))?;
                 told.push(World::opt_out(20 + number, begin));
             }
@@ -126,14 +135,58 @@ impl Year {
                 self.restore(begin).await?;
             }
             // Five minutes after the hour.
-            self.export(begin + HOUR + 300_000).await?;
+            let now = begin + HOUR + 300_000;
+            let is_end_of_month = hour % (24 * 30) == 29 * 24 || hour + 1 == hours;
+            let is_compared =
+                is_end_of_month || is_opt_out || [NEW_YEAR, RESTORED, WITHDRAWN].contains(&begin);
+            if !is_compared && (hour + 1) % between != 0 {
+                continue;
+            }
+            self.export(now).await?;
             self.commit()?;
-            if hour % (24 * 30) == 29 * 24 || hour + 1 == hours {
-                self.compare(begin + HOUR + 300_000).await?;
-                self.restart(begin + HOUR + 300_000)?;
+            if is_compared {
+                self.compare(now).await?;
+            }
+            if is_end_of_month {
+                self.restart(now)?;
             }
         }
+        self.months(BEGIN + hours * HOUR).await?;
         self.report(before)
+    }
+
+    /// Prints what a plugin over a month of the busiest channel reads, with members and roles.
+    async fn months(&self, now: i64) -> anyhow::Result<()> {
+        let reader = ArchiveReader::open(self.target.archive.as_ref(), &SCHEMA).await?;
+        let current = Period::of(Unit::Month, Millis(now));
+        let closed = Period::of(Unit::Month, Millis(current.start().0 - 35 * DAY));
+        for (name, month) in [("a closed", closed), ("the current", current)] {
+            let members = Query {
+                tables: Some([MEMBERS, ROLES].into()),
+                ..Query::all()
+            };
+            let rows = Query {
+                parts: Some([Id::new(busiest())].into()),
+                tables: Some([MESSAGES, REACTIONS, PROPS].into()),
+                times: month.times(),
+                ..Query::all()
+            };
+            let (mut files, mut packed) = (BTreeMap::new(), 0);
+            for query in [members, rows] {
+                let needed = reader.needed(&query).await?.into_iter();
+                files.extend(needed.map(|file| (file.path, file.bytes)));
+            }
+            for path in files.keys() {
+                packed += fs::metadata(self.folder.path().join("archive").join(path))?.len();
+            }
+            say(&format!(
+                "{name} month of one channel, with members and roles: {} files, {:.0} KB ({:.0} KB compressed)",
+                files.len(),
+                kilobytes(files.values().sum()),
+                kilobytes(packed),
+            ));
+        }
+        Ok(())
     }
 
     fn store(&self) -> &Arc<Store> {
@@ -286,6 +339,10 @@ impl Year {
             .iter()
             .map(|(_, written)| written.manifest)
             .max();
+        ensure!(
+            manifest.unwrap_or_default() <= MANIFEST,
+            "a manifest has {manifest:?} bytes, and may have {MANIFEST}"
+        );
         say(&format!(
             "largest manifest: {} bytes; whole archive: {:.1} MB in {files} files",
             manifest.unwrap_or_default(),
