@@ -16,7 +16,7 @@ use propsbot_network::Network;
 use propsbot_service::{CommentsError, GithubComment, GithubComments};
 
 /// The repositories of everyone, in GitHub's words.
-const PUBLIC: &str = "PUBLIC";
+pub(super) const PUBLIC: &str = "PUBLIC";
 
 /// The type of people's accounts, in GitHub's words.
 const PERSON: &str = "User";

@@ -6,9 +6,11 @@ use anyhow::Context as _;
 
 use crate::config::Config;
 use propsbot_archive::{self as archive, DataArchive, Id, ReadError, Schema};
-use propsbot_github::{GithubOptions, GithubProvider};
-use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
-use propsbot_mirror::{DataProvider, ForgetRequest, ProviderError, SyncRequest, SyncedSpace};
+use propsbot_github::{GithubOptions, GithubProvider, GithubVitals};
+use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login, Vitals};
+use propsbot_mirror::{
+    Census, DataProvider, ForgetRequest, ProviderError, SyncRequest, SyncedSpace,
+};
 use tokio_util::sync::CancellationToken;
 
 /// The provider that the configuration mirrors, with what commands ask of a running one.
@@ -16,6 +18,19 @@ use tokio_util::sync::CancellationToken;
 pub(super) enum Provider {
     Discord(Arc<DiscordProvider>),
     Github(Arc<GithubProvider>),
+}
+
+/// How the running provider is at one instant.
+#[derive(Clone, Debug)]
+pub(super) enum ProviderVitals {
+    Discord(Vitals),
+    Github(GithubVitals),
+}
+
+impl Default for ProviderVitals {
+    fn default() -> Self {
+        Self::Discord(Vitals::default())
+    }
 }
 
 impl Deref for Provider {
@@ -49,6 +64,30 @@ impl Provider {
         match self {
             Self::Discord(provider) => Some(provider),
             Self::Github(_) => None,
+        }
+    }
+
+    /// How the running provider is now. Taking it reads neither the store nor the network.
+    pub(super) fn vitals(&self) -> ProviderVitals {
+        match self {
+            Self::Discord(provider) => ProviderVitals::Discord(provider.vitals()),
+            Self::Github(provider) => ProviderVitals::Github(provider.vitals()),
+        }
+    }
+
+    /// Counts of what the store, which must exist, holds.
+    pub(super) async fn census(&self) -> Result<Census, ProviderError> {
+        match self {
+            Self::Discord(provider) => provider.census().await,
+            Self::Github(provider) => provider.census().await,
+        }
+    }
+
+    /// How many bytes the contents of the store have. Reads all of it.
+    pub(super) async fn store_logical_bytes(&self) -> Result<u64, ProviderError> {
+        match self {
+            Self::Discord(provider) => provider.store_logical_bytes().await,
+            Self::Github(provider) => provider.store_logical_bytes().await,
         }
     }
 

@@ -43,10 +43,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let mut session = Session::new(config, None);
     let provider = session.provider.clone();
     let discord = provider.discord().cloned();
-    let mut health = match &discord {
-        Some(discord) => HealthServer::start(config, discord).await?,
-        None => None,
-    };
+    let mut health = HealthServer::start(config, &provider).await?;
     // The next start resumes what is interrupted here.
     let Some(store) = stop.run_until_cancelled(provider.open()).await else {
         return Ok(());

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Error, cred, error::Tried as _};
+use super::{Error, cred, error::Tried as _, link_comments::PUBLIC};
 use crate::config::Config;
 use propsbot_archive::{
     ArchiveReader, DataArchive, Id, ReadError, read_derived, retry, retry_or_empty,
@@ -73,12 +73,12 @@ pub async fn site(
     }
     let cred = of_instance(order).map_err(Error::Wrong)?;
     let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
-    let communities = read(archive.as_ref(), order.space.as_ref()).await;
-    let mut communities = communities.tried(|| format!("could not read {from}"))?;
-    for community in &mut communities {
+    let shown = read(archive.as_ref(), order.space.as_ref()).await;
+    let mut shown = shown.tried(|| format!("could not read {from}"))?;
+    for community in &mut shown.communities {
         community.show_cred(cred.clone());
     }
-    let files = render(communities).await?;
+    let files = render(shown).await?;
     let written = out.write(files, &config.access, &config.network).await;
     let written = written.tried(|| format!("could not write the site to {out}"))?;
     let mut lines = vec![format!(
@@ -114,20 +114,31 @@ fn of_instance(order: &SiteOrder) -> anyhow::Result<Option<Arc<Cred>>> {
     Ok(Some(Arc::new(cred)))
 }
 
+/// What a site shows.
+struct Shown {
+    communities: Vec<Community>,
+    /// What the archive has of other providers.
+    neighbours: Vec<Neighbour>,
+}
+
 /// The communities of an archive, as of one generation. All of them: none, if it has only spaces of other providers.
-async fn read(archive: &dyn DataArchive, space: Option<&Id>) -> Result<Vec<Community>, ReadError> {
+async fn read(archive: &dyn DataArchive, space: Option<&Id>) -> Result<Shown, ReadError> {
     let neighbours = match repositories(archive).await {
         Ok(neighbours) => neighbours,
         Err(error @ ReadError::Archive(_)) => return Err(error),
         // There are none, or what is wrong with them is no reason to show no thanks.
         Err(_) => Vec::new(),
     };
-    let neighbours = &neighbours;
-    match space {
-        Some(_) => retry(archive, &SCHEMA, space, |reader| of(reader, neighbours)).await,
+    let own = &neighbours;
+    let communities = match space {
+        Some(_) => retry(archive, &SCHEMA, space, |reader| of(reader, own)).await,
         // Nobody may stay on the site once the last space is withdrawn.
-        None => retry_or_empty(archive, &SCHEMA, |reader| of(reader, neighbours)).await,
-    }
+        None => retry_or_empty(archive, &SCHEMA, |reader| of(reader, own)).await,
+    };
+    Ok(Shown {
+        communities: communities?,
+        neighbours,
+    })
 }
 
 async fn of(
@@ -139,7 +150,7 @@ async fn of(
         let hash = space.hash();
         let read = read_derived(space, move |from| Community::read(from, hash));
         let mut community = read.await??;
-        community.show_neighbours(neighbours.to_vec());
+        community.show_neighbours(neighbours);
         communities.push(community);
     }
     Ok(communities)
@@ -153,7 +164,7 @@ async fn repositories(archive: &dyn DataArchive) -> Result<Vec<Neighbour>, ReadE
         None,
         |reader| async move {
             let rows = reader.rows::<Repository>().await?;
-            let public = rows.iter().filter(|row| row.visibility == "PUBLIC");
+            let public = rows.iter().filter(|row| row.visibility == PUBLIC);
             let public: BTreeSet<Id> = public.map(|row| Id::from(&row.id)).collect();
             let mut neighbours = Vec::new();
             for space in reader.spaces() {
@@ -180,16 +191,24 @@ async fn repositories(archive: &dyn DataArchive) -> Result<Vec<Neighbour>, ReadE
 }
 
 /// A site's files.
-async fn render(communities: Vec<Community>) -> anyhow::Result<Files> {
-    let rendering = tokio::task::spawn_blocking(move || propsbot_site::render(&communities));
+async fn render(shown: Shown) -> anyhow::Result<Files> {
+    let rendering = tokio::task::spawn_blocking(move || {
+        propsbot_site::render(&shown.communities, &shown.neighbours)
+    });
     rendering.await?.context("could not make the pages")
 }
 
-/// Hashes of everything that a site says of somebody.
-fn shown(communities: &[Community]) -> BTreeSet<u64> {
-    let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    let facts = communities.iter().flat_map(Community::facts);
-    facts.map(|fact| hasher.hash_one(fact)).collect()
+impl Shown {
+    /// Hashes of everything that a site says of somebody.
+    fn facts(&self) -> BTreeSet<u64> {
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let facts = self.communities.iter().flat_map(Community::facts);
+        let facts = facts.map(|fact| hasher.hash_one(fact));
+        let names = self.neighbours.iter().map(|neighbour| &neighbour.name);
+        facts
+            .chain(names.map(|name| hasher.hash_one(name)))
+            .collect()
+    }
 }
 
 fn told(written: &SiteWritten) -> String {
@@ -278,19 +297,19 @@ impl FollowingSite {
         let mut last = self.last.lock().await;
         let begun = Instant::now();
         let archive = propsbot_backends::open_to_read(&self.archive, &self.access, &self.network)?;
-        let mut communities = read(archive.as_ref(), None).await?;
-        for community in &mut communities {
+        let mut shown = read(archive.as_ref(), None).await?;
+        for community in &mut shown.communities {
             community.show_cred(kept_cred(&self.cred, community.id()).await);
         }
-        let show = move || (shown(&communities), communities);
-        let (shown, communities) = tokio::task::spawn_blocking(show).await?;
+        let show = move || (shown.facts(), shown);
+        let (facts, shown) = tokio::task::spawn_blocking(show).await?;
         if let Some((at, before)) = &*last
             && at.elapsed() < REST
-            && before.is_subset(&shown)
+            && before.is_subset(&facts)
         {
             return Ok(());
         }
-        let files = render(communities).await?;
+        let files = render(shown).await?;
         let written = self.out.write(files, &self.access, &self.network).await?;
         if (written.written, written.removed) != (0, 0) {
             let SiteWritten {
@@ -300,7 +319,7 @@ impl FollowingSite {
             } = written;
             info!(files = written, bytes, removed, "the site is up to date");
         }
-        *last = Some((begun, shown));
+        *last = Some((begun, facts));
         Ok(())
     }
 }

@@ -24,13 +24,19 @@ pub struct GithubConfig {
     pub webhook: Option<Webhook>,
 }
 
-/// Variables of what there is only for Discord.
-const OF_DISCORD: [&str; 4] = [
-    "HEALTH_ADDRESS",
-    "SITE",
-    "SOURCECRED_INSTANCE",
-    "SOURCECRED_WEIGHTS",
+/// Variables of what there is only with Discord, and what to do instead.
+const OF_DISCORD: [(&str, &str); 3] = [
+    ("CRED_MEMORY", CRED),
+    ("SOURCECRED_INSTANCE", CRED),
+    (
+        "SOURCECRED_WEIGHTS",
+        "weighs thanks, which GitHub's graph doesn't have: unset it, and weigh that graph in config/weights.json of \
+         the SourceCred instance",
+    ),
 ];
+
+const CRED: &str = "is about the cred that a bot tells in Discord, and a mirror of GitHub answers no commands: unset it \
+                    here, and set it for the process that mirrors Discord. Its cred counts these repositories, too";
 
 /// Parses the variables; `None` if `GITHUB_REPOSITORIES` isn't set.
 pub(super) fn read<'a>(
@@ -46,9 +52,8 @@ pub(super) fn read<'a>(
                     them, and run a second propsbot with a STORE_PATH of its own for the other; both can have the same ARCHIVE";
         mistakes.push((REPOSITORIES, help.to_owned()));
     }
-    for variable in OF_DISCORD {
+    for (variable, help) in OF_DISCORD {
         if value(variable).is_some() {
-            let help = "works only with a mirror of Discord so far: unset it";
             mistakes.push((variable, help.to_owned()));
         }
     }

@@ -26,7 +26,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::error::{GithubError, PATIENCE};
+use crate::{
+    error::{GithubError, PATIENCE},
+    vitals::Signals,
+};
 
 const OFFICIAL_API: &str = "https://api.github.com";
 
@@ -61,6 +64,7 @@ pub(crate) struct Client {
     requests: AtomicU64,
     /// GitHub's clock, as last told; 0 if it wasn't.
     date: AtomicI64,
+    signals: Signals,
 }
 
 /// What a query returned.
@@ -115,7 +119,11 @@ struct GraphqlError {
 
 impl Client {
     /// Must be called within a tokio runtime.
-    pub(crate) fn new(login: &Login, network: &Network) -> Result<Self, GithubError> {
+    pub(crate) fn new(
+        login: &Login,
+        network: &Network,
+        signals: Signals,
+    ) -> Result<Self, GithubError> {
         let url = login.api_url.as_deref().unwrap_or(OFFICIAL_API);
         let unusable = || GithubError::Unreachable(format!("{url} is no URL"));
         let uri: Uri = url.parse().map_err(|_| unusable())?;
@@ -144,6 +152,7 @@ impl Client {
             not_before: Mutex::default(),
             requests: AtomicU64::default(),
             date: AtomicI64::default(),
+            signals,
         })
     }
 
@@ -274,10 +283,11 @@ impl Client {
             let request = self.octocrab.build_request(request, body);
             let request = request.map_err(|error| unreachable(cause(&error)))?;
             self.requests.fetch_add(1, Ordering::Relaxed);
+            self.signals.asked();
             let answer = self.octocrab.execute(request).await;
             let answer = answer.map_err(|error| unreachable(cause(&error)))?;
             let (head, body) = answer.into_parts();
-            self.mind(is_graphql, &head.headers);
+            self.mind(is_graphql, head.status, &head.headers);
             let body = Limited::new(body, LARGEST).collect().await;
             let body = body.map_err(|error| unreachable(cause(&*error)))?;
             Ok((head.status, head.headers, Vec::from(body.to_bytes())))
@@ -303,7 +313,10 @@ impl Client {
 
     /// Remembers when GitHub accepts the next request. `Retry-After` holds for all of them, a used-up budget only
     /// for its own API.
-    fn mind(&self, is_graphql: bool, headers: &HeaderMap) {
+    fn mind(&self, is_graphql: bool, status: StatusCode, headers: &HeaderMap) {
+        if !status.is_server_error() {
+            self.signals.heard();
+        }
         if let Some(date) = date(headers) {
             self.date.store(date.0, Ordering::Relaxed);
         }
@@ -311,7 +324,11 @@ impl Client {
         if !is_told && !used_up(headers) {
             return;
         }
+        if matches!(status.as_u16(), 403 | 429) {
+            self.signals.limited();
+        }
         let until = wait(headers).and_then(|wait| Instant::now().checked_add(wait));
+        self.signals.waits(until.map(Instant::into_std));
         let mut known = self
             .not_before
             .lock()

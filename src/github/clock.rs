@@ -6,7 +6,10 @@ use std::{
 };
 
 use propsbot_archive::Millis;
-use propsbot_mirror::Stamp;
+use propsbot_mirror::{Finding, Stamp};
+
+/// The largest difference between our clock and GitHub's that is no fault, in milliseconds.
+const TOLERANCE: i64 = 10_000;
 
 /// Gives strictly increasing stamps, whatever the system's clock does, also across runs.
 pub(crate) struct Clock(AtomicI64);
@@ -30,6 +33,22 @@ impl Clock {
     pub(crate) fn now() -> Millis {
         Millis(since_epoch(1_000))
     }
+}
+
+/// Whether this machine's clock agrees with GitHub's, which just told this; `None` if it told nothing.
+pub(crate) fn check(now: Millis, theirs: Option<Millis>) -> Finding {
+    const CLOCK: &str = "clock";
+    let Some(theirs) = theirs else {
+        return Finding::unknown(CLOCK, "GitHub's answers have no plausible date");
+    };
+    let ahead = theirs.0.saturating_sub(now.0);
+    if ahead.abs() <= TOLERANCE {
+        return Finding::ok(CLOCK, "this machine's clock agrees with GitHub's");
+    }
+    let seconds = ahead.unsigned_abs() / 1000;
+    let way = if ahead > 0 { "behind" } else { "ahead of" };
+    let text = format!("this machine's clock is {seconds} s {way} GitHub's");
+    Finding::wrong(CLOCK, text).remedy("set the clock, best by NTP: exports carry its time")
 }
 
 /// How many of these parts of a second have passed since 1970. Before that, the clock is broken.

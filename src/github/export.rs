@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// Whether the configuration names a repository, by its name of now or of before.
-    fn names(&self, repository: &Repository, named: &str) -> bool {
+    pub(crate) fn names(&self, repository: &Repository, named: &str) -> bool {
         let (of, name) = named.split_once('/').unwrap_or_default();
         self.wanted.has(&repository.owner, &repository.name) || self.wanted.has(of, name)
     }

@@ -2,7 +2,7 @@
 //!
 //! `rows.rs` has what is kept; `merge.rs` how readings change it. `client.rs` asks GitHub within its limits, in the
 //! words of `queries.rs`; `wire.rs` makes rows of the answers. `first.rs`, `changes.rs` and `scrub.rs` decide what is
-//! asked, and `listen.rs` when. `export.rs` says what may leave. `graph/` draws.
+//! asked, and `listen.rs` when. `vitals.rs` tells how that goes. `export.rs` says what may leave. `graph/` draws.
 
 mod changes;
 mod client;
@@ -23,6 +23,7 @@ pub mod rows;
 mod schema;
 mod scrub;
 mod sync;
+mod vitals;
 mod wanted;
 mod webhook;
 mod wire;
@@ -34,5 +35,6 @@ pub use client::Login;
 pub use error::GithubError;
 pub use provider::{GithubOptions, GithubProvider};
 pub use schema::SCHEMA;
+pub use vitals::GithubVitals;
 pub use wanted::Wanted;
 pub use webhook::Webhook;

@@ -34,7 +34,7 @@ impl GithubProvider {
     pub(crate) async fn listen_until(&self, stop: CancellationToken) -> Result<(), ProviderError> {
         let client = self.client()?;
         let mut server = match &self.options.webhook {
-            Some(webhook) => Some(Server::start(webhook, &stop).await?),
+            Some(webhook) => Some(Server::start(webhook, &self.signals, &stop).await?),
             None => None,
         };
         let mut scrub_at = Instant::now() + SCRUB_EVERY;
@@ -83,7 +83,9 @@ impl GithubProvider {
             space,
             recheck: false,
         };
-        match self.sync_with(client, &request, stop).await {
+        let read = self.sync_with(client, &request, stop).await;
+        self.signals.read(read.is_ok() || stop.is_cancelled());
+        match read {
             Ok(synced) => {
                 for space in synced {
                     if space.state != SyncedState::Complete {

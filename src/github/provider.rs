@@ -22,7 +22,7 @@ use tracing::warn;
 
 use crate::{
     client::{Client, Login},
-    clock::Clock,
+    clock::{self, Clock},
     exclusions::Exclusion,
     export::Store,
     merge::{Fact, Github, Observation, Reader},
@@ -31,6 +31,7 @@ use crate::{
     rows::{Comment, Commit, Issue, Reaction, Repository, Review, User},
     schema::SCHEMA,
     sync::Found,
+    vitals::Signals,
     wanted::Wanted,
 };
 
@@ -63,6 +64,7 @@ pub struct GithubProvider {
     shown: Mutex<BTreeMap<Id, Shown>>,
     /// One reading at a time.
     pub(crate) turn: tokio::sync::Mutex<()>,
+    pub(crate) signals: Signals,
 }
 
 impl GithubProvider {
@@ -73,6 +75,7 @@ impl GithubProvider {
             store: OnceCell::new(),
             shown: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            signals: Signals::default(),
         }
     }
 
@@ -113,7 +116,11 @@ impl GithubProvider {
         Ok(Arc::new(opened.await??))
     }
 
-    async fn existing(&self) -> Result<&Arc<Store>, ProviderError> {
+    pub(crate) fn is_open(&self) -> bool {
+        self.store.initialized()
+    }
+
+    pub(crate) async fn existing(&self) -> Result<&Arc<Store>, ProviderError> {
         let path = &self.options.store_path;
         if !path.exists() {
             return Err(wrong(format!(
@@ -128,7 +135,8 @@ impl GithubProvider {
     pub(crate) fn client(&self) -> Result<Client, ProviderError> {
         let login = self.options.login.as_ref();
         let login = login.expect("what connects to GitHub is configured with a login");
-        Ok(Client::new(login, &self.options.network)?)
+        let signals = self.signals.clone();
+        Ok(Client::new(login, &self.options.network, signals)?)
     }
 
     /// Shows what is being done in a repository.
@@ -250,8 +258,8 @@ pub(crate) fn wrong(text: impl Into<String>) -> ProviderError {
     ProviderError::Wrong(text.into().into())
 }
 
-/// The tables whose rows are counted for `status`.
-fn counted<R: Record>(reader: &Reader, space: &str) -> Result<usize, StoreError> {
+/// How many rows of a table a repository has that aren't gone.
+pub(crate) fn counted<R: Record>(reader: &Reader, space: &str) -> Result<usize, StoreError> {
     let table = R::TABLE.number;
     let key = (space.to_owned(), table);
     reader.0.count::<Read>(key.clone()..=key, usize::MAX)
@@ -291,7 +299,10 @@ impl DataProvider for GithubProvider {
                 return vec![found.remedy(remedy)];
             }
         };
-        let mut findings = vec![Finding::ok("github token", "GitHub accepts it").names(login)];
+        let mut findings = vec![
+            Finding::ok("github token", "GitHub accepts it").names(login),
+            clock::check(Clock::now(), client.date()),
+        ];
         let stop = CancellationToken::new();
         match timeout(
             PATIENCE,

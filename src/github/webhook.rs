@@ -26,7 +26,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info};
 
-use crate::provider::wrong;
+use crate::{provider::wrong, vitals::Signals};
 
 /// The longest delivery that is read, in bytes. GitHub allows 25 MiB, which only pushes of thousands of commits come near:
 /// the next reading finds what those were about.
@@ -79,6 +79,7 @@ struct Delivery {
 
 struct Inbox {
     secret: String,
+    signals: Signals,
     hints: mpsc::Sender<Hint>,
     seen: Mutex<VecDeque<String>>,
     turns: Semaphore,
@@ -98,6 +99,7 @@ impl Server {
     /// An address that can't be used.
     pub(crate) async fn start(
         webhook: &Webhook,
+        signals: &Signals,
         stop: &CancellationToken,
     ) -> Result<Self, ProviderError> {
         let address = webhook.address;
@@ -109,6 +111,7 @@ impl Server {
         let (sender, hints) = mpsc::channel(WAITING);
         let inbox = Arc::new(Inbox {
             secret: webhook.secret.clone(),
+            signals: signals.clone(),
             hints: sender,
             seen: Mutex::default(),
             turns: Semaphore::new(AT_ONCE),
@@ -148,6 +151,7 @@ async fn receive(State(inbox): State<Arc<Inbox>>, request: Request) -> StatusCod
     if !is_signed(&inbox.secret, &body, signature) {
         return StatusCode::UNAUTHORIZED;
     }
+    inbox.signals.delivered();
     let Some(id) = header("x-github-delivery") else {
         return StatusCode::BAD_REQUEST;
     };

@@ -5,7 +5,7 @@
 
 pub mod acknowledge;
 pub mod backfill;
-pub mod census;
+mod census;
 pub mod check;
 pub mod clock;
 pub mod cred;

@@ -10,6 +10,7 @@
 
 mod ask;
 mod batch;
+mod census;
 mod clock;
 mod codec;
 mod domain;
@@ -41,6 +42,7 @@ mod view;
 mod wiki;
 
 pub use ask::{Ending, ask};
+pub use census::{Census, SpaceCensus};
 pub use clock::{Clock, Stamp};
 pub use domain::{Domain, Observed};
 pub use engine::RESERVE;

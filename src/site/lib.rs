@@ -28,11 +28,11 @@ pub use neighbour::Neighbour;
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The site of these communities. One of them has its pages at the root; of several, each has them in a folder named
-/// by its id, and the root lists them.
+/// by its id, and the root lists them. Without any, the root lists what the archive has of other providers.
 ///
 /// # Errors
 /// A template can't be rendered.
-pub fn render(communities: &[Community]) -> Result<Files, askama::Error> {
+pub fn render(communities: &[Community], neighbours: &[Neighbour]) -> Result<Files, askama::Error> {
     let mut files = assets::files();
     if let [community] = communities {
         pages::write(&mut files, community, "")?;
@@ -42,6 +42,8 @@ pub fn render(communities: &[Community]) -> Result<Files, askama::Error> {
         let folder = format!("{}/", community.id);
         pages::write(&mut files, community, &folder)?;
     }
-    files.insert("index.html".to_owned(), pages::choice(communities)?);
+    let neighbours: Vec<Neighbour> = neighbours.iter().map(Neighbour::shown).collect();
+    let choice = pages::choice(communities, &neighbours)?;
+    files.insert("index.html".to_owned(), choice);
     Ok(files)
 }

@@ -1,7 +1,5 @@
 //! What the same archive has of other providers.
 
-use std::sync::Arc;
-
 use propsbot_archive::Millis;
 
 use crate::{Community, community::shown_name};
@@ -19,10 +17,18 @@ pub struct Neighbour {
 
 impl Community {
     /// Shows what the same archive has of other providers.
-    pub fn show_neighbours(&mut self, mut neighbours: Vec<Neighbour>) {
-        for neighbour in &mut neighbours {
-            neighbour.name = shown_name(&neighbour.name, &neighbour.provider);
+    pub fn show_neighbours(&mut self, neighbours: &[Neighbour]) {
+        self.neighbours = neighbours.iter().map(Neighbour::shown).collect();
+    }
+}
+
+impl Neighbour {
+    /// The same, with a name that pages can show.
+    pub(crate) fn shown(&self) -> Self {
+        let name = shown_name(&self.name, &self.provider);
+        Self {
+            name,
+            ..self.clone()
         }
-        self.neighbours = Arc::from(neighbours);
     }
 }

@@ -45,7 +45,7 @@ async fn watched(heartbeat: Duration) -> Mirror {
 }
 
 /// The address at which a running bot tells its health.
-async fn address(running: &Running) -> String {
+pub(crate) async fn address(running: &Running) -> String {
     let begun = Instant::now();
     loop {
         let log = running.stderr();
@@ -68,7 +68,7 @@ async fn exchange(address: &str, request: &[u8]) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-async fn get(address: &str, path: &str, header: &str) -> (u16, String) {
+pub(crate) async fn get(address: &str, path: &str, header: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: bot\r\nConnection: close\r\n{header}\r\n");
     let answer = exchange(address, request.as_bytes()).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
@@ -80,7 +80,13 @@ async fn get(address: &str, path: &str, header: &str) -> (u16, String) {
 }
 
 /// Waits until a page has this status and these words.
-async fn becomes(running: &Running, address: &str, path: &str, status: u16, words: &str) {
+pub(crate) async fn becomes(
+    running: &Running,
+    address: &str,
+    path: &str,
+    status: u16,
+    words: &str,
+) {
     let begun = Instant::now();
     loop {
         let (now, page) = get(address, path, "").await;

@@ -16,7 +16,10 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use self::truth::{archived, assert_same, truth};
-use crate::mirror::{Ended, Running, propsbot, start};
+use crate::{
+    health::{address, becomes, get},
+    mirror::{Ended, Running, propsbot, start},
+};
 
 const REPOSITORIES: &str = "octo-org/alpha,Octo-Labs/beta";
 
@@ -56,6 +59,16 @@ impl Source {
     fn set(&mut self, name: &str, value: &str) {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Has GitHub deliver webhooks to the next process that runs.
+    fn deliver(&mut self) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        self.set("GITHUB_WEBHOOK_ADDRESS", &address.to_string());
+        self.set("GITHUB_WEBHOOK_SECRET", "between us");
+        let url = format!("http://{address}/");
+        self.github.set_webhook(&url, "between us");
     }
 
     fn start(&self, arguments: &[&str]) -> Running {
@@ -111,7 +124,7 @@ impl Source {
     }
 }
 
-fn comment(on: &str, body: &str) -> Action {
+pub(crate) fn comment(on: &str, body: &str) -> Action {
     Action::Comment {
         on: on.into(),
         by: Some("amara".to_owned()),
@@ -506,16 +519,8 @@ async fn keeps_private_repositories_and_people_who_are_left_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn listens_and_exports_and_ends_in_order() {
     let mut source = Source::seeded(&Seed::default()).await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    source.set("GITHUB_WEBHOOK_ADDRESS", &format!("127.0.0.1:{port}"));
-    source.set("GITHUB_WEBHOOK_SECRET", "between us");
     source.set("EXPORT_INTERVAL", "1s");
-    let url = format!("http://127.0.0.1:{port}/");
-    source.github.set_webhook(&url, "between us");
+    source.deliver();
     let running = source.start(&["run"]);
     let truth_now = || source.github.world(truth);
     let is_there = async || {
@@ -595,4 +600,86 @@ async fn one_process_mirrors_one_platform() {
     source.set("GITHUB_TOKEN", "of-the-archive");
     let says = ["GITHUB_SOURCE_TOKEN: is not set", "isn't used for that"];
     source.run(&["sync"]).await.failed(2, &says);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_only_discords_is_refused_with_what_to_do() {
+    let mut source = Source::seeded(&Seed::default()).await;
+    source.set("SOURCECRED_INSTANCE", "./instance");
+    source.set("CRED_MEMORY", "100");
+    source.set("SOURCECRED_WEIGHTS", "./weights.json");
+    let says = [
+        "SOURCECRED_INSTANCE: is about the cred that a bot tells",
+        "CRED_MEMORY: is about",
+        "SOURCECRED_WEIGHTS: weighs thanks",
+    ];
+    source.run(&["sync"]).await.failed(2, &says);
+}
+
+/// A mirror of GitHub tells how it is, and what follows exports follows its exports.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tells_its_health_and_keeps_a_site_tables_and_files_beside_the_archive() {
+    let mut source = Source::seeded(&Seed::default()).await;
+    for (name, value) in [
+        ("HEALTH_ADDRESS", "127.0.0.1:0"),
+        ("METRICS_GUILDS", "yes"),
+        ("EXPORT_INTERVAL", "1s"),
+        ("EXPORT_SOURCECRED", "yes"),
+        ("EXPORT_TABLES", "./tables"),
+        ("SITE", "dir:./site"),
+    ] {
+        source.set(name, value);
+    }
+    source.deliver();
+    let running = source.start(&["run"]);
+    let at = address(&running).await;
+    for metric in [
+        "\npropsbot_healthy 1\n",
+        "\npropsbot_export_succeeded 1\n",
+        "\npropsbot_github_read_succeeded 1\n",
+        "kind=\"issues\"} ",
+        "\npropsbot_store_logical_bytes ",
+        "\npropsbot_archive_bytes ",
+    ] {
+        becomes(&running, &at, "/metrics", 200, metric).await;
+    }
+    becomes(&running, &at, "/healthz", 200, "ok").await;
+    becomes(&running, &at, "/readyz", 200, "ok").await;
+    let (_, metrics) = get(&at, "/metrics", "").await;
+    let value = |name: &str| -> f64 {
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    };
+    let requests = value("propsbot_github_requests_total");
+    assert!(requests >= 4.0, "{metrics}");
+    let parts = [
+        value("propsbot_mirror_parts{"),
+        value("propsbot_mirror_parts_complete{"),
+    ];
+    assert_eq!(parts, [4.0, 4.0], "{metrics}");
+    assert!(!metrics.contains("gateway"), "{metrics}");
+    let home = source.home.path();
+    let page = std::fs::read_to_string(home.join("site/index.html")).unwrap();
+    for words in ["octo-org/alpha", "Octo-Labs/beta", "complete until"] {
+        assert!(page.contains(words), "no {words} in {page}");
+    }
+    assert!(home.join("tables/issues").is_dir());
+    assert!(home.join("archive/sourcecred/github/graph.json").is_file());
+
+    // GitHub refuses to answer, and then it answers again; webhooks tell of something to read.
+    source.github.fail(What::Reads, 10_000, Fault::Status(403));
+    source.act(comment("octo-org/alpha#1", "Not seen yet"));
+    becomes(&running, &at, "/readyz", 503, "GitHub couldn't be read").await;
+    source.github.heal();
+    source.act(comment("octo-org/alpha#1", "Seen again"));
+    becomes(&running, &at, "/readyz", 200, "ok").await;
+    running.terminate();
+    running.wait().await.ok();
+    let checked = source.run(&["check"]).await.ok();
+    assert!(
+        checked.stdout.contains("has SourceCred's files"),
+        "{checked:?}"
+    );
 }

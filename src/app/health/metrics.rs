@@ -12,12 +12,12 @@ use prometheus_client::{
     metrics::MetricType::{self, Counter, Gauge, Info},
     registry::Registry,
 };
-use propsbot_jobs::{
-    census::{Census, GuildCensus},
-    provider::Vitals,
-};
-use propsbot_mirror::ExportBoard;
-use propsbot_model::{Drift, Millis};
+use propsbot_github::GithubVitals;
+use propsbot_jobs::provider::Vitals;
+use propsbot_mirror::{Census, ExportBoard, SpaceCensus};
+use propsbot_model::Millis;
+
+use crate::app::providers::ProviderVitals;
 
 pub(super) use encoding::Format;
 
@@ -26,15 +26,15 @@ pub(super) use encoding::Format;
 pub(super) struct Observed {
     pub(super) started_at: Millis,
     pub(super) is_healthy: bool,
-    pub(super) vitals: Vitals,
-    /// When Discord's gateway last sent anything.
+    pub(super) vitals: ProviderVitals,
+    /// When Discord's gateway last sent anything, or GitHub answered.
     pub(super) heard_at: Option<Millis>,
     pub(super) export_interval: Duration,
     pub(super) exports: ExportBoard,
     /// When that was exported which the oldest kept cred of a guild is of.
     pub(super) cred_as_of: Option<Millis>,
     pub(super) gauges: Gauges,
-    /// Whether to label what is about one guild with its id.
+    /// Whether to label what is about one guild or repository with its id.
     pub(super) by_guild: bool,
     pub(super) resident_bytes: Option<u64>,
 }
@@ -81,10 +81,19 @@ impl Metrics {
     pub(super) fn of(observed: &Observed) -> Self {
         let mut metrics = Self::default();
         metrics.add_process(observed);
-        metrics.add_vitals(observed);
+        let label = match &observed.vitals {
+            ProviderVitals::Discord(vitals) => {
+                metrics.add_discord(vitals, observed.heard_at);
+                "guild"
+            }
+            ProviderVitals::Github(vitals) => {
+                metrics.add_github(vitals, observed.heard_at);
+                "repository"
+            }
+        };
         metrics.add_exports(observed);
         if let Some(census) = &observed.gauges.census {
-            metrics.add_mirror(census, observed.by_guild);
+            metrics.add_mirror(census, observed.by_guild.then_some(label));
         }
         metrics.add_store(&observed.gauges);
         metrics
@@ -115,13 +124,13 @@ impl Metrics {
         self.whole(Gauge, resident, observed.resident_bytes);
     }
 
-    fn add_vitals(&mut self, observed: &Observed) {
+    fn add_discord(&mut self, vitals: &Vitals, heard_at: Option<Millis>) {
         let Vitals {
             writer,
             gateway,
             rest_requests,
             rest_limited,
-        } = &observed.vitals;
+        } = vitals;
         let gateway = gateway.iter();
         self.whole(
             Gauge,
@@ -136,7 +145,7 @@ impl Metrics {
                 "propsbot_gateway_heard_timestamp_seconds",
                 "When Discord's gateway last sent anything",
             ),
-            observed.heard_at,
+            heard_at,
         );
         let events = gateway.clone().flat_map(|gateway| &gateway.events);
         self.labelled(
@@ -178,6 +187,32 @@ impl Metrics {
             "Requests that Discord's API answered with 429",
         );
         self.whole(Counter, limited, [*rest_limited]);
+    }
+
+    fn add_github(&mut self, vitals: &GithubVitals, heard_at: Option<Millis>) {
+        let heard = (
+            "propsbot_github_heard_timestamp_seconds",
+            "When GitHub last answered",
+        );
+        self.time(heard, heard_at);
+        let reads = u64::from(vitals.failing_since.is_none());
+        let succeeds = (
+            "propsbot_github_read_succeeded",
+            "Whether the last reading of GitHub's changes succeeded",
+        );
+        self.whole(Gauge, succeeds, [reads]);
+        let requests = ("propsbot_github_requests_total", "Requests to GitHub's API");
+        self.whole(Counter, requests, [vitals.requests]);
+        let limited = (
+            "propsbot_github_rate_limited_total",
+            "Requests that GitHub's API refused because there were too many",
+        );
+        self.whole(Counter, limited, [vitals.limited]);
+        let deliveries = (
+            "propsbot_github_deliveries_total",
+            "Signed deliveries of GitHub's webhooks",
+        );
+        self.whole(Counter, deliveries, [vitals.deliveries]);
     }
 
     fn add_exports(&mut self, observed: &Observed) {
@@ -256,79 +291,73 @@ impl Metrics {
         self.time(cred, observed.cred_as_of);
     }
 
-    fn add_mirror(&mut self, census: &Census, by_guild: bool) {
-        let mut guilds = ByGuild {
+    /// `label` names the label with a space's id; without it, there are sums.
+    fn add_mirror(&mut self, census: &Census, label: Option<&'static str>) {
+        let mut spaces = BySpace {
             metrics: self,
             census,
-            are_labels: by_guild,
+            label,
         };
-        guilds.one(
+        spaces.one(
             (
                 "propsbot_mirror_parts",
-                "Channels and threads that the bot may read",
+                "Channels and threads that the bot may read; two of each repository",
             ),
-            |guild| guild.parts,
+            |space| Some(space.parts),
         );
-        guilds.one(
+        spaces.one(
             (
                 "propsbot_mirror_parts_complete",
-                "Channels and threads whose messages are all mirrored",
+                "Those that are mirrored whole",
             ),
-            |guild| guild.complete_parts,
+            |space| Some(space.complete_parts),
         );
-        guilds.one(
+        let of = |kind| move |space: &SpaceCensus| space.items.get(kind).copied();
+        spaces.one(
             ("propsbot_mirror_messages", "Messages that aren't deleted"),
-            |guild| guild.messages,
+            of("messages"),
         );
-        guilds.one(
+        spaces.one(
             ("propsbot_mirror_reactions", "Reactions that aren't removed"),
-            |guild| guild.reactions,
+            of("reactions"),
         );
-        guilds.one(
+        spaces.several(
+            Gauge,
+            (
+                "propsbot_mirror_items",
+                "What else is mirrored and isn't deleted, by kind",
+            ),
+            "kind",
+            |space| {
+                let mut items = space.items.clone();
+                items.retain(|kind, _| !["messages", "reactions"].contains(kind));
+                items
+            },
+        );
+        spaces.one(
             (
                 "propsbot_mirror_pending_lists",
                 "Lists of who reacted that are still to fetch",
             ),
-            |guild| guild.pending_lists,
+            |space| space.pending_lists,
         );
-        guilds.several(
+        spaces.several(
             Gauge,
             (
                 "propsbot_mirror_failures",
                 "What could not be fetched, by class",
             ),
             "class",
-            |guild| {
-                guild
-                    .failures
-                    .iter()
-                    .map(|(class, count)| (*class, *count))
-                    .collect()
-            },
+            |space| space.failures.clone(),
         );
-        guilds.several(
+        spaces.several(
             Counter,
             (
                 "propsbot_mirror_drift_total",
                 "Missed changes that were found by re-reading, by kind",
             ),
             "kind",
-            |guild| {
-                let Drift {
-                    edited,
-                    deleted,
-                    found,
-                    reactions,
-                    threads,
-                } = guild.drift;
-                vec![
-                    ("edit", edited),
-                    ("deletion", deleted),
-                    ("message", found),
-                    ("reaction", reactions),
-                    ("thread", threads),
-                ]
-            },
+            |space| space.drift.clone(),
         );
     }
 
@@ -398,16 +427,21 @@ impl Metrics {
 /// A metric's name, and what it means.
 type What = (&'static str, &'static str);
 
-/// Adds metrics about guilds: one sample a guild, or their sum.
-struct ByGuild<'a> {
+/// Adds metrics about spaces: one sample a space, or their sum.
+struct BySpace<'a> {
     metrics: &'a mut Metrics,
     census: &'a Census,
-    are_labels: bool,
+    label: Option<&'static str>,
 }
 
-impl ByGuild<'_> {
-    fn one(&mut self, what: What, count: impl Fn(&GuildCensus) -> u64) {
-        self.sums(Gauge, what, |guild| vec![(None, count(guild))]);
+impl BySpace<'_> {
+    fn one(&mut self, what: What, count: impl Fn(&SpaceCensus) -> Option<u64>) {
+        self.sums(Gauge, what, |space| {
+            count(space)
+                .map(|count| (None, count))
+                .into_iter()
+                .collect()
+        });
     }
 
     fn several(
@@ -415,10 +449,10 @@ impl ByGuild<'_> {
         kind: MetricType,
         what: What,
         label: &'static str,
-        counts: impl Fn(&GuildCensus) -> Vec<(&'static str, u64)>,
+        counts: impl Fn(&SpaceCensus) -> BTreeMap<&'static str, u64>,
     ) {
-        self.sums(kind, what, |guild| {
-            let counts = counts(guild).into_iter();
+        self.sums(kind, what, |space| {
+            let counts = counts(space).into_iter();
             let labelled = counts.map(|(value, count)| (Some((label, value.to_owned())), count));
             labelled.collect()
         });
@@ -428,13 +462,13 @@ impl ByGuild<'_> {
         &mut self,
         kind: MetricType,
         what: What,
-        counts: impl Fn(&GuildCensus) -> Vec<(Option<(&'static str, String)>, u64)>,
+        counts: impl Fn(&SpaceCensus) -> Vec<(Option<(&'static str, String)>, u64)>,
     ) {
         let mut sums: BTreeMap<Labels, u64> = BTreeMap::new();
-        for guild in &self.census.guilds {
-            let of_guild = self.are_labels.then(|| ("guild", guild.guild.to_string()));
-            for (label, count) in counts(guild) {
-                let labels = of_guild.clone().into_iter().chain(label);
+        for space in &self.census.spaces {
+            let own = self.label.map(|label| (label, space.space.to_string()));
+            for (label, count) in counts(space) {
+                let labels = own.clone().into_iter().chain(label);
                 *sums.entry(labels.collect()).or_default() += count;
             }
         }

@@ -1,4 +1,4 @@
-//! Tells how the running bot is, at `HEALTH_ADDRESS`: `/healthz`, `/readyz` and `/metrics`.
+//! Tells how the running process is, at `HEALTH_ADDRESS`: `/healthz`, `/readyz` and `/metrics`.
 
 mod metrics;
 mod monitor;
@@ -8,14 +8,14 @@ mod server;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use propsbot_jobs::{cred::CredBoard, provider::DiscordProvider};
+use propsbot_jobs::cred::CredBoard;
 use propsbot_mirror::ExportControl;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use self::monitor::Monitor;
-use super::Error;
+use super::{Error, providers::Provider};
 use crate::config::Config;
 
 /// The server at `HEALTH_ADDRESS`, with what it tells. Ends when it is dropped.
@@ -30,10 +30,7 @@ impl HealthServer {
     ///
     /// # Errors
     /// The address can't be used.
-    pub(super) async fn start(
-        config: &Config,
-        provider: &Arc<DiscordProvider>,
-    ) -> Result<Option<Self>, Error> {
+    pub(super) async fn start(config: &Config, provider: &Provider) -> Result<Option<Self>, Error> {
         let Some(address) = config.health.address else {
             return Ok(None);
         };
@@ -42,7 +39,7 @@ impl HealthServer {
         });
         let listener = listener.map_err(Error::Wrong)?;
         info!(address = %listener.local_addr()?, "health and metrics are served");
-        let monitor = Arc::new(Monitor::new(config, Arc::clone(provider)));
+        let monitor = Arc::new(Monitor::new(config, provider.clone()));
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(server::serve(listener, Arc::clone(&monitor), stop.clone()));
         Ok(Some(Self {

@@ -3,12 +3,12 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use propsbot_backends::ArchiveSpec;
-use propsbot_jobs::{clock::Clock, cred::CredBoard, provider::DiscordProvider};
+use propsbot_jobs::{clock::Clock, cred::CredBoard};
 use propsbot_mirror::{ExportControl, ProviderError, footprint};
 use propsbot_model::Millis;
 use tokio::{
@@ -22,7 +22,10 @@ use super::{
     metrics::{Gauges, Observed},
     problems::Health,
 };
-use crate::config::Config;
+use crate::{
+    app::providers::{Provider, ProviderVitals},
+    config::Config,
+};
 
 /// How often gauges are measured at most.
 const MEASURED: Duration = Duration::from_secs(5);
@@ -35,7 +38,7 @@ const READ_THROUGH: Duration = Duration::from_hours(1);
 
 /// Answers what is asked about a running bot, at once: it reads neither the store nor the disk.
 pub(super) struct Monitor {
-    provider: Arc<DiscordProvider>,
+    provider: Provider,
     started: (Instant, Millis),
     export_interval: Duration,
     store_path: PathBuf,
@@ -48,7 +51,7 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    pub(super) fn new(config: &Config, provider: Arc<DiscordProvider>) -> Self {
+    pub(super) fn new(config: &Config, provider: Provider) -> Self {
         Self {
             provider,
             started: (Instant::now(), Clock::now()),
@@ -87,8 +90,19 @@ impl Monitor {
         let (now, wall) = (Instant::now(), Clock::now());
         let is_healthy = health.problems(now, wall).is_empty();
         let vitals = health.vitals;
-        let gateway = vitals.gateway.as_ref();
-        let heard_at = gateway.and_then(|gateway| gateway.heard_at(now, wall));
+        let heard = match &vitals {
+            ProviderVitals::Discord(vitals) => {
+                vitals.gateway.as_ref().and_then(|gateway| gateway.heard)
+            }
+            ProviderVitals::Github(vitals) => vitals.heard,
+        };
+        let heard_at = heard.map(|heard| {
+            let ago = now.saturating_duration_since(heard).as_millis();
+            Millis(
+                wall.0
+                    .saturating_sub_unsigned(u64::try_from(ago).unwrap_or(u64::MAX)),
+            )
+        });
         let exports = lock(&self.exports);
         Observed {
             started_at: self.started.1,

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use propsbot_github::GithubVitals;
 use propsbot_jobs::provider::{GatewayVitals, Vitals};
 use propsbot_mirror::RESERVE;
 use propsbot_model::Millis;
+
+use crate::app::providers::ProviderVitals;
 
 /// How long a loop may take for one piece of work.
 pub(super) const STUCK: Duration = Duration::from_secs(30);
@@ -19,6 +22,10 @@ const LEAST_DEAF: Duration = Duration::from_secs(10);
 /// How long it may take until every shard has a session. Discord lets one start every 5 seconds.
 const FIRST_CONNECTION: Duration = Duration::from_mins(5);
 
+/// How long GitHub may be silent. Changes are asked for every two minutes, and a request that fails is repeated for
+/// some minutes more.
+const SILENT: Duration = Duration::from_mins(15);
+
 /// How many intervals exports may fail for.
 const INTERVALS: u32 = 3;
 
@@ -27,7 +34,7 @@ const INTERVALS: u32 = 3;
 pub(super) struct Health {
     /// When the process began.
     pub(super) started: Instant,
-    pub(super) vitals: Vitals,
+    pub(super) vitals: ProviderVitals,
     /// The free bytes of the store's disk; `None` while unknown.
     pub(super) free_bytes: Option<u64>,
     /// Since when every export has failed.
@@ -40,7 +47,17 @@ impl Health {
     pub(super) fn problems(&self, now: Instant, wall: Millis) -> Vec<String> {
         let mut problems = Vec::new();
         problems.extend(self.full_disk());
-        if let Some(writer) = &self.vitals.writer {
+        match &self.vitals {
+            ProviderVitals::Discord(vitals) => problems.extend(self.of_discord(vitals, now)),
+            ProviderVitals::Github(vitals) => problems.extend(self.of_github(vitals, now)),
+        }
+        problems.extend(self.failing_exports(wall));
+        problems
+    }
+
+    fn of_discord(&self, vitals: &Vitals, now: Instant) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(writer) = &vitals.writer {
             let silent = silence(writer.beat, now).filter(|silent| *silent > STUCK);
             problems.extend(silent.map(|silent| {
                 format!(
@@ -50,7 +67,7 @@ impl Health {
                 )
             }));
         }
-        match &self.vitals.gateway {
+        match &vitals.gateway {
             Some(gateway) => {
                 problems.extend(self.stuck_events(gateway, now));
                 problems.extend(self.deaf_gateway(gateway, now));
@@ -63,18 +80,51 @@ impl Health {
             }
             None => {}
         }
-        problems.extend(self.failing_exports(wall));
         problems
+    }
+
+    /// Silence isn't a problem while GitHub itself lets us wait.
+    fn of_github(&self, vitals: &GithubVitals, now: Instant) -> Option<String> {
+        let since = vitals.heard.unwrap_or(self.started);
+        let since = since.max(vitals.limited_until.unwrap_or(since));
+        let silent = now.saturating_duration_since(since);
+        if silent > SILENT {
+            return Some(format!(
+                "GitHub has not answered for {}: check the network, and GitHub's state at \
+                 https://www.githubstatus.com. propsbot keeps trying, and then reads what it missed.",
+                seconds(silent)
+            ));
+        }
+        let failing = silence(vitals.failing_since, now).filter(|failing| *failing > SILENT)?;
+        Some(format!(
+            "Every reading of GitHub has failed for {}: the log says why. propsbot keeps trying.",
+            seconds(failing)
+        ))
     }
 
     /// Why the bot isn't mirroring yet, or any more; empty if it is.
     pub(super) fn unready(&self, now: Instant, wall: Millis) -> Vec<String> {
         let mut reasons = self.problems(now, wall);
         let is_connected = |gateway: &GatewayVitals| gateway.is_connected;
-        if self.vitals.writer.is_none() {
+        let (is_open, not_yet) = match &self.vitals {
+            ProviderVitals::Discord(vitals) => {
+                let is_connected = vitals.gateway.as_ref().is_some_and(is_connected);
+                let not_yet = "The bot is not connected to Discord's gateway.";
+                (vitals.writer.is_some(), (!is_connected).then_some(not_yet))
+            }
+            ProviderVitals::Github(vitals) => {
+                let not_yet = match (vitals.heard, vitals.failing_since) {
+                    (None, _) => Some("GitHub has not answered yet."),
+                    (Some(_), Some(_)) => Some("GitHub couldn't be read: the log says why."),
+                    (Some(_), None) => None,
+                };
+                (vitals.is_open, not_yet)
+            }
+        };
+        if is_open {
+            reasons.extend(not_yet.map(str::to_owned));
+        } else {
             reasons.push("The store is being opened.".to_owned());
-        } else if !self.vitals.gateway.as_ref().is_some_and(is_connected) {
-            reasons.push("The bot is not connected to Discord's gateway.".to_owned());
         }
         reasons
     }
@@ -93,7 +143,12 @@ impl Health {
     }
 
     fn is_disk_full(&self) -> bool {
-        let waits = self.vitals.writer.is_some_and(|writer| writer.is_disk_full);
+        let waits = match &self.vitals {
+            ProviderVitals::Discord(vitals) => {
+                vitals.writer.is_some_and(|writer| writer.is_disk_full)
+            }
+            ProviderVitals::Github(_) => false,
+        };
         waits || self.free_bytes.is_some_and(|free| free < RESERVE)
     }
 
@@ -129,10 +184,11 @@ impl Health {
         let failing = u64::try_from(wall.0.saturating_sub(since.0)).unwrap_or_default();
         let failing = Duration::from_millis(failing);
         (failing > self.export_interval * INTERVALS).then(|| {
-            format!(
-                "Every export has failed for {}: the log and `/archive status` say why.",
-                seconds(failing)
-            )
+            let who = match self.vitals {
+                ProviderVitals::Discord(_) => "the log and `/archive status` say why",
+                ProviderVitals::Github(_) => "the log says why",
+            };
+            format!("Every export has failed for {}: {who}.", seconds(failing))
         })
     }
 }
@@ -159,7 +215,7 @@ mod tests {
         let beat = Some(now.checked_sub(Duration::from_secs(5)).unwrap());
         Health {
             started: now.checked_sub(HOUR).unwrap(),
-            vitals: Vitals {
+            vitals: ProviderVitals::Discord(Vitals {
                 writer: Some(WriterVitals {
                     beat,
                     ..WriterVitals::default()
@@ -172,7 +228,7 @@ mod tests {
                     ..GatewayVitals::default()
                 }),
                 ..Vitals::default()
-            },
+            }),
             free_bytes: Some(1 << 30),
             exports_fail_since: None,
             export_interval: HOUR,
@@ -253,13 +309,13 @@ mod tests {
             "a fresh start",
             |health, now| {
                 health.started = now.checked_sub(FIRST_CONNECTION).unwrap();
-                health.vitals = Vitals::default();
+                health.vitals = ProviderVitals::default();
             },
             &[],
         ),
         (
             "never connected",
-            |health, _| health.vitals.gateway = None,
+            |health, _| discord(health).gateway = None,
             &["The bot has not connected to Discord since it started 1h ago:"],
         ),
         (
@@ -274,12 +330,19 @@ mod tests {
         ),
     ];
 
+    fn discord(health: &mut Health) -> &mut Vitals {
+        match &mut health.vitals {
+            ProviderVitals::Discord(vitals) => vitals,
+            ProviderVitals::Github(_) => unreachable!("these cases are Discord's"),
+        }
+    }
+
     fn writer(health: &mut Health) -> &mut WriterVitals {
-        health.vitals.writer.as_mut().unwrap()
+        discord(health).writer.as_mut().unwrap()
     }
 
     fn gateway(health: &mut Health) -> &mut GatewayVitals {
-        health.vitals.gateway.as_mut().unwrap()
+        discord(health).gateway.as_mut().unwrap()
     }
 
     fn before(now: Instant, seconds: u64) -> Option<Instant> {
@@ -314,10 +377,77 @@ mod tests {
         gateway(&mut health).is_connected = false;
         let reasons = ["The bot is not connected to Discord's gateway."];
         assert_eq!(health.unready(now, NOW), reasons);
-        health.vitals = Vitals::default();
+        health.vitals = ProviderVitals::default();
         health.started = now;
         assert_eq!(health.unready(now, NOW), ["The store is being opened."]);
         health.free_bytes = Some(0);
         assert_eq!(health.unready(now, NOW).len(), 2);
+    }
+
+    #[test]
+    fn a_mirror_of_github_is_healthy_while_github_answers_or_asks_to_wait() {
+        let now = Instant::now() + 2 * HOUR;
+        let ago = |minutes: u64| now.checked_sub(Duration::from_mins(minutes));
+        let healthy = GithubVitals {
+            is_open: true,
+            heard: ago(2),
+            ..GithubVitals::default()
+        };
+        let of = |vitals: GithubVitals| Health {
+            vitals: ProviderVitals::Github(vitals),
+            ..self::healthy(now)
+        };
+        assert_eq!(of(healthy.clone()).unready(now, NOW), Vec::<String>::new());
+        let waits = GithubVitals {
+            heard: ago(50),
+            limited_until: ago(14),
+            ..healthy.clone()
+        };
+        assert_eq!(of(waits.clone()).problems(now, NOW), Vec::<String>::new());
+        let silent = GithubVitals {
+            limited_until: ago(16),
+            ..waits
+        };
+        let found = of(silent).problems(now, NOW);
+        assert!(
+            found[0].starts_with("GitHub has not answered for 16m:"),
+            "{found:?}"
+        );
+        let fails = GithubVitals {
+            failing_since: ago(16),
+            ..healthy.clone()
+        };
+        let found = of(fails).problems(now, NOW);
+        assert!(
+            found[0].starts_with("Every reading of GitHub has failed for 16m:"),
+            "{found:?}"
+        );
+        let never = GithubVitals::default();
+        assert_eq!(of(never.clone()).problems(now, NOW).len(), 1);
+        let fresh = Health {
+            started: now,
+            ..of(never.clone())
+        };
+        assert_eq!(fresh.unready(now, NOW), ["The store is being opened."]);
+        let open = GithubVitals {
+            is_open: true,
+            ..never
+        };
+        let open = Health {
+            started: now,
+            ..of(open)
+        };
+        assert_eq!(open.unready(now, NOW), ["GitHub has not answered yet."]);
+        let full = Health {
+            free_bytes: Some(0),
+            exports_fail_since: Some(Millis(0)),
+            ..of(healthy)
+        };
+        let found = full.problems(now, NOW);
+        assert!(
+            found[0].starts_with("The store's disk is full"),
+            "{found:?}"
+        );
+        assert!(found[1].ends_with(": the log says why."), "{found:?}");
     }
 }

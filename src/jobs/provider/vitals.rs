@@ -7,12 +7,9 @@ use std::{
 };
 
 use super::{DiscordProvider, mirror};
-use crate::{
-    census::{Census, census},
-    writer::WriterSignals,
-};
+use crate::{census::census, writer::WriterSignals};
 use propsbot_discord::{GatewaySignals, Rest};
-use propsbot_mirror::{ProviderError, Pulse};
+use propsbot_mirror::{Census, ProviderError, Pulse};
 use propsbot_model::Millis;
 use propsbot_store::Store;
 

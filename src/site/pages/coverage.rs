@@ -5,6 +5,7 @@ use propsbot_archive::Millis;
 
 use super::{Frame, Stamp, Writer, counted};
 use crate::{
+    Neighbour,
     buckets::{Buckets, month_of},
     community::Channel,
 };
@@ -25,10 +26,10 @@ struct Coverage<'a> {
 }
 
 /// A space of another provider, and until when each of its parts is complete.
-struct Elsewhere<'a> {
-    name: &'a str,
-    provider: &'a str,
-    parts: Vec<(&'a str, Option<Stamp>)>,
+pub(super) struct Elsewhere<'a> {
+    pub(super) name: &'a str,
+    pub(super) provider: &'a str,
+    pub(super) parts: Vec<(&'a str, Option<Stamp>)>,
 }
 
 struct Line<'a> {
@@ -91,15 +92,6 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             .map(|index| state(channel, buckets.bounds(index), until))
             .collect(),
     });
-    let neighbours = community.neighbours.iter().map(|neighbour| {
-        let parts = neighbour.parts.iter();
-        let parts = parts.map(|(part, until)| (*part, until.map(Stamp)));
-        Elsewhere {
-            name: &neighbour.name,
-            provider: neighbour.provider,
-            parts: parts.collect(),
-        }
-    });
     let page = Coverage {
         frame: writer.frame("coverage", "Coverage"),
         until: community.known_until.map(Stamp),
@@ -110,9 +102,23 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         channels: channels.collect(),
         excluded: (community.excluded > 0)
             .then(|| counted(community.excluded, "excluded channel", "excluded channels")),
-        neighbours: neighbours.collect(),
+        neighbours: elsewhere(&community.neighbours),
     };
     writer.page("coverage.html", &page)
+}
+
+/// What another provider has, as pages show it.
+pub(super) fn elsewhere(neighbours: &[Neighbour]) -> Vec<Elsewhere<'_>> {
+    let shown = neighbours.iter().map(|neighbour| {
+        let parts = neighbour.parts.iter();
+        let parts = parts.map(|(part, until)| (*part, until.map(Stamp)));
+        Elsewhere {
+            name: &neighbour.name,
+            provider: neighbour.provider,
+            parts: parts.collect(),
+        }
+    });
+    shown.collect()
 }
 
 /// What is known from one time to another, the latter excluded.

@@ -15,8 +15,9 @@ use jiff::{Timestamp, tz::TimeZone};
 use propsbot_archive::{Hash, Millis};
 use propsbot_model::UserId;
 
+use self::coverage::{Elsewhere, elsewhere};
 use crate::{
-    Community, Cred, Files,
+    Community, Cred, Files, Neighbour,
     community::{SOMEONE, Thanks},
     stats::Stats,
 };
@@ -255,10 +256,14 @@ impl Item<'_> {
 struct Choice<'a> {
     frame: Frame<'a>,
     communities: Vec<(&'a Community, String)>,
+    neighbours: Vec<Elsewhere<'a>>,
 }
 
-/// The page that lists several communities.
-pub(crate) fn choice(communities: &[Community]) -> Result<Vec<u8>, askama::Error> {
+/// The page that lists several communities; without any, what other providers have.
+pub(crate) fn choice(
+    communities: &[Community],
+    neighbours: &[Neighbour],
+) -> Result<Vec<u8>, askama::Error> {
     let page = Choice {
         frame: Frame {
             title: "Communities".to_owned(),
@@ -277,6 +282,7 @@ pub(crate) fn choice(communities: &[Community]) -> Result<Vec<u8>, askama::Error
                 )
             })
             .collect(),
+        neighbours: elsewhere(neighbours),
     };
     Ok(page.render()?.into_bytes())
 }

@@ -2,25 +2,20 @@ use std::collections::BTreeSet;
 
 use propsbot_archive::Summary;
 use propsbot_jobs::provider::{GatewayVitals, WriterVitals};
-use propsbot_mirror::{ExportReport, FinishedExport};
-use propsbot_model::GuildId;
+use propsbot_mirror::{ExportReport, FinishedExport, Id};
 
 use super::*;
 
 /// Everything that can be observed, of two guilds.
 fn full() -> Observed {
-    let guild = |id| GuildCensus {
-        guild: GuildId(id),
+    let guild = |id| SpaceCensus {
+        space: Id::new(id),
         parts: 10,
         complete_parts: 9,
-        messages: 100,
-        reactions: 20,
-        pending_lists: 3,
+        items: [("messages", 100), ("reactions", 20)].into(),
+        pending_lists: Some(3),
         failures: [("members", 1), ("messages", 2)].into(),
-        drift: Drift {
-            edited: 5,
-            ..Drift::default()
-        },
+        drift: [("edit", 5)].into(),
     };
     let export = FinishedExport {
         at: Millis(1_800_000_000_500),
@@ -32,19 +27,19 @@ fn full() -> Observed {
         withdrawn: Vec::new(),
     };
     Observed {
-        vitals: Vitals {
+        vitals: ProviderVitals::Discord(Vitals {
             writer: Some(WriterVitals::default()),
             gateway: Some(GatewayVitals {
                 events: [("MESSAGE_CREATE", 12), ("other", 1)].into(),
                 ..GatewayVitals::default()
             }),
             ..Vitals::default()
-        },
+        }),
         heard_at: Some(Millis(1_800_000_000_000)),
         cred_as_of: Some(Millis(1_800_000_000_000)),
         gauges: Gauges {
             census: Some(Census {
-                guilds: vec![guild(1), guild(2)],
+                spaces: vec![guild(1), guild(2)],
                 exports: ExportReport {
                     last: Some(export),
                     written: None,
@@ -60,6 +55,37 @@ fn full() -> Observed {
     }
 }
 
+/// What a mirror of GitHub adds to that.
+fn of_github() -> Observed {
+    let mut observed = full();
+    observed.vitals = ProviderVitals::Github(GithubVitals::default());
+    let census = observed.gauges.census.as_mut().unwrap();
+    census.spaces = vec![SpaceCensus {
+        items: [("issues", 7), ("reactions", 20)].into(),
+        ..SpaceCensus::new(Id::new("R_1"))
+    }];
+    observed
+}
+
+/// The names of all metrics, of both platforms.
+fn names() -> BTreeSet<&'static str> {
+    let all = [full(), of_github()].map(|observed| Metrics::of(&observed));
+    let all = all.iter().flat_map(|Metrics(metrics)| metrics);
+    all.map(|metric| metric.name).collect()
+}
+
+#[test]
+fn a_mirror_of_github_tells_of_repositories() {
+    let mut observed = of_github();
+    observed.by_guild = true;
+    let text = Metrics::of(&observed).encode(Format::Prometheus);
+    let issues = "\npropsbot_mirror_items{repository=\"R_1\",kind=\"issues\"} 7\n";
+    assert!(text.contains(issues), "{text}");
+    for absent in ["guild=", "gateway", "pending_lists", "kind=\"reactions\""] {
+        assert!(!text.contains(absent), "{absent} in {text}");
+    }
+}
+
 #[test]
 fn the_documentation_lists_every_metric() {
     let documented = include_str!("../../../../docs/operate.md");
@@ -72,15 +98,12 @@ fn the_documentation_lists_every_metric() {
     let listed: BTreeSet<&str> = rows
         .filter_map(|row| row.split(['`', '{']).next())
         .collect();
-    let Metrics(metrics) = Metrics::of(&full());
-    let exported: BTreeSet<&str> = metrics.iter().map(|metric| metric.name).collect();
-    assert_eq!(listed, exported);
+    assert_eq!(listed, names());
 }
 
 #[test]
 fn alert_rules_and_dashboard_name_exported_metrics() {
-    let Metrics(metrics) = Metrics::of(&full());
-    let exported: BTreeSet<&str> = metrics.iter().map(|metric| metric.name).collect();
+    let exported = names();
     for text in [
         include_str!("../../../../deploy/alerts.yaml"),
         include_str!("../../../../deploy/alerts.test.yaml"),
