@@ -195,6 +195,11 @@ impl Config {
         self.sourcecred.as_ref()?.weights.as_ref()
     }
 
+    /// `GITHUB_ARCHIVE`, if it is set.
+    pub fn own_github_archive(&self) -> Option<&ArchiveSpec> {
+        self.github_archive.as_ref()
+    }
+
     /// The archive with the repositories where members prove who they are.
     pub fn github_archive(&self) -> &ArchiveSpec {
         self.github_archive_or(&self.archive)

@@ -43,7 +43,7 @@ struct Arguments {
 
 /// Help for `check`.
 const CHECK: &str = "\
-Check the configuration, Discord, the archive and this machine.
+Check the configuration, Discord or GitHub, the archive and this machine.
 
 A line for each thing that the bot needs: ✓ it's fine, ✗ it's wrong, ! a person should look at it, or it
 couldn't be checked; then what to do. Changes nothing, and works while a bot is running. Ends with 0 if

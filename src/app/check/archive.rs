@@ -1,13 +1,20 @@
 //! Checks that the archive can be read and written, by a probe that leaves nothing.
 
-use crate::{app::plugins::side_files, config::Config};
-use propsbot_archive::{DataArchive, Millis, Probe, ReadError, Schema, spaces_of};
-use propsbot_backends::Claims;
+use crate::{
+    app::{link_comments::PUBLIC, plugins::side_files},
+    config::Config,
+};
+use propsbot_archive::{
+    ArchiveReader, DataArchive, Millis, Probe, ReadError, Schema, one_line, spaces_of,
+};
+use propsbot_backends::{ArchiveSpec, Claims};
+use propsbot_github::rows::Repository;
 use propsbot_jobs::clock::Clock;
 use propsbot_mirror::Finding;
 use propsbot_model::counted;
 
 const ARCHIVE: &str = "archive";
+const GITHUB_ARCHIVE: &str = "github-archive";
 
 /// The longest declaration that is read, in bytes.
 const DECLARATION: u64 = 1 << 20;
@@ -15,6 +22,9 @@ const DECLARATION: u64 = 1 << 20;
 /// How long before its end a token is worth a warning, in milliseconds.
 const SOON: i64 = 14 * DAY;
 const DAY: i64 = 86_400_000;
+
+/// After how many days without a change to repositories a person should look, since there may be none.
+const QUIET: i64 = 7;
 
 /// Reads the archive, and tries to write to it.
 pub(super) async fn check(config: &Config, schema: &Schema) -> Vec<Finding> {
@@ -38,6 +48,69 @@ pub(super) async fn check(config: &Config, schema: &Schema) -> Vec<Finding> {
         findings.extend(beside(archive.as_ref(), schema).await);
     }
     findings
+}
+
+/// Reads `GITHUB_ARCHIVE`, which another process writes; `None` if it isn't set.
+pub(super) async fn of_github(config: &Config) -> Option<Finding> {
+    let spec = config.own_github_archive()?;
+    let found = match repositories(config, spec).await {
+        Ok(found) => found,
+        Err(ReadError::Empty) => {
+            let text = "nothing was exported there yet";
+            Finding::warning(GITHUB_ARCHIVE, text).remedy(
+                "check its repository, branch and folder (GITHUB_ARCHIVE); the process that mirrors GitHub fills it",
+            )
+        }
+        Err(ReadError::OtherProvider { .. }) => {
+            let text = "it has no repositories of GitHub";
+            Finding::wrong(GITHUB_ARCHIVE, text)
+                .remedy("name the archive of the process that mirrors GitHub in GITHUB_ARCHIVE")
+        }
+        Err(error) => Finding::wrong(GITHUB_ARCHIVE, "it can't be read").error(&error),
+    };
+    // Which repositories are in it is for a person to compare.
+    let names = found.names.as_ref().map(|names| format!(": {names}"));
+    let names = format!("{spec}{}", names.unwrap_or_default());
+    Some(found.names(names))
+}
+
+/// Which repositories an archive has that everyone can read, and how old the newest export is.
+async fn repositories(config: &Config, spec: &ArchiveSpec) -> Result<Finding, ReadError> {
+    let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
+    let reader = ArchiveReader::open(archive.as_ref(), &propsbot_github::SCHEMA).await?;
+    let rows = reader.rows::<Repository>().await?;
+    let public = rows
+        .iter()
+        .filter(|row| row.visibility == PUBLIC && row.deleted_at.is_none());
+    let names: Vec<String> = public
+        .map(|row| one_line(&format!("{}/{}", row.owner, row.name)))
+        .collect();
+    let newest = reader
+        .manifests()
+        .iter()
+        .map(|space| space.created_at)
+        .max();
+    let newest = newest.unwrap_or_default();
+    let days = Clock::now().0.saturating_sub(newest.0).max(0) / DAY;
+    let repositories = match names.len() {
+        1 => "1 public repository".to_owned(),
+        count => format!("{count} public repositories"),
+    };
+    let text = format!(
+        "it can be read: {repositories}, the newest export is {} old",
+        counted(days, "day")
+    );
+    if names.is_empty() {
+        let text = "it has no public repository, so nobody can use `/link`";
+        return Ok(Finding::warning(GITHUB_ARCHIVE, text));
+    }
+    let found = if days < QUIET {
+        Finding::ok(GITHUB_ARCHIVE, text)
+    } else {
+        let remedy = "if something changed in these repositories since, the process that mirrors them doesn't run";
+        Finding::warning(GITHUB_ARCHIVE, text).remedy(remedy)
+    };
+    Ok(found.names(names.join(", ")))
 }
 
 async fn read(archive: &dyn DataArchive, schema: &Schema) -> Finding {

@@ -129,9 +129,11 @@ async fn check_all(config: &Config) -> Vec<Finding> {
         })
     };
     let archive = archive::check(config, provider.schema());
-    let (platform, archive, store) = tokio::join!(
+    let of_github = async { archive::of_github(config).await.into_iter().collect() };
+    let (platform, archive, of_github, store) = tokio::join!(
         in_time(provider.schema().provider, platform),
         in_time("archive", archive),
+        in_time("github-archive", of_github),
         in_time("store", store)
     );
     let configuration = Finding::ok("configuration", "all variables are valid");
@@ -148,6 +150,7 @@ async fn check_all(config: &Config) -> Vec<Finding> {
     findings.extend(exposed);
     findings.extend(platform);
     findings.extend(archive);
+    findings.extend(of_github);
     findings.extend(sourcecred(config));
     findings.extend(store);
     findings

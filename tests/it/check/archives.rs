@@ -3,7 +3,7 @@
 use serde_json::Value;
 use simulator::{
     discord::kind,
-    github::{Access, Github, Options, Visibility},
+    github::{Access, Github, Options, Visibility, world::Seed},
 };
 
 use super::{faults, findings, sound};
@@ -13,6 +13,7 @@ use crate::{
         object_store::ObjectStore,
     },
     mirror::Mirror,
+    repositories::Source,
 };
 
 fn set(mirror: &mut Mirror, name: &str, value: &str) {
@@ -151,4 +152,38 @@ async fn checks_archives_in_object_stores() {
     set(&mut mirror, "AWS_SECRET_ACCESS_KEY", "another");
     says(&mirror, "archive", "wrong", "AWS_SECRET_ACCESS_KEY").await;
     assert_eq!(objects.objects(""), before);
+}
+
+/// The archive of another process, in which `/link` looks for comments.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_the_archive_of_the_mirror_of_github() {
+    const CHECK: &str = "github-archive";
+    let mut mirror = sound().await;
+    let source = Source::seeded(&Seed::default()).await;
+    let archive = format!("dir:{}", source.home.path().join("archive").display());
+    set(&mut mirror, "GITHUB_ARCHIVE", &archive);
+    says(&mirror, CHECK, "warning", "nothing was exported there yet").await;
+    source.run(&["sync"]).await.ok();
+    source.export().await;
+    says(&mirror, CHECK, "ok", "2 public repositories").await;
+    says(&mirror, CHECK, "ok", "octo-org/alpha").await;
+    let own = mirror.run(&["check", "--json"]).await.ok();
+    assert!(
+        !findings(&own)
+            .iter()
+            .any(|found| found["check"] == "repositories")
+    );
+
+    // The bot's own, which has no repositories.
+    export(&mirror).await;
+    let own = format!("dir:{}", mirror.archive_path().display());
+    set(&mut mirror, "GITHUB_ARCHIVE", &own);
+    says(&mirror, CHECK, "wrong", "no repositories of GitHub").await;
+    set(
+        &mut mirror,
+        "GITHUB_ARCHIVE",
+        "git:https://127.0.0.1:9/nothing.git",
+    );
+    set(&mut mirror, "CACHE_PATH", "cache");
+    says(&mirror, CHECK, "wrong", "it can't be read").await;
 }
