@@ -7,7 +7,7 @@
     reason = "a test suite: it panics where a promise is broken"
 )]
 
-use std::io::Write as _;
+use std::{collections::BTreeSet, io::Write as _};
 
 use flate2::{Compression, write::GzEncoder};
 
@@ -36,6 +36,7 @@ pub async fn check(new: &mut dyn FnMut() -> Box<dyn DataArchive>) {
     unneeded_objects_are_swept(&*new()).await;
     spaces_are_published_together(&*new()).await;
     spaces_can_be_removed(&*new()).await;
+    spaces_are_listed(&*new()).await;
     one_stale_manifest_stops_all(&*new()).await;
     objects_are_named_by_uncompressed_bytes(&*new()).await;
     long_files_are_refused(&*new()).await;
@@ -267,6 +268,30 @@ async fn spaces_can_be_removed(archive: &dyn DataArchive) {
         assert_eq!(read(archive, &one).await.unwrap(), b"one");
         assert_eq!(read(archive, &two).await, None);
     }
+}
+
+/// Also those that the root doesn't name.
+async fn spaces_are_listed(archive: &dyn DataArchive) {
+    let [one, two] = ["1", "a b"].map(|id| manifest_path(&Id::new(id)));
+    let listed = async || {
+        let listed = archive.list_spaces().await.unwrap();
+        listed.map(|paths| paths.into_iter().collect::<BTreeSet<_>>())
+    };
+    // Not every archive can list them.
+    let Some(none) = listed().await else { return };
+    assert_eq!(none, BTreeSet::new());
+    let root = manifest(1);
+    let first = [
+        (ROOT, None, Some(&*root)),
+        (&one, None, Some(b"one")),
+        (&two, None, Some(b"two")),
+    ];
+    replace(archive, first).await.unwrap();
+    assert_eq!(listed().await.unwrap(), [one.clone(), two.clone()].into());
+    replace(archive, [(&two, Some(b"two"), None)])
+        .await
+        .unwrap();
+    assert_eq!(listed().await.unwrap(), [one].into());
 }
 
 async fn one_stale_manifest_stops_all(archive: &dyn DataArchive) {

@@ -1,6 +1,6 @@
 //! The files of a commit, read from git's trees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use serde::Deserialize;
@@ -14,6 +14,12 @@ const REQUEST: u64 = 100_000;
 
 /// The most files that are read one by one. GitHub allows 5000 requests an hour.
 const MOST_READS: u64 = 2_500;
+
+/// The most folders that both of two exports may have changed. Each takes three requests.
+const MOST_FOLDERS: usize = 200;
+
+/// The most entries of a tree that are sent at once: GitHub takes too long for many more.
+const ENTRIES: usize = 150;
 
 #[derive(Deserialize)]
 struct Tree {
@@ -45,6 +51,65 @@ pub(super) struct Listing {
 #[derive(Deserialize)]
 struct Created {
     sha: String,
+}
+
+/// The entries of one folder, by name: their mode, type and id.
+type Names = BTreeMap<String, (String, String, String)>;
+
+/// The same folder in three trees, by its path in the archive; `None` where it doesn't exist.
+type Folder = (String, [Option<String>; 3]);
+
+/// A file or folder that is to be in a tree; without an id, it is to go.
+#[derive(Debug, PartialEq, Eq)]
+struct Change {
+    path: String,
+    mode: String,
+    r#type: String,
+    sha: Option<String>,
+}
+
+fn by_name(entries: impl IntoIterator<Item = Entry>) -> Names {
+    let entries = entries.into_iter();
+    let named = entries.map(|entry| (entry.path, (entry.mode, entry.r#type, entry.sha)));
+    named.collect()
+}
+
+/// Collects what changed in a folder from its base to ours, for a tree in which theirs changed, too. Folders that both
+/// changed have to be looked into.
+///
+/// # Errors
+/// [`GithubError::OtherWriter`] if both changed the same file.
+fn merge(
+    folder: &str,
+    [base, theirs, ours]: [Names; 3],
+    changed: &mut Vec<Change>,
+    folders: &mut Vec<Folder>,
+) -> Result<(), GithubError> {
+    let names: BTreeSet<&String> = base.keys().chain(ours.keys()).collect();
+    for name in names {
+        let all = [base.get(name), theirs.get(name), ours.get(name)];
+        let [before, other, after] = all;
+        if after == before || after == other {
+            continue;
+        }
+        let path = format!("{folder}{name}");
+        let is_tree = |entry: &&(String, String, String)| entry.1 == "tree";
+        if other == before {
+            let (mode, kind, _) = after.or(before).expect("the name is that of one of them");
+            changed.push(Change {
+                path,
+                mode: mode.clone(),
+                r#type: kind.clone(),
+                sha: after.map(|(_, _, sha)| sha.clone()),
+            });
+        } else if all.iter().flatten().all(is_tree) {
+            let trees = all.map(|entry| entry.map(|(_, _, sha)| sha.clone()));
+            folders.push((format!("{path}/"), trees));
+        } else {
+            return Err(GithubError::OtherWriter);
+        }
+    }
+    Ok(())
 }
 
 /// Whether this entry of the archive's folder belongs to the archive.
@@ -85,46 +150,59 @@ impl GithubArchive {
         Ok(found)
     }
 
-    /// Creates a tree with everything in `theirs`, but with the archive from `ours`. Both began with `base`.
+    /// Creates a tree with everything in `theirs`, and with what the archive changed from `base` to `ours`.
     ///
     /// # Errors
-    /// [`GithubError::OtherWriter`] if the archive has changed in `theirs`: another provider's process has exported.
+    /// [`GithubError::OtherWriter`] if both changed the same file, or so many of the same folders that beginning again
+    /// costs less. What another provider's process exports is in other files, so it is kept.
     pub(super) async fn graft(
         &self,
         base: &str,
         theirs: &str,
         ours: &str,
     ) -> Result<String, GithubError> {
-        let base_tree = theirs;
-        let own = |mut entries: Vec<Entry>| {
-            entries.retain(|entry| is_own(&entry.path));
-            entries
+        let (mut changed, mut folders) = (Vec::new(), Vec::new());
+        let own = |entries: Vec<Entry>| {
+            let own = entries.into_iter().filter(|entry| is_own(&entry.path));
+            by_name(own)
         };
-        let (base, theirs) = (self.folder(base).await?, self.folder(theirs).await?);
-        let ours = self.folder(ours).await?;
-        let (base, theirs, ours) = (own(base), own(theirs), own(ours));
-        let ids = |entries: &[Entry]| -> BTreeMap<String, String> {
-            let entries = entries.iter();
-            entries
-                .map(|entry| (entry.path.clone(), entry.sha.clone()))
-                .collect()
-        };
-        if ids(&base) != ids(&theirs) {
-            return Err(GithubError::OtherWriter);
+        let at = [
+            own(self.folder(base).await?),
+            own(self.folder(theirs).await?),
+            own(self.folder(ours).await?),
+        ];
+        merge("", at, &mut changed, &mut folders)?;
+        let mut read = 0;
+        while let Some((folder, trees)) = folders.pop() {
+            read += 1;
+            if read > MOST_FOLDERS {
+                return Err(GithubError::OtherWriter);
+            }
+            let mut at = [Names::new(), Names::new(), Names::new()];
+            for (names, tree) in at.iter_mut().zip(trees) {
+                if let Some(tree) = tree {
+                    *names = by_name(self.tree(&tree, "").await?.tree);
+                }
+            }
+            merge(&folder, at, &mut changed, &mut folders)?;
         }
-        let is_gone = |entry: &&Entry| ours.iter().all(|own| own.path != entry.path);
-        let gone = theirs.iter().filter(is_gone);
-        let gone = gone.map(|entry| (entry, None));
-        let all = gone.chain(ours.iter().map(|entry| (entry, Some(&entry.sha))));
-        let entries = all.map(|(entry, sha)| {
-            let path = self.path(&entry.path);
-            json!({"path": path, "mode": entry.mode, "type": entry.r#type, "sha": sha})
-        });
-        let entries: Vec<_> = entries.collect();
-        let tree = json!({"base_tree": base_tree, "tree": entries});
-        let route = self.route("/git/trees");
-        let made: Created = self.client.create(Method::POST, &route, &tree).await?;
-        Ok(made.sha)
+        let mut tree = theirs.to_owned();
+        for (number, some) in changed.chunks(ENTRIES).enumerate() {
+            // The caller has waited for the first one's turn.
+            if number > 0 {
+                self.client.turn().await?;
+            }
+            let entries = some.iter().map(|change| {
+                let path = self.path(&change.path);
+                json!({"path": path, "mode": change.mode, "type": change.r#type, "sha": change.sha})
+            });
+            let entries: Vec<_> = entries.collect();
+            let request = json!({"base_tree": tree, "tree": entries});
+            let route = self.route("/git/trees");
+            let made: Created = self.client.create(Method::POST, &route, &request).await?;
+            tree = made.sha;
+        }
+        Ok(tree)
     }
 
     /// The archive's manifests and documents in a tree, and git's own file.
@@ -197,6 +275,75 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Files of a folder, each with its id; those that end with a slash are folders.
+    fn names(all: &[(&str, &str)]) -> Names {
+        let entries = all.iter().map(|(name, sha)| {
+            let (kind, mode) = match name.ends_with('/') {
+                true => ("tree", "040000"),
+                false => ("blob", "100644"),
+            };
+            let name = name.trim_end_matches('/').to_owned();
+            (name, (mode.to_owned(), kind.to_owned(), (*sha).to_owned()))
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn merges_what_two_exports_changed_and_refuses_what_both_did() {
+        let base = names(&[
+            ("kept", "1"),
+            ("mine", "1"),
+            ("gone", "1"),
+            ("rows/", "1"),
+            ("days/", "1"),
+        ]);
+        let theirs = names(&[
+            ("kept", "2"),
+            ("mine", "1"),
+            ("gone", "1"),
+            ("rows/", "2"),
+            ("days/", "1"),
+            ("new", "3"),
+        ]);
+        let ours = names(&[
+            ("kept", "1"),
+            ("mine", "4"),
+            ("rows/", "4"),
+            ("days/", "4"),
+            ("both/", "4"),
+        ]);
+        let (mut changed, mut folders) = (Vec::new(), Vec::new());
+        let all = [base.clone(), theirs.clone(), ours.clone()];
+        merge("in/", all, &mut changed, &mut folders).unwrap();
+        let changed: Vec<_> = changed
+            .iter()
+            .map(|change| (change.path.as_str(), change.sha.as_deref()))
+            .collect();
+        let expected = [
+            ("in/both", Some("4")),
+            ("in/days", Some("4")),
+            ("in/gone", None),
+            ("in/mine", Some("4")),
+        ];
+        assert_eq!(changed, expected);
+        let rows = ["1", "2", "4"].map(|sha| Some(sha.to_owned()));
+        assert_eq!(folders, [("in/rows/".to_owned(), rows)]);
+
+        // Both added the same, or removed it.
+        let same = [base.clone(), ours.clone(), ours.clone()];
+        let (mut changed, mut folders) = (Vec::new(), Vec::new());
+        merge("", same, &mut changed, &mut folders).unwrap();
+        assert_eq!((changed.len(), folders.len()), (0, 0));
+        for theirs in [names(&[("mine", "5")]), names(&[])] {
+            let all = [names(&[("mine", "1")]), theirs, names(&[("mine", "4")])];
+            let refused = merge("", all, &mut changed, &mut folders);
+            assert!(
+                matches!(refused, Err(GithubError::OtherWriter)),
+                "{refused:?}"
+            );
+        }
+    }
 
     #[test]
     fn small_archives_in_large_repositories_are_read_one_by_one() {

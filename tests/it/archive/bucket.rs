@@ -31,6 +31,8 @@ async fn object_stores_satisfy_the_archive_contract() {
         Box::new(store.archive(&format!("archive-{made}")))
     })
     .await;
+    let listed = store.archive("listed").list_spaces().await.unwrap();
+    assert_eq!(listed, Some(Vec::new()));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What [`propsbot_archive::DataArchive`] promises, of the archives on this machine.
 
-use propsbot_archive::{MemoryArchive, contract};
+use propsbot_archive::{DataArchive as _, MemoryArchive, contract};
 use propsbot_backends::FolderArchive;
 
 #[tokio::test]
@@ -13,6 +13,8 @@ async fn a_folder_keeps_the_contract() {
         Box::new(FolderArchive::new(path))
     })
     .await;
+    let listed = FolderArchive::new(folder.path().join("listed"));
+    assert_eq!(listed.list_spaces().await.unwrap(), Some(Vec::new()));
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ async fn a_bare_repository_keeps_the_contract() {
         Box::new(host.local(&format!(":archive-{made}")))
     })
     .await;
+    let listed = host.local(":listed").list_spaces().await.unwrap();
+    assert_eq!(listed, Some(Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,6 +41,12 @@ async fn git_over_http_keeps_the_contract() {
         Box::new(host.archive(&format!("@data/new:archive-{made}")))
     })
     .await;
+    let listed = host
+        .archive("@data/new:listed")
+        .list_spaces()
+        .await
+        .unwrap();
+    assert_eq!(listed, Some(Vec::new()));
 }
 
 /// The archive, as it is after two exports.

@@ -28,7 +28,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 const KEY: &str = "who";
 pub(super) const SECRET: &str = "what proves it";
-pub(super) const BUCKET: &str = "props";
+pub(crate) const BUCKET: &str = "props";
 
 /// An S3 server with one bucket. Stops when dropped.
 pub(crate) struct ObjectStore {

@@ -11,7 +11,10 @@ use propsbot_backends::FolderArchive;
 use propsbot_github::SCHEMA;
 use simulator::{
     discord::kind,
-    github::world::{Action, Seed},
+    github::{
+        Github, Limits, Options,
+        world::{Action, Seed},
+    },
 };
 
 use super::{
@@ -19,7 +22,10 @@ use super::{
     truth::{archived, assert_same, truth},
 };
 use crate::{
-    archive::git::host::Host,
+    archive::{
+        git::host::Host,
+        object_store::{BUCKET, ObjectStore},
+    },
     mirror::{Ended, Mirror, holds},
     tables::rows_below,
 };
@@ -218,21 +224,13 @@ async fn two_processes_export_to_one_archive_at_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_export_to_one_git_repository() {
-    let host = Host::start(Some("hidden-token")).await;
-    let mut both = Both::synced().await;
-    let archive = format!("git:{}@main:props", host.url());
-    let path = std::env::var("PATH").unwrap();
-    let (token, cache) = ("hidden-token".to_owned(), "cache".to_owned());
-    for (name, value) in [
-        ("ARCHIVE", &archive),
-        ("PATH", &path),
-        ("GIT_TOKEN", &token),
-        ("CACHE_PATH", &cache),
-    ] {
+/// Has both export to this archive in turn, and in the end at once.
+async fn export_in_turn(mut both: Both, archive: &str, variables: &[(&str, &str)]) {
+    let of_all = [("ARCHIVE", archive), ("CACHE_PATH", "cache")];
+    for (name, value) in of_all.iter().chain(variables) {
         both.source.set(name, value);
-        both.mirror.variables.push((name.to_owned(), value.clone()));
+        let (name, value) = ((*name).to_owned(), (*value).to_owned());
+        both.mirror.variables.push((name, value));
     }
     for round in 0..3 {
         if round < 2 {
@@ -246,16 +244,65 @@ async fn two_processes_export_to_one_git_repository() {
             one.wait().await.ok();
             other.wait().await.ok();
         }
-        let verified = both.source.run(&["verify", "--from", &archive]).await.ok();
+        let verified = both.source.run(&["verify", "--from", archive]).await.ok();
         says(
             &verified,
             &[", discord: ", ", github: ", "octo-org/alpha: generation"],
         );
+        let rows = ["query", "--from", archive, "--table"];
+        for (table, words) in [
+            ("messages", format!("for round {}", round - 1)),
+            ("comments", format!("Round {}", round - 1)),
+        ] {
+            let rows = both.mirror.run(&[&rows[..], &[table]].concat()).await.ok();
+            assert!(
+                round == 0 || rows.stdout.contains(&words),
+                "{words}: {rows:?}"
+            );
+        }
         both.thank(&format!("for round {round}"));
         both.source
             .act(comment("octo-org/alpha#1", &format!("Round {round}")));
         both.sync().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_export_to_one_git_repository() {
+    let host = Host::start(Some("hidden-token")).await;
+    let archive = format!("git:{}@main:props", host.url());
+    let path = std::env::var("PATH").unwrap();
+    let variables = [("PATH", &*path), ("GIT_TOKEN", "hidden-token")];
+    export_in_turn(Both::synced().await, &archive, &variables).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_export_to_one_bare_repository() {
+    let host = Host::start(None).await;
+    let archive = format!("git:{}@main", host.path().display());
+    let path = std::env::var("PATH").unwrap();
+    export_in_turn(Both::synced().await, &archive, &[("PATH", &path)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_export_to_one_repository_on_github() {
+    let options = Options {
+        limits: Limits::none(),
+        ..Options::default()
+    };
+    let github = Github::start(options).await.unwrap();
+    let archive = format!("github:{}/{}:props", github.owner(), github.repo());
+    let (token, url) = (github.token(), github.url());
+    let variables = [("GITHUB_TOKEN", &*token), ("GITHUB_API_URL", &*url)];
+    export_in_turn(Both::synced().await, &archive, &variables).await;
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_export_to_one_object_store() {
+    let store = ObjectStore::start().await;
+    let archive = format!("s3://{BUCKET}/props");
+    export_in_turn(Both::synced().await, &archive, &store.variables()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -439,6 +486,17 @@ async fn a_damaged_root_is_made_again_for_both() {
         let now = both.files();
         let lost = files.keys().filter(|path| !now.contains_key(*path));
         assert_eq!(lost.collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+        both.check().await;
+    }
+    // A root that is gone is made again for both, too.
+    for is_discord in [true, false] {
+        fs::remove_file(&root).unwrap();
+        if is_discord {
+            mirror.run(&["export", "--replace"]).await.ok();
+        } else {
+            source.run(&["export", "--replace"]).await.ok();
+        }
+        assert_eq!(fs::read(&root).unwrap(), before, "{is_discord}");
         both.check().await;
     }
 }

@@ -1,10 +1,15 @@
 //! Exports that are too large for one commit: put together on a branch of their own.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
-use propsbot_archive::{ArchiveReader, Bases, DataArchive, FILE_LIMIT, ROOT};
+use propsbot_archive::{ArchiveReader, Bases, DataArchive, Depth, FILE_LIMIT, ROOT, verify};
+use propsbot_backends::FolderArchive;
 use propsbot_rows::SCHEMA;
-use simulator::github::{Fault, Github, Kind, What};
+use simulator::github::{Fault, Github, Kind, Limits, Options, What, world::Seed};
 
 use super::{
     super::{
@@ -13,6 +18,7 @@ use super::{
     },
     archive_in, commits, files, git, started, writes,
 };
+use crate::repositories::{Source, comment};
 
 /// An archive whose exports are of several parts.
 pub(super) fn in_parts(github: &Github, prefix: &str) -> propsbot_backends::GithubArchive {
@@ -150,6 +156,77 @@ async fn a_strangers_commit_meanwhile_stays() {
                 break;
             }
         }
+    }
+}
+
+/// The files below a folder, by path, except for hidden ones.
+fn below(folder: &Path, at: &str, found: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            below(&path, &format!("{at}{name}/"), found);
+        } else if !name.starts_with('.') {
+            found.insert(format!("{at}{name}"), fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Whenever another provider's process exports to the same archive meanwhile, its export stays, and ours is one commit
+/// after it: neither begins again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_providers_export_meanwhile_stays() {
+    let source = Source::seeded(&Seed {
+        issues: 4,
+        comments: 8,
+        commits: 4,
+        ..Seed::default()
+    })
+    .await;
+    let folder = source.home.path().join("archive");
+    let exported = || {
+        let mut files = BTreeMap::new();
+        below(&folder, "", &mut files);
+        files
+    };
+    source.run(&["sync"]).await.ok();
+    first(&FolderArchive::new(folder.clone())).await;
+    source.export().await;
+    let shared = exported();
+    source.act(comment("octo-org/alpha#1", "Meanwhile"));
+    source.run(&["sync"]).await.ok();
+    source.export().await;
+    let mut theirs = exported();
+    theirs.retain(|path, bytes| shared.get(path) != Some(bytes));
+    assert!(theirs.keys().any(|path| path.starts_with("spaces/")));
+    for step in 0.. {
+        let options = Options {
+            files: shared.clone().into_iter().collect(),
+            limits: Limits::none(),
+            ..Options::default()
+        };
+        let github = Github::start(options).await.unwrap();
+        let archive = in_parts(&github, "");
+        let (made, before) = (writes(&github), commits(&github));
+        let commit = theirs.clone().into_iter().collect();
+        github.fail_after(What::Writes, step, 1, Fault::Overtaken(commit));
+        assert_eq!(second(&archive).await, Ok(2), "{step}");
+        assert_valid(&archive).await;
+        let of_github = &propsbot_github::SCHEMA;
+        let found = verify(&archive, of_github, Depth::Whole).await.unwrap();
+        assert_eq!(found.faults, [""; 0], "{step}");
+        let there = github.files_at("main").unwrap();
+        let is_there = |(path, bytes): (&String, &Vec<u8>)| there.get(path) == Some(bytes);
+        let struck = theirs.iter().all(is_there);
+        assert_eq!(commits(&github), before + 1 + usize::from(struck), "{step}");
+        assert_eq!(stagings(&github), [""; 0], "{step}");
+        git(github.repository_path(), &["fsck", "--strict"]);
+        assert_eq!(github.violations(), [""; 0]);
+        if writes(&github) - made <= step {
+            assert!(step > 4 && !struck, "{step} requests are too few");
+            break;
+        }
+        assert!(struck, "{step}");
     }
 }
 
