@@ -127,7 +127,7 @@ impl Service {
         .await
     }
 
-    /// Undoes a member's link. Returns the login.
+    /// Undoes a member's link, also one that is being proved right now, and takes back their code. Returns the login.
     ///
     /// # Errors
     /// [`Refusal`] if there is none.
@@ -136,6 +136,7 @@ impl Service {
         (guild, user): (GuildId, UserId),
         now: Millis,
     ) -> Result<String, ServiceError> {
+        let _changing = self.codes.changing.lock().await;
         self.codes.drop_code((guild, user), None);
         let known = self.ask(move |store| Ok(store.link(guild, user)?)).await?;
         let linked = known.as_ref().and_then(Link::linked);
@@ -197,9 +198,10 @@ impl Service {
         let found = found.map_err(ServiceError::Comments)?;
         for (member, code) in open {
             let mut proofs = found.iter().filter(|comment| code.is_proved_by(comment));
+            let Some(proof) = proofs.next() else { continue };
+            let _changing = self.codes.changing.lock().await;
             // Meanwhile they may have undone that, or have asked for another one.
-            let is_out = self.codes.of(member).as_ref() == Some(&code);
-            if let Some(proof) = proofs.next().filter(|_| is_out) {
+            if self.codes.of(member).as_ref() == Some(&code) {
                 self.prove(member, proof, now).await?;
                 self.codes.drop_code(member, Some(&code.text));
             }

@@ -22,7 +22,7 @@ use crate::{
     },
     config::Config,
 };
-use propsbot_archive::{Id, Millis, printable, read_rows};
+use propsbot_archive::{Id, Manifest, Millis, printable, read_rows};
 use propsbot_backends::ArchiveSpec;
 use propsbot_github::graph::{alias_of, people};
 use propsbot_graph::wishes;
@@ -44,7 +44,8 @@ account that has Grain or other aliases, and once more before anything is writte
 take an alias away. Elsewhere nothing is written without --yes, which answers all questions; if there is something to
 write, the exit code is 1 then.
 
-A login that its GitHub account no longer has, or that another one has too, is given to nobody. That is looked up in
+A login that its GitHub account no longer has, or that another one has too, is given to nobody, and neither is that of
+somebody who is left out of the mirror (GITHUB_EXCLUDE_USERS, `propsbot forget --github`). That is looked up in
 GITHUB_ARCHIVE, or else in the archive with the links, if GitHub's users are there.
 
 Two accounts that each have a Discord member are never merged.";
@@ -88,18 +89,28 @@ pub async fn ledger(config: &Config, command: LedgerCommand) -> Result<Vec<Strin
     let LedgerCommand::Apply(order) = command;
     let now = Clock::now();
     let from = order.from.as_ref().unwrap_or(&config.archive);
-    let tried = || format!("could not read the links in {from}");
     let logins = Logins::read(config, config.github_archive_or(from)).await?;
+    let (wishes, manifests) = asked(config, from, order.guild.as_ref(), logins).await?;
+    let tried = || format!("could not read the links in {from}");
+    notify(&as_of(&manifests, now).tried(tried)?);
+    let applying = tokio::task::spawn_blocking(move || apply(&order, &wishes, now));
+    applying.await.context("could not apply the links")?
+}
+
+/// What members asked for, in one guild or in all, from an archive with these manifests.
+pub(super) async fn asked(
+    config: &Config,
+    from: &ArchiveSpec,
+    guild: Option<&Id>,
+    logins: Logins,
+) -> Result<(Vec<Wish>, Vec<Manifest>), Error> {
     let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
-    let guild = order.guild.as_ref();
     let reading = read_rows(archive.as_ref(), &SCHEMA, guild, move |rows| {
         let is_current = |id: &str, login: &str| logins.may_be(id, login);
         wishes(rows, alias_of, &people(), is_current)
     });
-    let (wishes, manifests) = reading.await.tried(tried)?;
-    notify(&as_of(&manifests, now).tried(tried)?);
-    let applying = tokio::task::spawn_blocking(move || apply(&order, &wishes, now));
-    applying.await.context("could not apply the links")?
+    let read = reading.await;
+    read.tried(|| format!("could not read the links in {from}"))
 }
 
 fn apply(order: &ApplyOrder, wishes: &[Wish], now: Millis) -> Result<Vec<String>, Error> {

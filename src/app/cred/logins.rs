@@ -16,6 +16,8 @@ pub(super) struct Logins {
     /// More than one if not all repositories were read since an account was renamed.
     by_id: HashMap<String, HashSet<String>>,
     ids: HashMap<String, HashSet<String>>,
+    /// Those of whom nothing is kept (`GITHUB_EXCLUDE_USERS`, `forget --github`): the archive has their bare ids.
+    left_out: HashSet<String>,
 }
 
 impl Logins {
@@ -37,9 +39,9 @@ impl Logins {
         Ok(logins)
     }
 
-    /// Nothing is known of an account without a login.
     fn add(&mut self, id: String, login: &str) {
         if login.is_empty() {
+            self.left_out.insert(id);
             return;
         }
         let login = login.to_ascii_lowercase();
@@ -48,12 +50,14 @@ impl Logins {
         self.by_id.entry(id).or_default().insert(login);
     }
 
-    /// Whether an account may have a login: as far as is known, it does, and no other account.
+    /// Whether an account may have a login: as far as is known, it does, and no other account. Those who are left out
+    /// have none.
     pub(super) fn may_be(&self, id: &str, login: &str) -> bool {
         let login = login.to_ascii_lowercase();
         let known = self.by_id.get(id);
         let ids = self.ids.get(&login);
-        known.is_none_or(|logins| logins.contains(&login))
+        !self.left_out.contains(id)
+            && known.is_none_or(|logins| logins.contains(&login))
             && ids.is_none_or(|ids| ids.iter().all(|other| other == id))
     }
 }
@@ -63,10 +67,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn those_who_are_left_out_have_no_login() {
+        let mut logins = Logins::default();
+        logins.add("U_1".to_owned(), "ana");
+        // In another repository, which was read before.
+        logins.add("U_1".to_owned(), "");
+        assert!(!logins.may_be("U_1", "ana"));
+        assert!(logins.may_be("U_2", "ben"));
+    }
+
+    #[test]
     fn a_login_is_an_accounts_unless_it_was_renamed_or_another_has_it() {
         let mut logins = Logins::default();
-        assert!(logins.may_be("U_1", "ana"));
-        logins.add("U_1".to_owned(), "");
         assert!(logins.may_be("U_1", "ana"));
         logins.add("U_1".to_owned(), "Ana");
         assert!(logins.may_be("U_1", "aNa"));

@@ -61,6 +61,8 @@ pub(in super::super) struct Codes {
     by_member: Arc<Mutex<BTreeMap<(GuildId, UserId), Asked>>>,
     /// One look serves everybody.
     pub(super) looking: Arc<AsyncMutex<Option<Look>>>,
+    /// Held while a link is recorded or undone, so that the later of the two sees what the other did.
+    pub(super) changing: Arc<AsyncMutex<()>>,
 }
 
 /// The last look for comments.

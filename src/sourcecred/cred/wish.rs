@@ -401,7 +401,7 @@ impl fmt::Display for KeptBack {
             Self::Outdated(person, alias) => write!(
                 f,
                 "{} doesn't get {}: on GitHub, the account that proved it has another login, or another account has this \
-                 one. Whoever has it now can run /link github",
+                 one, or its owner is left out of the mirror. Whoever has it now can run /link github",
                 person.description, alias.description
             ),
             Self::NotAPerson(name, alias) => write!(

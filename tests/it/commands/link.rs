@@ -302,3 +302,50 @@ async fn a_link_goes_with_the_name_and_with_the_member() {
     let stored = content_below(&both.server.mirror.store_path());
     assert!(!String::from_utf8_lossy(&stored).contains("bram"));
 }
+
+/// However a proof and its undoing fall together, the member isn't linked afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn undoing_wins_over_a_proof_at_the_same_moment() {
+    let both = Both::start().await;
+    let (ana, ben, cho) = (both.server.ana, both.server.ben, both.server.cho);
+    for (user, login) in [(ana, "amara"), (ben, "bram"), (cho, "chiyo")] {
+        let (asked, text) = both.code(user, login).await;
+        both.source.act(comment(login, &text));
+        both.mirror().await;
+        let undo = both.server.ask(user, "link undo", json!({}));
+        let (_, undone) = tokio::join!(both.press(user, &asked), undo);
+        says(&undone, &[]);
+        // Another look would find the comment.
+        let said = both.press(user, &asked).await;
+        assert!(said.contains("aren't linked"), "{said}");
+    }
+    both.server.check_manners();
+}
+
+/// Whoever is left out of the mirror of GitHub gets nothing more in the ledger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_gets_no_login_of_those_who_are_left_out() {
+    let mut both = Both::start().await;
+    let (ana, ben) = (both.server.ana, both.server.ben);
+    both.link(ana, "amara").await;
+    both.link(ben, "bram").await;
+    assert_eq!(both.archived().await.len(), 2);
+    both.source.run(&["forget", "--github", "amara"]).await.ok();
+    both.source.export().await;
+    let mirror = &both.server.mirror;
+    let instance = mirror.home.path().join("instance");
+    fs::create_dir_all(&instance).unwrap();
+    let config = r#"{"bundledPlugins": []}"#;
+    fs::write(instance.join("sourcecred.json"), config).unwrap();
+    let apply = ["ledger", "apply", "--instance", "instance", "--yes"];
+    let applied = mirror.run(&apply).await.ok();
+    assert!(
+        applied.stdout.contains("left out of the mirror"),
+        "{applied:?}"
+    );
+    let ledger = fs::read_to_string(instance.join("data/ledger.json")).unwrap();
+    assert!(
+        ledger.contains("bram") && !ledger.contains("amara"),
+        "{ledger}"
+    );
+}
