@@ -1,6 +1,7 @@
-//! `/leaderboard`: who received or gave the most props, with a chart.
+//! `/leaderboard`: who received or gave the most props, or has the most cred, with a chart.
 //!
-//! The answer is public, so it counts only channels that everyone who sees it can read.
+//! The answer is public, so it counts only props in channels that everyone who sees it can read. Of cred, it tells what
+//! `/cred` tells everyone.
 
 use poise::CreateReply;
 use serenity::{
@@ -9,18 +10,18 @@ use serenity::{
 };
 
 use super::{
-    Context, Error,
+    Context, Error, allowed,
     answer::{Used, Visibility, answer, in_time, plain},
     chart::{self, Bar},
-    guild,
-    history::Direction,
-    known, run, wording,
+    guild, known, run, wording,
 };
 use propsbot_discord::IntoModel as _;
 use propsbot_model::{GuildId, UserId};
-use propsbot_service::{Leaderboard, LeaderboardQuery, Period, Service, Side, UnderWay};
+use propsbot_service::{
+    Leaderboard, LeaderboardQuery, Period, RankBy, Score, Service, Side, UnderWay,
+};
 
-/// The prefix of the buttons' ids, followed by the period, the side, the page and the owner, who can turn
+/// The prefix of the buttons' ids, followed by the period, what members are ranked by, the page and the owner, who can turn
 /// the pages.
 pub(super) const TURN: &str = "leaderboard";
 
@@ -48,19 +49,42 @@ impl From<Since> for Period {
     }
 }
 
-/// See who received or gave the most props
+/// What members are ranked by.
+#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
+enum By {
+    #[name = "Props received"]
+    Received,
+    #[name = "Props given"]
+    Given,
+    #[name = "Cred"]
+    Cred,
+}
+
+impl From<By> for RankBy {
+    fn from(by: By) -> Self {
+        match by {
+            By::Received => Self::Props(Side::Received),
+            By::Given => Self::Props(Side::Given),
+            By::Cred => Self::Cred,
+        }
+    }
+}
+
+/// See who received or gave the most props, or has the most cred
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn leaderboard(
     ctx: Context<'_>,
     #[description = "How far back (default: the last 30 days)"] period: Option<Since>,
-    #[description = "Props received or props given (default: received)"] of: Option<Direction>,
+    #[description = "Props received, props given, or cred (default: props received)"] of: Option<
+        By,
+    >,
 ) -> Result<(), Error> {
     let query = LeaderboardQuery {
         guild_id: guild(ctx)?,
         channel_id: ctx.channel_id().into_model(),
         now: run(ctx).created_at(),
         period: period.map_or(Period::Month, Into::into),
-        side: of.map_or(Side::Received, Into::into),
+        by: of.unwrap_or(By::Received).into(),
         page: 0,
     };
     let asking = found(ctx.data(), query, ctx.author().id.into_model());
@@ -104,9 +128,9 @@ async fn shown(
     query: LeaderboardQuery,
     owner: UserId,
 ) -> Result<CreateReply, Error> {
-    let board = service.leaderboard(query).await?;
+    let board = allowed(service.leaderboard(query).await)?;
     if board.ranked.is_empty() {
-        return Err(Error::Mistake(wording::empty_leaderboard(&query)));
+        return Err(Error::Mistake(wording::empty_leaderboard(&query, &board)));
     }
     let page = plain(wording::leaderboard(&query, &board));
     let buttons = buttons(&query, &board, owner);
@@ -127,17 +151,18 @@ async fn shown(
 
 /// The bars of a page's chart.
 pub(super) fn bars(board: &Leaderboard) -> Vec<Bar> {
+    let most = board.most.map_or(1.0, Score::number);
     #[expect(
-        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
         reason = "the length of a bar, in points of a picture"
     )]
-    let share = |count: u64| count as f32 / board.most.max(1) as f32;
+    let share = |score: Score| (score.number() / most) as f32;
     let ranked = board.ranked.iter().map(|entry| Bar {
         rank: entry.rank,
         name: wording::chart_name(&entry.name),
         plain_name: format!("@{}", entry.username),
-        share: share(entry.count),
-        count: board.language.number(entry.count),
+        share: share(entry.score),
+        count: wording::score(board.language, entry.score),
     });
     ranked.collect()
 }
@@ -162,13 +187,13 @@ fn id(query: &LeaderboardQuery, page: usize, owner: UserId) -> String {
         Period::Year => "year",
         Period::Always => "always",
     };
-    let side = query.side.word();
-    format!("{TURN}:{period}:{side}:{page}:{owner}")
+    let by = query.by.word();
+    format!("{TURN}:{period}:{by}:{page}:{owner}")
 }
 
 fn read(part: &ComponentInteraction, guild: GuildId) -> Option<(LeaderboardQuery, UserId)> {
     let parts: Vec<&str> = part.data.custom_id.split(':').collect();
-    let &[_, period, side, page, owner] = parts.as_slice() else {
+    let &[_, period, by, page, owner] = parts.as_slice() else {
         return None;
     };
     let query = LeaderboardQuery {
@@ -182,7 +207,7 @@ fn read(part: &ComponentInteraction, guild: GuildId) -> Option<(LeaderboardQuery
             "always" => Period::Always,
             _ => return None,
         },
-        side: Side::read(side)?,
+        by: RankBy::read(by)?,
         page: page.parse().ok()?,
     };
     Some((query, owner.parse().ok()?))

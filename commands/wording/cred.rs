@@ -8,7 +8,7 @@ use super::{
     shortened,
 };
 use crate::trend::Week;
-use propsbot_model::{GuildId, Language, escape, jump_url};
+use propsbot_model::{GuildId, Language, Millis, escape, jump_url};
 use propsbot_service::{
     Contribution, ContributionWhat, CredFailure, CredReport, CredStanding, FoundCred, MemberCred,
     MessageCred,
@@ -20,12 +20,7 @@ const DESCRIPTION: usize = 120;
 pub(crate) fn cred(guild: GuildId, report: &CredReport) -> String {
     let member = name(&report.member);
     let text = match &report.found {
-        FoundCred::NotYet => {
-            return format!(
-                "I haven't computed any cred yet. I do so after each export.{}",
-                standing(&report.standing)
-            );
-        }
+        FoundCred::NotYet => return not_yet(&report.standing),
         FoundCred::Hidden if report.is_own => {
             "You chose not to be shown, so your thanks are exported without your name, and no cred is computed for \
              you. `/privacy opt-in` changes that.\n"
@@ -42,6 +37,14 @@ pub(crate) fn cred(guild: GuildId, report: &CredReport) -> String {
         FoundCred::Member(cred) => return of_member(guild, report, cred),
     };
     text + &age(&report.standing)
+}
+
+/// No cred was computed yet.
+pub(super) fn not_yet(cred: &CredStanding) -> String {
+    format!(
+        "I haven't computed any cred yet. I do so after each export.{}",
+        standing(cred)
+    )
 }
 
 fn of_member(guild: GuildId, report: &CredReport, cred: &MemberCred) -> String {
@@ -120,10 +123,17 @@ pub(super) fn of_message(cred: &MessageCred) -> String {
 }
 
 /// How old the cred is, and why it isn't newer.
-fn age(cred: &CredStanding) -> String {
-    let as_of = cred.as_of.map_or_else(String::new, |at| {
-        format!("As of the export <t:{}:R>.", at.0.div_euclid(1_000))
-    });
+pub(super) fn age(cred: &CredStanding) -> String {
+    let at = |at: Millis| format!("<t:{}:R>", at.0.div_euclid(1_000));
+    let as_of = match (cred.as_of, cred.github_as_of) {
+        (None, _) => String::new(),
+        (Some(own), None) => format!("As of the export {}.", at(own)),
+        (Some(own), Some(github)) => format!(
+            "As of the export {}, and of GitHub's {}.",
+            at(own),
+            at(github)
+        ),
+    };
     let text = as_of + &standing(cred);
     format!("{}\n", text.trim_start())
 }

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use super::{
     first_chars,
-    reports::{alt_text, line},
+    reports::{alt_text, line, score},
 };
 use propsbot_model::{Language, Millis, RecapPeriod, UserId};
 use propsbot_service::RecapReport;
@@ -36,7 +36,7 @@ pub(crate) fn recap(every: RecapPeriod, report: &RecapReport) -> String {
     }
     text.push_str(".\n");
     for entry in &report.board.ranked {
-        let count = language.number(entry.count);
+        let count = score(language, entry.score);
         // Escaped, because Discord would renumber the lines.
         let _ = writeln!(text, "{}\\. <@{}>: {count}", entry.rank, entry.user_id);
     }

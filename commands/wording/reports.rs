@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use super::{LONGEST_MESSAGE, code, cred, first_of, shortened};
 use propsbot_graph::{Explanation, NoProps, NoReaction, NotReceived, Part};
-use propsbot_model::{Emoji, EmojiKey, GuildId, Quota, counted, escape, jump_url, one_line};
+use propsbot_model::{
+    Emoji, EmojiKey, GuildId, Language, Quota, counted, escape, jump_url, one_line,
+};
 use propsbot_service::{
-    HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why,
+    HistoryReport, Leaderboard, LeaderboardQuery, Period, RankBy, Ranked, Score, Side, Thanked, Why,
 };
 use propsbot_sourcecred::Weight;
 
@@ -42,9 +44,10 @@ pub(super) fn line(text: &str, most: usize) -> String {
 }
 
 pub(crate) fn chart_title(query: &LeaderboardQuery) -> String {
-    let side = match query.side {
-        Side::Received => "Props received",
-        Side::Given => "Props given",
+    let by = match query.by {
+        RankBy::Props(Side::Received) => "Props received",
+        RankBy::Props(Side::Given) => "Props given",
+        RankBy::Cred => "Cred",
     };
     let period = match query.period {
         Period::Week => "last 7 days",
@@ -52,7 +55,15 @@ pub(crate) fn chart_title(query: &LeaderboardQuery) -> String {
         Period::Year => "last 365 days",
         Period::Always => "all time",
     };
-    format!("{side} · {period}")
+    format!("{by} · {period}")
+}
+
+/// A count of props, or cred.
+pub(crate) fn score(language: Language, score: Score) -> String {
+    match score {
+        Score::Props(count) => language.number(count),
+        Score::Cred(cred) => language.decimal(cred),
+    }
 }
 
 pub(crate) fn chart_alt_text(query: &LeaderboardQuery, board: &Leaderboard) -> String {
@@ -66,7 +77,7 @@ pub(super) fn alt_text(title: &str, board: &Leaderboard) -> String {
         .ranked
         .iter()
         .map(|entry| {
-            let count = board.language.number(entry.count);
+            let count = score(board.language, entry.score);
             format!("{}. {} {count}", entry.rank, line(&entry.name, NAME))
         })
         .collect();
@@ -76,28 +87,55 @@ pub(super) fn alt_text(title: &str, board: &Leaderboard) -> String {
 
 pub(crate) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let title = chart_title(query);
-    let mut text = format!("**{title}**, in channels that everyone can read and in this one");
+    let of = match query.by {
+        RankBy::Props(_) => "in channels that everyone can read and in this one",
+        RankBy::Cred => "of everything that is exported",
+    };
+    let mut text = format!("**{title}**, {of}");
     if board.pages > 1 {
         let _ = write!(text, " (page {} of {})", board.page + 1, board.pages);
     }
     text.push('\n');
     for Ranked {
-        rank, name, count, ..
+        rank, name, score, ..
     } in &board.ranked
     {
-        let count = board.language.number(*count);
+        let count = self::score(board.language, *score);
         // Escaped, because Discord would renumber the lines.
         let _ = writeln!(text, "{rank}\\. {}: {count}", self::name(name));
+    }
+    if let Some(standing) = &board.cred {
+        if query.period != Period::Always {
+            text.push_str(
+                "Cred is counted by week: these are the weeks that began in that time.\n",
+            );
+        }
+        text.push_str(&cred::age(standing));
     }
     text
 }
 
 /// The leaderboard is empty.
-pub(crate) fn empty_leaderboard(query: &LeaderboardQuery) -> String {
+pub(crate) fn empty_leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> String {
+    let title = chart_title(query);
+    if let Some(standing) = &board.cred {
+        return match standing.as_of {
+            None => cred::not_yet(standing),
+            Some(_) => {
+                let github = match standing.github_as_of {
+                    Some(_) => ", and from work on GitHub by those who use `/link`",
+                    None => "",
+                };
+                format!(
+                    "**{title}**: none yet. Cred comes from being thanked{github}. Look further back with `period`. {}",
+                    cred::age(standing)
+                )
+            }
+        };
+    }
     format!(
-        "**{}**: none yet, in channels that everyone can read and in this one. Be the first with \
-         `/props`, or look further back with `period`.",
-        chart_title(query)
+        "**{title}**: none yet, in channels that everyone can read and in this one. Be the first with \
+         `/props`, or look further back with `period`."
     )
 }
 

@@ -27,8 +27,7 @@ pub(super) struct Drawn {
     pub(super) incomplete: Vec<String>,
 }
 
-/// Draws the graphs of all plugins, in one reading of each provider's spaces. `only` one space is read of the provider
-/// that has it, and all spaces of the others.
+/// Draws the graphs of all plugins from one archive, as [`draw`].
 pub(super) async fn draw_from(
     config: &Config,
     from: &ArchiveSpec,
@@ -37,29 +36,40 @@ pub(super) async fn draw_from(
     now: Millis,
 ) -> Result<Drawn, Error> {
     let plugins = order.open(&config.network, now).await?;
+    draw(config, &plugins, |_| from, only, now).await
+}
+
+/// Draws the graphs of these plugins, in one reading of each provider's spaces, from the archive that has them. `only` one
+/// space is read of the provider that has it, and all spaces of the others.
+pub(super) async fn draw<'a>(
+    config: &Config,
+    plugins: &[Arc<dyn GraphPlugin>],
+    from: impl Fn(&Schema) -> &'a ArchiveSpec,
+    only: Option<&Id>,
+    now: Millis,
+) -> Result<Drawn, Error> {
     let limits: Vec<Option<f64>> = plugins.iter().map(|plugin| plugin.budget()).collect();
     let names: Vec<String> = plugins
         .iter()
         .map(|plugin| plugin.name().to_owned())
         .collect();
-    let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
-    let archive = archive.as_ref();
+    let open = |from| propsbot_backends::open_to_read(from, &config.access, &config.network);
     let graphs = if names.len() == 1 { "graph" } else { "graphs" };
-    let tried = || {
-        format!(
-            "could not draw the {} {graphs} from {from}",
-            names.join(", ")
-        )
+    let tried = |from: &ArchiveSpec| {
+        let named = names.join(", ");
+        format!("could not draw the {named} {graphs} from {from}")
     };
-    let schemas = schemas(&plugins);
-    let chosen = match only {
-        Some(only) if schemas.len() > 1 => {
-            Providers::of(archive).await.tried(tried)?.of_space(only)
+    let schemas = schemas(plugins);
+    let mut chosen = None;
+    for schema in schemas.iter().filter(|_| schemas.len() > 1) {
+        if let (Some(only), None) = (only, chosen) {
+            let from = from(schema);
+            let providers = Providers::of(open(from)?.as_ref()).await;
+            chosen = providers.tried(|| tried(from))?.of_space(only);
         }
-        _ => None,
-    };
+    }
     let (mut drawings, mut manifests) = (BTreeMap::new(), Vec::new());
-    let mut lacks = Vec::new();
+    let (mut lacks, mut ages) = (Vec::new(), Vec::new());
     for schema in schemas {
         let is_own = |plugin: &Arc<dyn GraphPlugin>| plugin.provider().provider == schema.provider;
         let numbers = (0..plugins.len()).filter(|number| is_own(&plugins[*number]));
@@ -70,16 +80,21 @@ pub(super) async fn draw_from(
             .collect();
         let is_chosen = |chosen: &Schema| chosen.provider == schema.provider;
         let only = only.filter(|_| chosen.is_none_or(is_chosen));
-        let reading = read_rows(archive, schema, only, move |rows| draw_each(&own, rows));
-        let (drawn, read) = reading.await.tried(tried)?;
+        let from = from(schema);
+        let archive = open(from)?;
+        let reading = read_rows(archive.as_ref(), schema, only, move |rows| {
+            draw_each(&own, rows)
+        });
+        let (drawn, read) = reading.await.tried(|| tried(from))?;
+        let age = as_of(&read, now).tried(|| tried(from))?;
+        ages.extend(age);
         drawings.extend(numbers.into_iter().zip(drawn));
         lacks.extend(incomplete(&read, schema));
         manifests.extend(read);
     }
     // In the order of the plugins.
     let mut drawings: Vec<Drawing> = drawings.into_values().collect();
-    join(&plugins, &mut drawings);
-    let as_of = as_of(&manifests, now).tried(tried)?;
+    join(plugins, &mut drawings);
     let limited = names.iter().zip(&drawings).zip(limits);
     let budgets = limited.filter_map(|((name, drawing), limit)| {
         let prefix = drawing.documents.declaration.node_prefix.clone();
@@ -88,7 +103,7 @@ pub(super) async fn draw_from(
     Ok(Drawn {
         budgets: budgets.collect(),
         graphs: names.into_iter().zip(drawings).collect(),
-        as_of,
+        as_of: ages,
         incomplete: lacks,
         manifests,
     })

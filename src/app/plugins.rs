@@ -429,6 +429,12 @@ fn discord(path: &Path, improved: bool) -> anyhow::Result<Arc<dyn GraphPlugin>> 
     Ok(Arc::new(DiscordPlugin::new(config, rules)))
 }
 
+/// The github plugin with SourceCred's rules, for these repositories.
+pub(super) fn github_of(repositories: Vec<String>) -> Arc<dyn GraphPlugin> {
+    let config = GithubConfig { repositories };
+    Arc::new(GithubPlugin::new(config, GithubRules::Native))
+}
+
 fn github(path: Option<&Path>, improved: bool) -> anyhow::Result<Arc<dyn GraphPlugin>> {
     let config = match path {
         Some(path) => GithubConfig::from_json(&config(path)?)

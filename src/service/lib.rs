@@ -53,8 +53,8 @@ pub use recap::{DueRecap, RECAP_POSTING};
 pub use reports::{
     Contribution, ContributionWhat, CredQuery, CredReport, EventsPreview, FoundCred, HistoryPage,
     HistoryQuery, HistoryReport, Leaderboard, LeaderboardQuery, MeetingsPreview, MemberCred,
-    MessageCred, PREVIEW_DAYS, Period, Ranked, Reader, RecapReport, Side, Thanked, ThanksPreview,
-    Why,
+    MessageCred, PREVIEW_DAYS, Period, RankBy, Ranked, Reader, RecapReport, Score, Side, Thanked,
+    ThanksPreview, Why,
 };
 pub use undo::{Undone, Which};
 

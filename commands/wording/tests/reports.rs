@@ -11,8 +11,8 @@ use propsbot_model::{
     RecapPeriod, UserId,
 };
 use propsbot_service::{
-    CredStanding, HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, MessageCred, Period,
-    Ranked, RecapReport, Side, Thanked, Why,
+    CredFailure, CredStanding, HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery,
+    MessageCred, Period, RankBy, Ranked, RecapReport, Score, Side, Thanked, Why,
 };
 use propsbot_sourcecred::Weight;
 
@@ -21,13 +21,13 @@ const GUILD: GuildId = GuildId(1);
 /// A name of 32 characters, all of which have a meaning in Discord's Markdown.
 const HOSTILE: &str = "**@everyone**\u{202e}`<@1>`||[x](y)~~#";
 
-fn query(side: Side, period: Period) -> LeaderboardQuery {
+fn query(by: RankBy, period: Period) -> LeaderboardQuery {
     LeaderboardQuery {
         guild_id: GUILD,
         channel_id: ChannelId(2),
         now: Millis(0),
         period,
-        side,
+        by,
         page: 0,
     }
 }
@@ -38,14 +38,15 @@ fn board(names: &[&str], pages: usize) -> Leaderboard {
         user_id: UserId(u64::MAX),
         name: (*name).to_owned(),
         username: format!("user{rank}"),
-        count: 12_345 / u64::try_from(rank).unwrap(),
+        score: Score::Props(12_345 / u64::try_from(rank).unwrap()),
     });
     Leaderboard {
         ranked: ranked.collect(),
-        most: 12_345,
+        most: Some(Score::Props(12_345)),
         page: 0,
         pages,
         language: Language::German,
+        cred: None,
     }
 }
 
@@ -53,19 +54,59 @@ fn board(names: &[&str], pages: usize) -> Leaderboard {
 fn shows_a_leaderboard_as_list_and_alt_text() {
     let few = board(&["Ana ✨", "مُحَمَّد", HOSTILE, "line\nbreak"], 3);
     let one = board(&["Ana"], 1);
-    let received = query(Side::Received, Period::Month);
-    let given = query(Side::Given, Period::Always);
+    let received = query(RankBy::Props(Side::Received), Period::Month);
+    let given = query(RankBy::Props(Side::Given), Period::Always);
     assert_snapshot!(shown(&[
         leaderboard(&received, &few),
         leaderboard(&given, &one),
         chart_alt_text(&received, &few),
-        empty_leaderboard(&query(Side::Given, Period::Week)),
-        chart_title(&query(Side::Received, Period::Year)),
+        empty_leaderboard(
+            &query(RankBy::Props(Side::Given), Period::Week),
+            &board(&[], 0)
+        ),
+        chart_title(&query(RankBy::Props(Side::Received), Period::Year)),
         format!("{} {} {} {}", higher(), lower(), newer(), older()),
     ]));
     let most = board(&[HOSTILE; 10], 10_000);
     assert!(leaderboard(&received, &most).chars().count() <= LONGEST_MESSAGE);
     assert!(chart_alt_text(&received, &most).chars().count() <= 1_024);
+}
+
+#[test]
+fn shows_a_leaderboard_by_cred_and_how_old_it_is() {
+    let of = |names: &[&str], standing| {
+        let mut board = board(names, 1);
+        for entry in &mut board.ranked {
+            entry.score = Score::Cred(entry.score.number() / 10.0);
+        }
+        board.cred = Some(standing);
+        board
+    };
+    let as_of = CredStanding {
+        as_of: Some(Millis(1_700_000_000_000)),
+        ..CredStanding::default()
+    };
+    let both = CredStanding {
+        github_as_of: Some(Millis(1_600_000_000_000)),
+        ..as_of.clone()
+    };
+    let failed = CredStanding {
+        failure: Some(CredFailure::Misconfigured),
+        ..CredStanding::default()
+    };
+    let month = query(RankBy::Cred, Period::Month);
+    let always = query(RankBy::Cred, Period::Always);
+    let few = of(&["Ana ✨", HOSTILE], both.clone());
+    assert_snapshot!(shown(&[
+        leaderboard(&month, &few),
+        leaderboard(&always, &of(&["Ana"], as_of.clone())),
+        chart_alt_text(&month, &few),
+        empty_leaderboard(&month, &of(&[], as_of)),
+        empty_leaderboard(&month, &of(&[], both.clone())),
+        empty_leaderboard(&month, &of(&[], failed)),
+    ]));
+    let most = of(&[HOSTILE; 10], both);
+    assert!(leaderboard(&month, &most).chars().count() <= LONGEST_MESSAGE);
 }
 
 fn recap_of(board: Leaderboard, newcomers: u64) -> RecapReport {

@@ -12,13 +12,17 @@ use clap::Args;
 use super::{
     super::{
         Error, PluginOrder,
-        drawn::{Drawn, draw_from},
+        drawn::{Drawn, draw},
         error::Tried as _,
+        link_comments::PUBLIC,
+        plugins::github_of,
     },
     instance::Instance,
+    logins::Logins,
 };
 use crate::config::Config;
-use propsbot_archive::{Id, Manifest, Millis};
+use propsbot_archive::{Id, Manifest, Millis, ReadError, Schema, retry};
+use propsbot_github::rows::Repository;
 use propsbot_graph::{About, member_of};
 use propsbot_jobs::{
     clock::Clock,
@@ -29,7 +33,7 @@ use propsbot_jobs::{
 };
 use propsbot_model::{GuildId, MessageId, UserId};
 use propsbot_sourcecred::{
-    cred::{Brought, Cred, CredError, Inputs},
+    cred::{Brought, Cred, CredError, Inputs, Wish},
     description,
 };
 
@@ -56,6 +60,9 @@ pub struct KeepOrder {
 }
 
 /// Computes a guild's cred from `ARCHIVE`, and keeps it.
+///
+/// Without an instance, what members did on GitHub counts, too: the graph of the public repositories that are mirrored, and
+/// what `/link` proved. An instance has the graphs and the ledger that it has.
 pub async fn keep_cred(config: &Config, order: KeepOrder) -> Result<Vec<String>, Error> {
     limit(order.memory).context("could not limit memory")?;
     let plugin = PluginOrder {
@@ -64,18 +71,55 @@ pub async fn keep_cred(config: &Config, order: KeepOrder) -> Result<Vec<String>,
     };
     let now = Clock::now();
     let only = Some(&order.guild);
-    let drawn = draw_from(config, &config.archive, &plugin, only, now).await?;
+    let mut plugins = plugin.open(&config.network, now).await?;
+    let github = match &config.cred.instance {
+        Some(_) => None,
+        None => Github::read(config).await?,
+    };
+    let wishes = match &github {
+        Some(github) => {
+            plugins.push(github_of(github.repositories.clone()));
+            let logins = Logins::read(config, config.github_archive()).await?;
+            super::apply::asked(config, &config.archive, only, logins)
+                .await?
+                .0
+        }
+        None => Vec::new(),
+    };
+    let from = |schema: &Schema| {
+        if schema.provider == propsbot_github::SCHEMA.provider {
+            config.github_archive()
+        } else {
+            &config.archive
+        }
+    };
+    let drawn = draw(config, &plugins, from, only, now).await?;
+    let github_as_of = github.map(|github| github.exported_at);
     let instance = config.cred.instance.clone();
     let computing = tokio::task::spawn_blocking(move || {
         let Drawn {
             graphs, manifests, ..
         } = drawn;
         let instance = Instance::new(instance.as_deref(), None);
-        let inputs = instance.inputs(graphs, now).map_err(Error::Wrong)?;
+        let mut inputs = instance.inputs(graphs, now).map_err(Error::Wrong)?;
+        for wish in wishes {
+            // The ledger is in memory alone, and whether somebody receives Grain changes no cred.
+            let wish = Wish {
+                grain: None,
+                ..wish
+            };
+            let done = inputs.ledger.fulfil(&wish, now, &mut |_| true);
+            done.context("could not give a member a linked account")?;
+        }
         let manifest = manifests
-            .first()
-            .context("the guild isn't in the archive")?;
-        let kept = compute(inputs, basis(manifest, order.configured))?;
+            .iter()
+            .find(|manifest| manifest.space == order.guild);
+        let manifest = manifest.context("the guild isn't in the archive")?;
+        let basis = basis(manifest, order.configured);
+        let kept = NewCred {
+            github_as_of,
+            ..compute(inputs, basis)?
+        };
         // Somebody's data may have been deleted meanwhile.
         let write = || {
             let guild = order.guild.as_str().parse().map(GuildId);
@@ -94,6 +138,49 @@ pub async fn keep_cred(config: &Config, order: KeepOrder) -> Result<Vec<String>,
     Ok(Vec::new())
 }
 
+/// The repositories of GitHub that cred counts.
+pub(super) struct Github {
+    /// The public ones, as GitHub spells them. What is in others isn't for members to be told.
+    pub(super) repositories: Vec<String>,
+    /// When the newest export of them was made.
+    pub(super) exported_at: Millis,
+    /// Which generations these are.
+    pub(super) generations: Vec<(Id, u64)>,
+}
+
+impl Github {
+    /// Reads which there are; `None` if there are none.
+    pub(super) async fn read(config: &Config) -> Result<Option<Self>, ReadError> {
+        let from = config.github_archive();
+        let archive = propsbot_backends::open_to_read(from, &config.access, &config.network)?;
+        let read = retry(
+            archive.as_ref(),
+            &propsbot_github::SCHEMA,
+            None,
+            |reader| async move { Ok((reader.rows::<Repository>().await?, reader.manifests())) },
+        );
+        let (rows, manifests) = match read.await {
+            // Nothing was exported there, or only by another provider's process.
+            Err(ReadError::Empty | ReadError::OtherProvider { .. }) => return Ok(None),
+            read => read?,
+        };
+        let public = rows
+            .iter()
+            .filter(|row| row.deleted_at.is_none() && row.visibility == PUBLIC);
+        let repositories: Vec<String> = public
+            .map(|row| format!("{}/{}", row.owner, row.name))
+            .collect();
+        let newest = manifests.iter().map(|manifest| manifest.created_at).max();
+        let generations = manifests.iter();
+        let generations = generations.map(|manifest| (manifest.space.clone(), manifest.generation));
+        Ok((!repositories.is_empty()).then(|| Self {
+            repositories,
+            exported_at: newest.unwrap_or_default(),
+            generations: generations.collect(),
+        }))
+    }
+}
+
 /// What cred of this generation is computed from.
 pub(super) fn basis(manifest: &Manifest, configured: u64) -> CredBasis {
     let version = env!("CARGO_PKG_VERSION");
@@ -108,6 +195,7 @@ pub(super) fn basis(manifest: &Manifest, configured: u64) -> CredBasis {
 fn compute(inputs: Inputs, basis: CredBasis) -> Result<NewCred, Error> {
     let nothing = |basis| NewCred {
         basis,
+        github_as_of: None,
         first_week: Millis(0),
         weeks: 0,
         members: Vec::new(),
@@ -152,6 +240,7 @@ fn compute(inputs: Inputs, basis: CredBasis) -> Result<NewCred, Error> {
             });
     Ok(NewCred {
         basis,
+        github_as_of: None,
         first_week: Millis(weeks.end().0 - WEEK_MS * i64::try_from(weeks.len()).unwrap_or(0)),
         weeks: weeks.len(),
         members: members.collect(),

@@ -20,7 +20,7 @@ use tokio::{sync::Notify, task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::keep::basis;
+use super::keep::{Github, basis};
 use crate::config::Config;
 use propsbot_archive::{ArchiveReader, Manifest, ReadError, one_line};
 use propsbot_jobs::{
@@ -121,6 +121,11 @@ impl CredKeeper {
         let Ok(configured) = spawn_blocking(move || configured(&config)).await else {
             return;
         };
+        let github = match self.config.cred.instance {
+            // An instance has its own graph of GitHub, or none.
+            Some(_) => Ok(None),
+            None => Github::read(&self.config).await,
+        };
         let guild = |manifest: &Manifest| manifest.space.as_str().parse().ok().map(GuildId);
         let found = manifests
             .iter()
@@ -130,6 +135,19 @@ impl CredKeeper {
         if let Err(error) = self.remove_others(&found) {
             warn!("could not remove cred that is no longer needed: {error}");
         }
+        let configured = match github {
+            Ok(None) => configured,
+            Ok(Some(github)) => with_github(configured, &github),
+            Err(error) => {
+                error!("could not read the repositories that cred counts: {error}");
+                for guild in found.into_keys() {
+                    self.board.set(guild, |standing| {
+                        standing.failure = Some(CredFailure::Failed)
+                    });
+                }
+                return;
+            }
+        };
         for (guild, manifest) in found {
             self.update_guild(guild, basis(manifest, configured)).await;
         }
@@ -319,6 +337,13 @@ fn failure(ended: ExitStatus, said: &str, memory: u64) -> CredFailure {
         None => CredFailure::TooLarge(memory),
         Some(_) => CredFailure::Failed,
     }
+}
+
+/// The same with the repositories of GitHub that it counts.
+fn with_github(configured: u64, github: &Github) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (configured, &github.repositories, &github.generations).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A hash of how cred is computed: the files of the instance and the weights, by name, length and time.

@@ -33,6 +33,8 @@ pub struct CredStanding {
     pub failure: Option<CredFailure>,
     /// When that was exported which the kept cred is of.
     pub as_of: Option<Millis>,
+    /// When the repositories of GitHub were exported that it counts, too; `None` if it counts none.
+    pub github_as_of: Option<Millis>,
 }
 
 /// Why cred could not be computed, for members. The log says more.

@@ -73,6 +73,8 @@ impl CredBasis {
 #[derive(Debug)]
 pub struct NewCred {
     pub basis: CredBasis,
+    /// When the repositories of GitHub were exported that it counts; `None` if it counts none.
+    pub github_as_of: Option<Millis>,
     /// When the first of the weeks begins that members have cred of.
     pub first_week: Millis,
     /// How many weeks those are.
@@ -129,6 +131,8 @@ pub struct KeptMember {
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     basis: CredBasis,
+    #[serde(default)]
+    github_as_of: Option<Millis>,
     first_week: Millis,
     weeks: usize,
     members: u64,
@@ -168,6 +172,7 @@ impl NewCred {
         });
         let header = serde_json::to_vec(&Header {
             basis: self.basis,
+            github_as_of: self.github_as_of,
             first_week: self.first_week,
             weeks: self.weeks,
             members: records.len() as u64,
@@ -237,6 +242,11 @@ impl KeptCred {
     /// What it was computed from.
     pub fn basis(&self) -> &CredBasis {
         &self.header.basis
+    }
+
+    /// When the repositories of GitHub were exported that it counts; `None` if it counts none.
+    pub fn github_as_of(&self) -> Option<Millis> {
+        self.header.github_as_of
     }
 
     /// When the first of the weeks begins that members have cred of.
@@ -387,6 +397,7 @@ mod tests {
             };
             let new = NewCred {
                 basis: basis(),
+                github_as_of: None,
                 first_week: Millis(9),
                 weeks: 5,
                 members: members.iter().rev().map(|(user, cred)| NewMember { users: vec![UserId(*user)], cred: *cred, details: details(*user) }).collect(),
@@ -411,6 +422,7 @@ mod tests {
     fn adds_up_what_a_message_brought_as_several_nodes_and_knows_all_members_of_an_account() {
         let (_folder, kept) = kept(NewCred {
             basis: basis(),
+            github_as_of: None,
             first_week: Millis(0),
             weeks: 0,
             members: vec![NewMember {
@@ -437,6 +449,7 @@ mod tests {
             let path = folder.path().join("1.cred");
             let new = NewCred {
                 basis: basis(),
+                github_as_of: None,
                 first_week,
                 weeks,
                 members: Vec::new(),
@@ -454,6 +467,7 @@ mod tests {
         assert!(KeptCred::open(&path).unwrap().is_none());
         let new = NewCred {
             basis: basis(),
+            github_as_of: None,
             first_week: Millis(0),
             weeks: 0,
             members: Vec::new(),

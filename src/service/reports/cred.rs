@@ -170,26 +170,27 @@ pub(super) fn of_message(
 }
 
 /// How a guild's cred stands, of which this is kept.
-fn standing(board: &CredBoard, guild: GuildId, kept: Option<&KeptCred>) -> CredStanding {
+pub(super) fn standing(board: &CredBoard, guild: GuildId, kept: Option<&KeptCred>) -> CredStanding {
     CredStanding {
         as_of: kept.map(|kept| kept.basis().exported_at),
+        github_as_of: kept.and_then(KeptCred::github_as_of),
         ..board.standing(guild)
     }
 }
 
 /// The members who don't want to be shown. The archive hides them if they chose so in any guild.
-fn hidden(store: &Store, guild: GuildId) -> Result<BTreeSet<UserId>, StoreError> {
+pub(super) fn hidden(store: &Store, guild: GuildId) -> Result<BTreeSet<UserId>, StoreError> {
     let chosen = store.strictest_privacy(guild)?.into_iter();
     let hidden = chosen.filter(|choice| !choice.tier.shows_names());
     Ok(hidden.map(|choice| choice.user_id).collect())
 }
 
-fn kept(board: &CredBoard, guild: GuildId) -> Option<KeptCred> {
+pub(super) fn kept(board: &CredBoard, guild: GuildId) -> Option<KeptCred> {
     readable(board.kept(guild)).flatten()
 }
 
 /// What could be read. What couldn't is made again after the next export.
-fn readable<T>(read: io::Result<T>) -> Option<T> {
+pub(super) fn readable<T>(read: io::Result<T>) -> Option<T> {
     read.inspect_err(|error| tracing::error!("could not read the kept cred: {error}"))
         .ok()
 }

@@ -21,7 +21,7 @@ pub use cred::{
     Contribution, ContributionWhat, CredQuery, CredReport, FoundCred, MemberCred, MessageCred,
 };
 pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
-pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
+pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, RankBy, Ranked, Score};
 pub use preview::{EventsPreview, MeetingsPreview, PREVIEW_DAYS, ThanksPreview};
 pub(crate) use preview::{events_preview, meetings_preview, previews};
 pub use recap::RecapReport;

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Leaderboard, channels,
-    leaderboard::board,
+    leaderboard::{board, counted},
     ledger::{Community, Order, entries},
     quota::OverQuota,
 };
@@ -16,7 +16,7 @@ use propsbot_model::{GuildId, InteractionId, Millis, UserId};
 use propsbot_store::{Store, StoreError};
 
 /// The thanks of a period.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecapReport {
     pub period: Range<Millis>,
     /// How many props messages.
@@ -96,6 +96,6 @@ pub(crate) fn report(
         thanks,
         receivers: known.count() as u64,
         newcomers: newcomers.into_iter().collect(),
-        board: board(asked, counts, 0),
+        board: board(asked, counted(counts), 0),
     }))
 }

@@ -1,6 +1,6 @@
 //! `/link`: an account that a comment in a mirrored repository proves, and what `ledger apply` makes of it.
 
-use std::{fs, process::Command};
+use std::{collections::BTreeMap, fs, process::Command, time::Instant};
 
 use propsbot_archive::Millis;
 use propsbot_rows::LinkRow;
@@ -93,6 +93,35 @@ impl Both {
         self.mirror().await;
         let words = format!("linked with **{login}**");
         self.press_until(user, &asked, &words).await;
+    }
+
+    /// Who has how much cred, as `/leaderboard` ranks them. The options are All time, and Cred.
+    async fn creds(&self, user: u64) -> (Answer, BTreeMap<String, f64>) {
+        let options = json!({"period": 3, "of": 2});
+        let board = self.server.ask(user, "leaderboard", options).await;
+        let ranked = board.content.lines().filter_map(|line| {
+            let (name, cred) = line
+                .split_once("\\. **\u{2068}")?
+                .1
+                .split_once("\u{2069}**: ")?;
+            let digits = |char: &char| char.is_ascii_digit() || *char == '.';
+            let cred: String = cred.chars().filter(digits).collect();
+            Some((name.to_owned(), cred.parse().unwrap()))
+        });
+        let ranked = ranked.collect();
+        (board, ranked)
+    }
+
+    /// The same once somebody is among them.
+    async fn creds_with(&self, user: u64, name: &str) -> (Answer, BTreeMap<String, f64>) {
+        let begun = Instant::now();
+        loop {
+            let (board, creds) = self.creds(user).await;
+            if creds.contains_key(name) {
+                return (board, creds);
+            }
+            assert!(begun.elapsed() < SOON, "{board:?}\n{}", self.server.log());
+        }
     }
 
     async fn standing(&self, user: u64) -> String {
@@ -301,6 +330,52 @@ async fn a_link_goes_with_the_name_and_with_the_member() {
     both.server.mirror.sync().await.ok();
     let stored = content_below(&both.server.mirror.store_path());
     assert!(!String::from_utf8_lossy(&stored).contains("bram"));
+}
+
+/// What a member did on GitHub brings cred once it is proved whose it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leaderboard_ranks_by_the_cred_of_both_platforms() {
+    let mut both = Both::start().await;
+    let (ana, ben, cho) = (both.server.ana, both.server.ben, both.server.cho);
+    both.server.give(cho, &[ben], "the cocoa").await;
+    let (board, before) = both.creds_with(cho, "ben").await;
+    assert!(board.content.contains("and of GitHub's <t:"), "{board:?}");
+    assert!(
+        !before.contains_key("ana") && !before.contains_key("amara"),
+        "{before:?}"
+    );
+
+    both.link(ana, "amara").await;
+    let (board, linked) = both.creds_with(cho, "ana").await;
+    assert!(board.content.contains("**Cred · all time**"), "{board:?}");
+    // She was neither thanked nor thanked anybody, so all of hers is from GitHub.
+    assert!(linked["ana"] > linked["ben"], "{linked:?}");
+    let own = both.server.ask(ana, "cred", json!({})).await;
+    says(&own, &["rank **1** of ", "and of GitHub's <t:"]);
+
+    // At once, whatever is kept.
+    let hide = json!({"what": 1});
+    both.server.ask(ana, "privacy opt-out", hide).await;
+    let (_, hidden) = both.creds(cho).await;
+    assert!(
+        !hidden.contains_key("ana") && hidden.contains_key("ben"),
+        "{hidden:?}"
+    );
+    let week = json!({"period": 0, "of": 2});
+    let week = both.server.ask(cho, "leaderboard", week).await;
+    for words in ["**Cred · last 7 days**", "counted by week"] {
+        assert!(week.content.contains(words), "{week:?}");
+    }
+    both.server.check_manners();
+
+    both.server.restart_with(&[("CRED_MEMORY", "0")]).await;
+    let none = both.server.ask(cho, "leaderboard", json!({"of": 2})).await;
+    assert!(
+        none.content.contains("switched cred off"),
+        "{none:?}\n{}",
+        both.server.log()
+    );
+    assert!(none.ephemeral, "{none:?}");
 }
 
 /// However a proof and its undoing fall together, the member isn't linked afterwards.
