@@ -131,6 +131,9 @@ struct GithubArgs {
     /// Number of commits, without those that merge pull requests
     #[arg(long, default_value_t = 40)]
     commits: usize,
+    /// Number of discussions
+    #[arg(long, default_value_t = 12)]
+    discussions: usize,
     /// Number of accounts of people
     #[arg(long, default_value_t = 20)]
     users: usize,
@@ -199,6 +202,7 @@ impl GithubArgs {
                 issues: self.issues,
                 comments: self.comments,
                 commits: self.commits,
+                discussions: self.discussions,
                 users: self.users,
                 reactions: self.reactions,
                 days: self.days,

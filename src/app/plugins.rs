@@ -68,7 +68,7 @@ setting of their channel unless they have a weight of their own. Super reactions
 have at most 31 characters, so that two equal names can't fail the whole run.
 
 On GitHub, references between repositories count, links and names mean the same in whatever case they are
-written, and co-authors of commits are authors.";
+written, co-authors of commits are authors, and discussions and releases count.";
 
 /// The names of the graph plugins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]

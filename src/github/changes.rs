@@ -16,7 +16,7 @@ use crate::{
     queries::Listed,
     reading::{Reading, number_of},
     records::Read,
-    rows::{Comment, Issue, Review},
+    rows::{Comment, Discussion, Issue, Review},
     wire::{read, time},
 };
 
@@ -34,7 +34,7 @@ const PAGE: usize = 100;
 const MOST_PAGES: u32 = 1_000;
 
 /// How much is asked for twice, in case clocks at GitHub differ, in milliseconds.
-const OVERLAP: i64 = 60_000;
+pub(crate) const OVERLAP: i64 = 60_000;
 
 /// How many changes are read before they are kept.
 const AT_ONCE: usize = 500;
@@ -50,7 +50,7 @@ pub(crate) struct Changes {
 
 /// An entry of a list.
 #[derive(Deserialize)]
-struct Changed {
+pub(crate) struct Changed {
     node_id: String,
     updated_at: String,
     number: Option<u64>,
@@ -73,6 +73,17 @@ struct List {
 }
 
 impl Changed {
+    /// Something that isn't of an issue, and when it changed.
+    pub(crate) fn of(id: &str, updated_at: String) -> Self {
+        Self {
+            node_id: id.to_owned(),
+            updated_at,
+            number: None,
+            issue_url: None,
+            pull_request_url: None,
+        }
+    }
+
     /// The number of the issue that it belongs to.
     fn issue(&self) -> Option<u64> {
         let url = self.issue_url.as_ref().or(self.pull_request_url.as_ref())?;
@@ -178,7 +189,7 @@ impl Reading<'_> {
     }
 
     /// Reads what isn't known as it is now.
-    async fn read_changed(
+    pub(crate) async fn read_changed(
         &mut self,
         changed: BTreeMap<String, (u8, Changed)>,
     ) -> Result<Changes, SyncError> {
@@ -274,14 +285,22 @@ impl Reading<'_> {
         let new_issues = asked.iter().filter(|read| is_issue(read));
         let new_issues = new_issues.filter(|read| !known.contains_key(&read.id));
         let new_issues: Vec<String> = new_issues.map(|read| read.id.clone()).collect();
+        let discussions = asked
+            .iter()
+            .filter(|read| read.table == number_of::<Discussion>());
+        let discussions: Vec<String> = discussions.map(|read| read.id.clone()).collect();
         let mut harvest = self.harvest();
         self.ask_by_id(&mut harvest, asked).await?;
-        // What the lists above name, and the scrub looks at, isn't listed once more.
+        // What the lists above name, and the scrub looks at, isn't listed once more. It doesn't look at what is gone.
+        let is_new = |id: &String| known.get(id).is_none_or(|read| read.is_gone);
         harvest.lists.retain(|page| match page.kind {
-            Listed::Reactions => !known.contains_key(&page.id) && !reviews.contains(&page.id),
+            Listed::Reactions => is_new(&page.id) && !reviews.contains(&page.id),
             Listed::ReviewComments => !reviews.contains(&page.id),
-            Listed::Comments | Listed::Reviews => true,
+            _ => true,
         });
+        for id in &discussions {
+            harvest.ask(Listed::DiscussionComments, id, "");
+        }
         // An issue from another repository comes with comments that are old.
         for id in &new_issues {
             harvest.ask(Listed::Comments, id, id);

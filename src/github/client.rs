@@ -92,6 +92,12 @@ impl Answer {
         let mut refused = self.refused.iter();
         refused.any(|refused| refused.len() > path.len() && refused.starts_with(path))
     }
+
+    /// Whether GitHub refused to show this field of anything.
+    pub(crate) fn refuses_field(&self, name: &str) -> bool {
+        let mut refused = self.refused.iter();
+        refused.any(|path| path.rsplit('/').next() == Some(name))
+    }
 }
 
 /// A page of a list, if it changed.

@@ -15,7 +15,10 @@ use crate::{
     exclusions::Exclusion,
     merge::{Github, Reader},
     records::{HISTORY, Kept, Progress, TRACKER},
-    rows::{Comment, Commit, Issue, Part, Reaction, Repository, Review, User},
+    rows::{
+        Comment, Commit, Discussion, DiscussionComment, Issue, Label, Milestone, Part, Reaction,
+        Release, Repository, Review, User,
+    },
     schema::{CLASSES, SCHEMA},
     wanted::Wanted,
 };
@@ -112,7 +115,20 @@ fn table(mark: &propsbot_mirror::Mark) -> Option<&'static str> {
             })*
         };
     }
-    one_of!(Repository, User, Commit, Issue, Review, Comment, Reaction);
+    one_of!(
+        Repository,
+        User,
+        Commit,
+        Issue,
+        Review,
+        Comment,
+        Reaction,
+        Label,
+        Milestone,
+        Release,
+        Discussion,
+        DiscussionComment
+    );
     None
 }
 
@@ -249,7 +265,9 @@ impl Rows {
             };
         }
         tables!(
-            Commit in HISTORY, Issue in TRACKER, Review in TRACKER, Comment in TRACKER, Reaction in TRACKER
+            Commit in HISTORY, Issue in TRACKER, Review in TRACKER, Comment in TRACKER, Reaction in TRACKER,
+            Label in TRACKER, Milestone in TRACKER, Release in TRACKER, Discussion in TRACKER,
+            DiscussionComment in TRACKER
         );
         Ok(())
     }
@@ -286,6 +304,11 @@ impl Source for Rows {
             self.last::<Review>(space, clock)?,
             self.last::<Comment>(space, clock)?,
             self.last::<Reaction>(space, clock)?,
+            self.last::<Label>(space, clock)?,
+            self.last::<Milestone>(space, clock)?,
+            self.last::<Release>(space, clock)?,
+            self.last::<Discussion>(space, clock)?,
+            self.last::<DiscussionComment>(space, clock)?,
         ];
         Ok(newest.into_iter().max().flatten())
     }

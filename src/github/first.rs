@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use propsbot_archive::Millis;
-use propsbot_mirror::ReadRows as _;
+use propsbot_mirror::{ReadRows as _, StoreError};
 use serde_json::json;
 use tracing::info;
 
@@ -13,7 +13,7 @@ use crate::{
     queries::{self, LISTS, Listed},
     reading::{Reading, number_of},
     records::Read,
-    rows::{Commit, Issue},
+    rows::{Commit, Discussion, Issue},
     wire::{Connection, Harvest, read},
 };
 
@@ -95,13 +95,17 @@ impl Reading<'_> {
     /// neither has nor lacks one of them: they are asked for again.
     pub(crate) async fn read_absent_numbers(&mut self) -> Result<(), SyncError> {
         let space = self.space().to_owned();
-        let known: BTreeSet<u64> = self
-            .stored(move |Reader(view)| {
-                let issues = view.iter::<Issue>(space.clone()..=space);
-                issues.map(|issue| Ok(issue?.number)).collect()
-            })
-            .await?;
-        let last = known.last().copied().unwrap_or_default();
+        let known = self.stored(move |Reader(view)| {
+            let issues = view.iter::<Issue>(space.clone()..=space.clone());
+            let issues = issues.map(|issue| Ok(issue?.number));
+            let issues = issues.collect::<Result<BTreeSet<u64>, StoreError>>()?;
+            let last = issues.last().copied().unwrap_or_default();
+            let discussions = view.iter::<Discussion>(space.clone()..=space);
+            let numbers = discussions.map(|discussion| Ok(discussion?.number));
+            let numbers = numbers.collect::<Result<BTreeSet<u64>, StoreError>>()?;
+            Ok((&issues | &numbers, last))
+        });
+        let (known, last) = known.await?;
         let mut absent: BTreeSet<u64> = self.progress.absent.iter().copied().collect();
         let missing =
             (1..last).filter(|number| !known.contains(number) && !absent.contains(number));

@@ -1,8 +1,9 @@
 //! GitHub as a provider: mirrors repositories, and draws the graph of SourceCred's own GitHub plugin.
 //!
 //! `rows.rs` has what is kept; `merge.rs` how readings change it. `client.rs` asks GitHub within its limits, in the
-//! words of `queries.rs`; `wire.rs` makes rows of the answers. `first.rs`, `changes.rs` and `scrub.rs` decide what is
-//! asked, and `listen.rs` when. `vitals.rs` tells how that goes. `export.rs` says what may leave. `graph/` draws.
+//! words of `queries.rs`; `wire.rs` and `objects.rs` make rows of the answers. `first.rs`, `changes.rs`, `listings.rs`
+//! and `scrub.rs` decide what is asked, and `listen.rs` when. `vitals.rs` tells how that goes. `export.rs` says what may
+//! leave. `graph/` draws.
 
 mod changes;
 mod client;
@@ -13,7 +14,10 @@ mod export;
 mod first;
 pub mod graph;
 mod listen;
+mod listings;
 mod merge;
+mod objects;
+mod overview;
 mod provider;
 mod queries;
 mod reading;
@@ -23,6 +27,7 @@ pub mod rows;
 mod schema;
 mod scrub;
 mod sync;
+mod tables;
 mod vitals;
 mod wanted;
 mod webhook;

@@ -5,7 +5,10 @@ use propsbot_mirror::{Domain, Observed, ReadRows, Record, Rows, Stamp, View};
 use crate::{
     exclusions::{Exclusion, Exclusions},
     records::{Kept, Login, Progress, Read},
-    rows::{Comment, Commit, Issue, Reaction, Repository, Review, User},
+    rows::{
+        Comment, Commit, Discussion, DiscussionComment, Issue, Label, Milestone, Reaction, Release,
+        Repository, Review, User,
+    },
 };
 
 /// Something that GitHub has, or had: a tombstone is read, too.
@@ -25,6 +28,16 @@ pub(crate) enum Object {
     Comment(Comment),
     /// A reaction.
     Reaction(Reaction),
+    /// A label.
+    Label(Label),
+    /// A milestone.
+    Milestone(Milestone),
+    /// A release.
+    Release(Release),
+    /// A discussion.
+    Discussion(Discussion),
+    /// A comment on a discussion.
+    DiscussionComment(DiscussionComment),
 }
 
 /// Does the same with whatever an object is.
@@ -38,6 +51,11 @@ macro_rules! each_kind {
             $crate::merge::Object::Review($row) => $do,
             $crate::merge::Object::Comment($row) => $do,
             $crate::merge::Object::Reaction($row) => $do,
+            $crate::merge::Object::Label($row) => $do,
+            $crate::merge::Object::Milestone($row) => $do,
+            $crate::merge::Object::Release($row) => $do,
+            $crate::merge::Object::Discussion($row) => $do,
+            $crate::merge::Object::DiscussionComment($row) => $do,
         }
     };
 }
@@ -181,7 +199,12 @@ fn redact_all<S: Rows>(rows: &mut S) -> Result<(), S::Error> {
     redact_table::<Issue, S>(rows, &out)?;
     redact_table::<Review, S>(rows, &out)?;
     redact_table::<Comment, S>(rows, &out)?;
-    redact_table::<Reaction, S>(rows, &out)
+    redact_table::<Reaction, S>(rows, &out)?;
+    redact_table::<Label, S>(rows, &out)?;
+    redact_table::<Milestone, S>(rows, &out)?;
+    redact_table::<Release, S>(rows, &out)?;
+    redact_table::<Discussion, S>(rows, &out)?;
+    redact_table::<DiscussionComment, S>(rows, &out)
 }
 
 fn redact_table<R: Kept, S: Rows>(rows: &mut S, out: &Exclusions) -> Result<(), S::Error> {

@@ -28,7 +28,10 @@ use crate::{
     merge::{Fact, Github, Observation, Reader},
     records::{Progress, Read},
     restore,
-    rows::{Comment, Commit, Issue, Reaction, Repository, Review, User},
+    rows::{
+        Comment, Commit, Discussion, DiscussionComment, Issue, Label, Milestone, Reaction, Release,
+        Repository, Review, User,
+    },
     schema::SCHEMA,
     sync::Found,
     vitals::Signals,
@@ -222,6 +225,11 @@ impl GithubProvider {
             mirror.remove::<Review>(id.clone())?;
             mirror.remove::<Comment>(id.clone())?;
             mirror.remove::<Reaction>(id.clone())?;
+            mirror.remove::<Label>(id.clone())?;
+            mirror.remove::<Milestone>(id.clone())?;
+            mirror.remove::<Release>(id.clone())?;
+            mirror.remove::<Discussion>(id.clone())?;
+            mirror.remove::<DiscussionComment>(id.clone())?;
             mirror.remove::<User>(id.clone())?;
             mirror.remove::<Read>(id.clone())?;
             mirror.remove::<Progress>(id.clone())?;
@@ -371,6 +379,14 @@ impl DataProvider for GithubProvider {
                     ("comments", counted::<Comment>(reader, id)?),
                     ("reactions", counted::<Reaction>(reader, id)?),
                     ("commits", counted::<Commit>(reader, id)?),
+                    ("discussions", counted::<Discussion>(reader, id)?),
+                    (
+                        "comments on discussions",
+                        counted::<DiscussionComment>(reader, id)?,
+                    ),
+                    ("releases", counted::<Release>(reader, id)?),
+                    ("labels", counted::<Label>(reader, id)?),
+                    ("milestones", counted::<Milestone>(reader, id)?),
                 ];
                 let [tracker, reactions, history] = progress.complete;
                 let mut lacks = Vec::new();

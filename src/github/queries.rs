@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 const ACTOR: &str = "fragment actor on Actor { __typename login url ... on Node { id } } ";
 
 const ISSUE: &str = "fragment issue on Issue { __typename id number title body createdAt updatedAt lastEditedAt \
-    closedAt issueState: state author { ...actor } repository { id } reactionGroups { createdAt } } ";
+    closedAt issueState: state author { ...actor } repository { id } milestone { id } \
+    reactionGroups { createdAt } } ";
 
 const PULL: &str = "fragment pull on PullRequest { __typename id number title body createdAt updatedAt lastEditedAt \
     closedAt mergedAt additions deletions pullState: state mergeCommit { id } author { ...actor } repository { id } \
-    reactionGroups { createdAt } } ";
+    milestone { id } reactionGroups { createdAt } } ";
 
 const REVIEW: &str = "fragment review on PullRequestReview { __typename id url body createdAt updatedAt lastEditedAt \
     reviewState: state author { ...actor } pullRequest { id } reactionGroups { createdAt } } ";
@@ -30,8 +31,35 @@ const REACTION: &str =
 const COMMIT: &str = "fragment commit on Commit { __typename id oid message authoredDate committedDate \
     author { user { ...actor } } authors(first: 10) { nodes { user { ...actor } } } } ";
 
+/// An issue has at most a hundred.
+const LABELS: &str = "... on Labelable { labels(first: 100) { nodes { id } } }";
+
+const LABEL: &str = "fragment label on Label { __typename id labelName: name color description madeAt: createdAt \
+    changedAt: updatedAt } ";
+
+const MILESTONE: &str = "fragment milestone on Milestone { __typename id number title description createdAt updatedAt \
+    dueOn closedAt milestoneState: state creator { ...actor } } ";
+
+const RELEASE: &str = "fragment release on Release { __typename id tagName releaseName: name description isDraft \
+    isPrerelease createdAt updatedAt publishedAt author { ...actor } reactionGroups { createdAt } } ";
+
+const DISCUSSION: &str = "fragment discussion on Discussion { __typename id number title body createdAt updatedAt \
+    lastEditedAt closedAt category { name } answer { id } answerChosenAt answerChosenBy { ...actor } \
+    author { ...actor } repository { id } reactionGroups { createdAt } } ";
+
+const DISCUSSION_COMMENT: &str = "fragment discussionComment on DiscussionComment { __typename id url body createdAt \
+    updatedAt lastEditedAt deletedAt author { ...actor } discussion { id } replyTo { id } \
+    reactionGroups { createdAt } } ";
+
+/// What tells in short whether labels, milestones, releases and discussions changed. Four lists of each of twenty
+/// repositories are a point.
 const REPOSITORY: &str = "fragment repository on Repository { __typename id name owner { login } visibility createdAt \
-    defaultBranchRef { name target { oid } } } ";
+    defaultBranchRef { name target { oid } } hasDiscussionsEnabled \
+    labels(first: 100) { totalCount nodes { id updatedAt } } \
+    milestones(first: 10, orderBy: { field: UPDATED_AT, direction: DESC }) { totalCount nodes { id updatedAt } } \
+    releases(first: 10, orderBy: { field: CREATED_AT, direction: DESC }) { totalCount nodes { id updatedAt } } \
+    discussions(first: 10, orderBy: { field: UPDATED_AT, direction: DESC }) @include(if: $discussions) \
+    { totalCount nodes { id updatedAt } } } ";
 
 const PAGE: &str = "pageInfo { hasNextPage endCursor }";
 
@@ -41,9 +69,10 @@ pub(crate) const IDS: usize = 100;
 /// How many lists a query asks for.
 pub(crate) const LISTS: usize = 200;
 
-/// Repositories by name, or by id.
-pub(crate) fn repositories(names: &[(String, String)]) -> (String, Value) {
-    let (mut parameters, mut fields, mut variables) = Default::default();
+/// Repositories by name. `$discussions` says whether discussions are asked for.
+pub(crate) fn repositories(names: &[(String, String)]) -> (String, Map<String, Value>) {
+    let (mut fields, mut variables) = Default::default();
+    let mut parameters = "$discussions: Boolean! ".to_owned();
     for (index, (owner, name)) in names.iter().enumerate() {
         write(
             &mut parameters,
@@ -59,12 +88,31 @@ pub(crate) fn repositories(names: &[(String, String)]) -> (String, Value) {
         set(&mut variables, format!("n{index}"), name.as_str());
     }
     let query = format!("query({parameters}) {{ {fields} }} {REPOSITORY}");
-    (query, Value::Object(variables))
+    (query, variables)
 }
 
-/// Repositories by id: `$ids`.
+/// Repositories by id: `$ids`. `$discussions` says whether discussions are asked for.
 pub(crate) fn repositories_by_id() -> String {
-    format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ...repository }} }} {REPOSITORY}")
+    format!(
+        "query($ids: [ID!]!, $discussions: Boolean!) {{ nodes(ids: $ids) {{ ...repository }} }} {REPOSITORY}"
+    )
+}
+
+/// A page of the ids of what the repository `$id` lists, with when each changed last.
+pub(crate) fn listing(listing: Listing) -> String {
+    let (list, more) = match listing {
+        Listing::Labels => ("labels(first: 100, after: $after)", ""),
+        Listing::Milestones => ("milestones(first: 100, after: $after)", ""),
+        Listing::Releases => ("releases(first: 100, after: $after)", "isDraft"),
+        Listing::Discussions => (
+            "discussions(first: 100, after: $after, orderBy: { field: UPDATED_AT, direction: DESC })",
+            "",
+        ),
+    };
+    format!(
+        "query($id: ID!, $after: String) {{ node(id: $id) {{ ... on Repository {{ list: {list} {{ {PAGE} \
+         nodes {{ id updatedAt {more} }} }} }} }} }}"
+    )
 }
 
 /// All repositories of `$owner`, page by page.
@@ -79,7 +127,7 @@ pub(crate) fn repositories_of_owner() -> String {
 pub(crate) fn issues() -> String {
     format!(
         "query($id: ID!, $n: Int!, $after: String) {{ node(id: $id) {{ ... on Repository {{ list: issues(first: $n, \
-         after: $after, orderBy: {{ field: CREATED_AT, direction: ASC }}) {{ {PAGE} nodes {{ ...issue \
+         after: $after, orderBy: {{ field: CREATED_AT, direction: ASC }}) {{ {PAGE} nodes {{ ...issue {LABELS} \
          comments(first: 20) {{ {PAGE} nodes {{ ...comment }} }} }} }} }} }} }} {ISSUE}{COMMENT}{ACTOR}"
     )
 }
@@ -88,7 +136,7 @@ pub(crate) fn issues() -> String {
 pub(crate) fn pulls() -> String {
     format!(
         "query($id: ID!, $n: Int!, $after: String) {{ node(id: $id) {{ ... on Repository {{ list: pullRequests(first: $n, \
-         after: $after, orderBy: {{ field: CREATED_AT, direction: ASC }}) {{ {PAGE} nodes {{ ...pull \
+         after: $after, orderBy: {{ field: CREATED_AT, direction: ASC }}) {{ {PAGE} nodes {{ ...pull {LABELS} \
          comments(first: 20) {{ {PAGE} nodes {{ ...comment }} }} \
          reviews(first: 20) {{ {PAGE} nodes {{ ...review }} }} }} }} }} }} }} {PULL}{COMMENT}{REVIEW}{ACTOR}"
     )
@@ -115,9 +163,11 @@ pub(crate) fn history_of_commit() -> String {
 pub(crate) fn by_id() -> String {
     format!(
         "query($ids: [ID!]!, $space: ID!) {{ space: node(id: $space) {{ id }} nodes(ids: $ids) {{ ...issue ...pull ...review ...comment ...reviewComment \
-         ...reaction ...commit ... on Reaction {{ reactable {{ id }} }} \
+         ...reaction ...label ...milestone ...release ...discussion ...discussionComment {LABELS} \
+         ... on Reaction {{ reactable {{ id }} }} \
          ... on PullRequest {{ reviews(first: 50) {{ {PAGE} nodes {{ ...review }} }} }} }} }} \
-         {ISSUE}{PULL}{REVIEW}{COMMENT}{REVIEW_COMMENT}{REACTION}{COMMIT}{ACTOR}"
+         {ISSUE}{PULL}{REVIEW}{COMMENT}{REVIEW_COMMENT}{REACTION}{LABEL}{MILESTONE}{RELEASE}{DISCUSSION}\
+         {DISCUSSION_COMMENT}{ACTOR}"
     )
 }
 
@@ -127,7 +177,9 @@ pub(crate) fn by_number(numbers: &[u64]) -> String {
     for number in numbers {
         write(
             &mut fields,
-            &format!("n{number}: issueOrPullRequest(number: {number}) {{ ...issue ...pull }} "),
+            &format!(
+                "n{number}: issueOrPullRequest(number: {number}) {{ ...issue ...pull {LABELS} }} "
+            ),
         );
     }
     format!(
@@ -146,6 +198,23 @@ pub(crate) enum Listed {
     Reviews,
     /// Reactions to anything.
     Reactions,
+    /// Comments on a discussion, with the first replies to each.
+    DiscussionComments,
+    /// Replies to a comment on a discussion.
+    Replies,
+}
+
+/// What a repository lists beside issues and pull requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// Labels.
+    Labels,
+    /// Milestones.
+    Milestones,
+    /// Releases.
+    Releases,
+    /// Discussions, from the one that changed last.
+    Discussions,
 }
 
 /// A page of a list.
@@ -189,6 +258,20 @@ pub(crate) fn lists(pages: &[ListPage]) -> (String, Value) {
                     list("reactions", 100, "reaction")
                 )
             }
+            Listed::DiscussionComments => {
+                // Asking a hundred comments for replies costs a point. Few discussions have more than twenty.
+                let first = if page.after.is_none() { 20 } else { 100 };
+                let replies =
+                    format!("replies(first: 10) {{ {PAGE} nodes {{ ...discussionComment }} }}");
+                let node = format!("discussionComment {replies}");
+                format!("... on Discussion {{ {} }}", list("comments", first, &node))
+            }
+            Listed::Replies => {
+                format!(
+                    "... on DiscussionComment {{ {} }}",
+                    list("replies", 100, "discussionComment")
+                )
+            }
         };
         write(
             &mut parameters,
@@ -211,6 +294,10 @@ pub(crate) fn lists(pages: &[ListPage]) -> (String, Value) {
         if pages.iter().any(|page| page.kind == kind) {
             query.push_str(fragment);
         }
+    }
+    let discusses = [Listed::DiscussionComments, Listed::Replies];
+    if pages.iter().any(|page| discusses.contains(&page.kind)) {
+        query.push_str(DISCUSSION_COMMENT);
     }
     (query, Value::Object(variables))
 }

@@ -16,7 +16,9 @@ use crate::{
     merge::{Fact, Object, Observation, Reader, readings},
     queries::{self, IDS, LISTS, Listed},
     records::{Kept, Progress, Read},
-    rows::{Comment, Commit, Issue, Reaction, Review},
+    rows::{
+        Comment, Discussion, DiscussionComment, Issue, Label, Milestone, Reaction, Release, Review,
+    },
     sync::or_stop,
     wire::{Connection, Harvest, read},
 };
@@ -39,10 +41,15 @@ pub(crate) const fn number_of<R: Record>() -> u8 {
 }
 
 /// The tables that the scrub reads again, from first to last.
-pub(crate) const SCRUBBED: [u8; 3] = [
+pub(crate) const SCRUBBED: [u8; 8] = [
     number_of::<Issue>(),
     number_of::<Review>(),
     number_of::<Comment>(),
+    number_of::<Label>(),
+    number_of::<Milestone>(),
+    number_of::<Release>(),
+    number_of::<Discussion>(),
+    number_of::<DiscussionComment>(),
 ];
 
 impl Reading<'_> {
@@ -154,6 +161,9 @@ impl Reading<'_> {
                     Listed::Comments | Listed::ReviewComments => number_of::<Comment>(),
                     Listed::Reviews => number_of::<Review>(),
                     Listed::Reactions => number_of::<Reaction>(),
+                    Listed::DiscussionComments | Listed::Replies => {
+                        number_of::<DiscussionComment>()
+                    }
                 };
                 let known = readings(view, &space, table, Some(&parent))?.into_iter();
                 unlisted.extend(known.filter(|read| !read.is_gone && !ids.contains(&read.id)));
@@ -252,10 +262,16 @@ impl Reading<'_> {
                     };
                 }
                 tombstone!(
-                    Commit => Commit, Issue => Issue, Review => Review, Comment => Comment,
-                    Reaction => Reaction
+                    Issue => Issue, Review => Review, Comment => Comment, Reaction => Reaction,
+                    Label => Label, Milestone => Milestone, Release => Release,
+                    Discussion => Discussion, DiscussionComment => DiscussionComment
                 );
-                for table in number_of::<Review>()..=number_of::<Reaction>() {
+                for table in [
+                    number_of::<Review>(),
+                    number_of::<Comment>(),
+                    number_of::<Reaction>(),
+                    number_of::<DiscussionComment>(),
+                ] {
                     let known = readings(view, &read.space, table, Some(&read.id))?;
                     below.extend(known.into_iter().filter(|read| !read.is_gone));
                 }

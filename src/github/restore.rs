@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use propsbot_archive::{ArchiveReader, DataArchive, Manifest};
+use propsbot_archive::{ArchiveReader, DataArchive, Manifest, Row};
 use propsbot_mirror::{Record, Stamp, ask};
 
 use crate::{
@@ -11,7 +11,10 @@ use crate::{
     exclusions::{Exclusion, UNKNOWN},
     export::Store,
     records::{Kept, Login, Progress, Read},
-    rows::{Comment, Commit, Issue, Reaction, Repository, Review, User},
+    rows::{
+        Comment, Commit, Discussion, DiscussionComment, Issue, Label, Milestone, Reaction, Release,
+        Repository, Review, User,
+    },
     schema::SCHEMA,
 };
 
@@ -62,6 +65,11 @@ pub(crate) async fn restore(
     table!(Review);
     table!(Comment);
     table!(Reaction);
+    table!(Label);
+    table!(Milestone);
+    table!(Release);
+    table!(Discussion);
+    table!(DiscussionComment);
     let progress: Vec<Progress> = manifests
         .iter()
         .map(|manifest| progress(manifest, newest))
@@ -114,12 +122,16 @@ fn progress(manifest: &Manifest, at: Stamp) -> Progress {
     let synced = |class: &str| manifest.synced.get(class).copied().flatten();
     let tracker = synced("tracker");
     let history = synced("history");
+    let since = tracker.map(|at| propsbot_archive::Millis(at.0 - 10 * 60_000));
+    let discussions = manifest.rows.get(<Discussion as Row>::TABLE);
     Progress {
         space: manifest.space.to_string(),
         named: manifest.name.clone(),
         at,
         are_listed: [tracker.is_some(); 2],
-        since: tracker.map(|at| propsbot_archive::Millis(at.0 - 10 * 60_000)),
+        since,
+        // An earlier version wrote none.
+        discussed: since.filter(|_| discussions.is_some_and(|rows| *rows > 0)),
         complete: [tracker, synced("reactions"), history],
         scrub_done: synced("reactions"),
         ..Progress::default()

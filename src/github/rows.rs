@@ -6,7 +6,7 @@
 
 use propsbot_archive::{
     Column, Id, Kind, Millis,
-    Presence::{self, Nullable, Required},
+    Presence::{self, Nullable, Optional, Required},
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,18 +23,22 @@ pub struct UserId(pub String);
 /// Defines rows with their `COLUMNS`. A field's comment is what the archive's page says of the column.
 macro_rules! rows {
     ($($(#[doc = $about:literal])* pub struct $row:ident {$(
-        $(#[doc = $doc:literal])* pub $field:ident: $cell:ty,
+        $(#[doc = $doc:literal])* $(#[serde($($serde:tt)*)])? pub $field:ident: $cell:ty,
     )*})*) => {$(
         $(#[doc = $about])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         pub struct $row {$(
-            $(#[doc = $doc])* pub $field: $cell,
+            $(#[doc = $doc])* $(#[serde($($serde)*)])? pub $field: $cell,
         )*}
 
         impl $row {
             /// The columns of its table.
             pub const COLUMNS: &[Column] = &[$(
-                column::<$cell>(stringify!($field), concat!($($doc),*)),
+                column::<$cell>(
+                    stringify!($field),
+                    concat!($($(stringify!($serde)),*)?),
+                    concat!($($doc),*),
+                ),
             )*];
         }
     )*};
@@ -58,7 +62,8 @@ rows! {
     /// One of the two parts of each repository.
     pub struct Part {
         pub repository_id: NodeId,
-        /// "tracker": issues, pull requests and what was said about them; "history": commits
+        /// "tracker": issues, pull requests, discussions and what was said about them, with labels, milestones and
+        /// releases; "history": commits
         pub id: String,
     }
 
@@ -113,6 +118,102 @@ rows! {
         pub deletions: Option<u64>,
         /// found: it was deleted or transferred; if set, only ids, the number and the time are left
         pub deleted_at: Option<Millis>,
+        /// sorted by id
+        #[serde(default)]
+        pub label_ids: Vec<NodeId>,
+        #[serde(default)]
+        pub milestone_id: Option<NodeId>,
+    }
+
+    /// A label: what issues, pull requests and discussions are sorted by.
+    pub struct Label {
+        pub repository_id: NodeId,
+        pub id: NodeId,
+        pub name: String,
+        /// six hexadecimal digits
+        pub color: String,
+        pub description: String,
+        pub created_at: Millis,
+        /// found; if set, only ids and the time are left
+        pub deleted_at: Option<Millis>,
+    }
+
+    /// A milestone.
+    pub struct Milestone {
+        pub repository_id: NodeId,
+        pub id: NodeId,
+        pub number: u64,
+        pub title: String,
+        pub description: String,
+        pub creator_id: Option<UserId>,
+        /// `OPEN` or `CLOSED`
+        pub state: String,
+        pub created_at: Millis,
+        pub due_at: Option<Millis>,
+        pub closed_at: Option<Millis>,
+        /// found; if set, only ids, the number and the time are left
+        pub deleted_at: Option<Millis>,
+    }
+
+    /// A release that was published.
+    pub struct Release {
+        pub repository_id: NodeId,
+        pub id: NodeId,
+        /// the tag's name; empty if its author is left out
+        pub tag: String,
+        pub name: String,
+        /// Markdown, as it was written
+        pub body: String,
+        pub author_id: Option<UserId>,
+        pub is_prerelease: bool,
+        pub created_at: Millis,
+        pub published_at: Option<Millis>,
+        /// found: it was deleted, or is a draft again; if set, only ids and the time are left
+        pub deleted_at: Option<Millis>,
+    }
+
+    /// A discussion.
+    pub struct Discussion {
+        pub repository_id: NodeId,
+        pub id: NodeId,
+        /// issues, pull requests and discussions share their numbers
+        pub number: u64,
+        pub title: String,
+        /// Markdown, as it was written
+        pub body: String,
+        /// nil for a deleted account
+        pub author_id: Option<UserId>,
+        /// the name of its category
+        pub category: String,
+        /// the comment that was chosen as its answer
+        pub answer_id: Option<NodeId>,
+        pub answer_chosen_at: Option<Millis>,
+        pub answer_chosen_by_id: Option<UserId>,
+        /// sorted by id
+        pub label_ids: Vec<NodeId>,
+        pub created_at: Millis,
+        /// the last edit of the text
+        pub edited_at: Option<Millis>,
+        pub closed_at: Option<Millis>,
+        /// found: it was deleted or transferred; if set, only ids, the number and the time are left
+        pub deleted_at: Option<Millis>,
+    }
+
+    /// A comment on a discussion, or a reply to one.
+    pub struct DiscussionComment {
+        pub repository_id: NodeId,
+        pub id: NodeId,
+        /// the number in its URL
+        pub number: u64,
+        pub discussion_id: NodeId,
+        /// the comment that it replies to
+        pub reply_to_id: Option<NodeId>,
+        pub body: String,
+        pub author_id: Option<UserId>,
+        pub created_at: Millis,
+        pub edited_at: Option<Millis>,
+        /// when it was deleted if GitHub tells, or else found; if set, only ids, the number and the time are left
+        pub deleted_at: Option<Millis>,
     }
 
     /// A review of a pull request.
@@ -155,7 +256,7 @@ rows! {
     pub struct Reaction {
         pub repository_id: NodeId,
         pub id: NodeId,
-        /// what it is on: an issue, a pull request, a review or a comment
+        /// what it is on: an issue, a pull request, a review, a comment, a discussion or a release
         pub subject_id: NodeId,
         /// nil for a deleted account
         pub user_id: Option<UserId>,
@@ -167,12 +268,15 @@ rows! {
     }
 }
 
-/// A field's column.
-const fn column<C: Cell>(name: &'static str, doc: &'static str) -> Column {
+/// A field's column. `serde` is what is told to serde of it, as text.
+const fn column<C: Cell>(name: &'static str, serde: &str, doc: &'static str) -> Column {
     Column {
         name,
         kind: C::KIND,
-        presence: C::PRESENCE,
+        presence: match serde.as_bytes() {
+            [b'd', b'e', b'f', ..] => Optional,
+            _ => C::PRESENCE,
+        },
         doc: doc.trim_ascii_start(),
     }
 }

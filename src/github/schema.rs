@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use propsbot_archive::{FIGURES, Level, Manifest, Millis, Row, Schema, Table, one_line};
 
-use crate::rows::{Comment, Commit, Issue, Part, Reaction, Repository, Review, User};
+use crate::rows::{
+    Comment, Commit, Discussion, DiscussionComment, Issue, Label, Milestone, Part, Reaction,
+    Release, Repository, Review, User,
+};
 
 /// The classes of data that are complete up to a time of their own.
 pub(crate) const CLASSES: [&str; 3] = ["tracker", "reactions", "history"];
@@ -26,6 +29,12 @@ pub static SCHEMA: Schema = Schema {
         Table::of::<Review>(Level::Part).with("A row's time is `created_at`. By `id`.", Review::COLUMNS),
         Table::of::<Comment>(Level::Part).with("A row's time is `created_at`. By `id`.", Comment::COLUMNS),
         Table::of::<Reaction>(Level::Part).with("A row's time is `created_at`. By `id`.", Reaction::COLUMNS),
+        Table::of::<Label>(Level::Part).with("A row's time is `created_at`. By `id`.", Label::COLUMNS),
+        Table::of::<Milestone>(Level::Part).with("A row's time is `created_at`. By `id`.", Milestone::COLUMNS),
+        Table::of::<Release>(Level::Part).with("A row's time is `created_at`. By `id`.", Release::COLUMNS),
+        Table::of::<Discussion>(Level::Part).with("A row's time is `created_at`. By `id`.", Discussion::COLUMNS),
+        Table::of::<DiscussionComment>(Level::Part)
+            .with("A row's time is `created_at`. By `id`.", DiscussionComment::COLUMNS),
     ],
     classes: &CLASSES,
     spaces: <Repository as Row>::TABLE,
@@ -38,11 +47,13 @@ pub static SCHEMA: Schema = Schema {
 };
 
 /// Tables whose row counts are shown, with their labels.
-const TOLD: [(&str, &str); 4] = [
+const TOLD: [(&str, &str); 6] = [
     (<Issue as Row>::TABLE, "issues and pull requests"),
     (<Comment as Row>::TABLE, "comments"),
     (<Commit as Row>::TABLE, "commits"),
     (<Reaction as Row>::TABLE, "reactions"),
+    (<Discussion as Row>::TABLE, "discussions"),
+    (<Release as Row>::TABLE, "releases"),
 ];
 
 fn rows(manifest: &Manifest, table: &str) -> u64 {
@@ -80,8 +91,8 @@ fn readme(repositories: &[&Manifest]) -> String {
 }
 
 const READING: &str = r"
-propsbot keeps this archive: issues, pull requests, reviews, comments, reactions and commits of these repositories,
-so that [SourceCred](https://sourcecred.io) can compute cred from them. [`FORMAT.md`](FORMAT.md) says how every file is
+propsbot keeps this archive: issues, pull requests, reviews, comments, reactions, discussions, releases and commits of
+these repositories, so that [SourceCred](https://sourcecred.io) can compute cred from them. [`FORMAT.md`](FORMAT.md) says how every file is
 written and what each column means; you need no account and no propsbot to read it. `propsbot verify` checks it,
 `propsbot restore` rebuilds the mirror from it, and `propsbot graph --plugin github` makes SourceCred's graph.
 propsbot writes this page; what you change here is lost.

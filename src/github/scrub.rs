@@ -36,7 +36,8 @@ impl Reading<'_> {
                     read.parent.clone(),
                     read.id.clone(),
                 );
-                if key == after || read.is_gone {
+                let is_other = !SCRUBBED.contains(&read.table);
+                if key == after || read.is_gone || is_other {
                     continue;
                 }
                 let reactions = readings(view, &space, number_of::<Reaction>(), Some(&read.id))?;

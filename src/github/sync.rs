@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use propsbot_archive::{Id, one_line};
 use propsbot_mirror::{ProviderError, ReadRows as _, SyncRequest, SyncedSpace, SyncedState, ask};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    client::Client,
+    client::{Answer, Client},
     clock::Clock,
     error::{GithubError, SyncError},
     merge::{Fact, Object, Observation},
+    overview::Overview,
     provider::{GithubProvider, newest, wrong},
     queries,
     reading::Reading,
     records::{Kept as _, Progress},
     rows::Repository,
-    wire::{Connection, Overview, read},
+    wire::{Connection, read},
 };
 
 /// How many repositories are asked for at once.
@@ -107,12 +108,9 @@ impl GithubProvider {
                 .iter()
                 .map(|pair| &*spaces[&of(pair).to_lowercase()].space);
             let ids: Vec<&str> = ids.collect();
-            let variables = json!({ "ids": ids });
-            let answer = or_stop(
-                stop,
-                client.query(&queries::repositories_by_id(), variables),
-            )
-            .await?;
+            let variables = Map::from_iter([("ids".to_owned(), json!(ids))]);
+            let query = queries::repositories_by_id();
+            let answer = or_stop(stop, overviews(client, &query, variables)).await?;
             for (index, pair) in some.iter().enumerate() {
                 let field = format!("nodes/{index}");
                 let overview: Option<Overview> = read(&answer.data["nodes"][index]);
@@ -126,13 +124,13 @@ impl GithubProvider {
                     overview,
                     space: Some(spaces[&of(pair).to_lowercase()].space.clone()),
                     is_gone: answer.lacks(&field) || answer.refuses(&field),
-                    is_partial: answer.refuses_below(&format!("{field}/")),
+                    is_partial: answer.refuses_below(&format!("{field}/default")),
                 });
             }
         }
         for some in new.chunks(AT_ONCE) {
             let (query, variables) = queries::repositories(some);
-            let answer = or_stop(stop, client.query(&query, variables)).await?;
+            let answer = or_stop(stop, overviews(client, &query, variables)).await?;
             for (index, pair) in some.iter().enumerate() {
                 let field = format!("r{index}");
                 found.push(Found {
@@ -140,7 +138,7 @@ impl GithubProvider {
                     overview: read(&answer.data[&field]),
                     space: None,
                     is_gone: answer.lacks(&field) || answer.refuses(&field),
-                    is_partial: answer.refuses_below(&format!("{field}/")),
+                    is_partial: answer.refuses_below(&format!("{field}/default")),
                 });
             }
         }
@@ -246,10 +244,15 @@ impl GithubProvider {
             let requests = client.requests() - before;
             self.show(&overview.id, &name, "done", true);
             let (state, text) = match done {
-                Ok(()) => (
-                    SyncedState::Complete,
-                    format!("{name}: complete; requests to GitHub: {requests}"),
-                ),
+                Ok(()) => {
+                    let hidden = if overview.hides_discussions() {
+                        "; GitHub refuses its discussions: let GITHUB_SOURCE_TOKEN read them"
+                    } else {
+                        ""
+                    };
+                    let text = format!("{name}: complete; requests to GitHub: {requests}{hidden}");
+                    (SyncedState::Complete, text)
+                }
                 Err(SyncError::Stopped) => {
                     return Err(ProviderError::Failed(SyncError::Stopped.into()));
                 }
@@ -320,13 +323,14 @@ impl Reading<'_> {
         let object = Object::Repository(overview.row());
         let fact = Fact::Read(Box::new(object), None);
         self.keep(vec![Observation { at, fact }]).await?;
+        let are_lacking = self.read_listings(overview).await?;
         if is_first {
             self.read_all().await?;
         } else if self.progress.lacks_numbers {
             self.read_absent_numbers().await?;
         }
         let changes = self.read_changes(server).await?;
-        let mut is_lacking = changes.are_lacking || self.progress.lacks_numbers;
+        let mut is_lacking = are_lacking || changes.are_lacking || self.progress.lacks_numbers;
         if !is_lacking {
             self.complete(0, began);
         }
@@ -361,6 +365,45 @@ impl Reading<'_> {
             return Err(GithubError::Unreadable(lacking).into());
         }
         Ok(())
+    }
+}
+
+/// What repositories tell of themselves. GitHub shows nothing of one whose discussions it refuses, unless it isn't asked
+/// for those: then nothing is told of its discussions.
+async fn overviews(
+    client: &Client,
+    query: &str,
+    mut variables: Map<String, Value>,
+) -> Result<Answer, GithubError> {
+    variables.insert("discussions".to_owned(), true.into());
+    let all = Value::Object(variables.clone());
+    let answer = client.query(query, all).await?;
+    if !answer.refuses_field("discussions") {
+        return Ok(answer);
+    }
+    variables.insert("discussions".to_owned(), false.into());
+    let mut again = client.query(query, Value::Object(variables)).await?;
+    let without = std::mem::replace(&mut again.data, answer.data);
+    fill(&mut again.data, without);
+    Ok(again)
+}
+
+/// Puts what another answer has in place of what this one lacks.
+fn fill(answer: &mut Value, other: Value) {
+    match (answer, other) {
+        (answer @ Value::Null, other) => *answer = other,
+        (Value::Array(answers), Value::Array(others)) => {
+            let pairs = answers.iter_mut().zip(others);
+            pairs.for_each(|(answer, other)| fill(answer, other));
+        }
+        (Value::Object(answers), Value::Object(others)) => {
+            for (name, other) in others {
+                if let Some(answer) = answers.get_mut(&name) {
+                    fill(answer, other);
+                }
+            }
+        }
+        _ => {}
     }
 }
 

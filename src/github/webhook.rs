@@ -75,6 +75,8 @@ struct Delivery {
     pull_request: Option<Named>,
     comment: Option<Named>,
     review: Option<Named>,
+    discussion: Option<Named>,
+    release: Option<Named>,
 }
 
 struct Inbox {
@@ -166,8 +168,10 @@ async fn receive(State(inbox): State<Arc<Inbox>>, request: Request) -> StatusCod
             pull_request,
             comment,
             review,
+            discussion,
+            release,
         } = delivery;
-        let named = [issue, pull_request, comment, review];
+        let named = [issue, pull_request, comment, review, discussion, release];
         let hint = Hint {
             repository: repository.node_id,
             ids: named

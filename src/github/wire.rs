@@ -12,8 +12,9 @@ use tracing::warn;
 use crate::{
     error::GithubError,
     merge::{Fact, Object, Observation},
+    objects::{Actor, Node},
     queries::{ListPage, Listed},
-    rows::{Comment, Commit, Issue, NodeId, Reaction, Repository, Review, User, UserId},
+    rows::{NodeId, User, UserId},
 };
 
 /// A page of a connection. Nodes are read one by one.
@@ -77,7 +78,7 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> Option<T> {
 
 /// A time, with or without a zone's offset.
 #[derive(Clone, Copy)]
-struct At(Millis);
+pub(crate) struct At(pub(crate) Millis);
 
 impl<'de> Deserialize<'de> for At {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -94,130 +95,9 @@ pub(crate) fn time(text: &str) -> Option<Millis> {
     Some(Millis(at.as_millisecond())).filter(|at| is_row_time(*at))
 }
 
-#[derive(Clone, Deserialize)]
-struct Actor {
-    #[serde(rename = "__typename")]
-    kind: String,
-    login: String,
-    url: String,
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct Reference {
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct GitActor {
-    user: Option<Actor>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Group {
-    created_at: Option<String>,
-}
-
-/// Anything that has a node id.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Node {
-    #[serde(rename = "__typename")]
-    kind: String,
-    pub(crate) id: String,
-    number: Option<u64>,
-    url: Option<String>,
-    title: Option<String>,
-    body: Option<String>,
-    created_at: Option<At>,
-    updated_at: Option<At>,
-    last_edited_at: Option<At>,
-    closed_at: Option<At>,
-    merged_at: Option<At>,
-    #[serde(alias = "issueState", alias = "pullState", alias = "reviewState")]
-    state: Option<String>,
-    additions: Option<u64>,
-    deletions: Option<u64>,
-    merge_commit: Option<Reference>,
-    author: Option<Value>,
-    authors: Option<Connection>,
-    user: Option<Actor>,
-    repository: Option<Reference>,
-    pull_request: Option<Reference>,
-    pull_request_review: Option<Reference>,
-    reactable: Option<Reference>,
-    reaction_groups: Option<Vec<Group>>,
-    content: Option<String>,
-    oid: Option<String>,
-    message: Option<String>,
-    authored_date: Option<At>,
-    committed_date: Option<At>,
-    comments: Option<Connection>,
-    reviews: Option<Connection>,
-}
-
-/// A repository as GitHub has it now.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Overview {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    owner: Owner,
-    visibility: String,
-    created_at: At,
-    default_branch_ref: Option<Branch>,
-}
-
-#[derive(Deserialize)]
-struct Owner {
-    login: String,
-}
-
-#[derive(Deserialize)]
-struct Branch {
-    name: String,
-    target: Option<Target>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    oid: String,
-}
-
-impl Overview {
-    pub(crate) fn row(&self) -> Repository {
-        let branch = self.default_branch_ref.as_ref();
-        Repository {
-            id: NodeId(self.id.clone()),
-            owner: self.owner.login.clone(),
-            name: self.name.clone(),
-            visibility: self.visibility.clone(),
-            default_branch: branch.map(|branch| branch.name.clone()),
-            created_at: self.created_at.0,
-            deleted_at: None,
-        }
-    }
-
-    /// `owner/name`
-    pub(crate) fn full_name(&self) -> String {
-        format!("{}/{}", self.owner.login, self.name)
-    }
-
-    pub(crate) fn name_is(&self, name: &str) -> bool {
-        self.full_name().eq_ignore_ascii_case(name)
-    }
-
-    /// The last commit of the default branch.
-    pub(crate) fn head(&self) -> Option<&str> {
-        let target = self.default_branch_ref.as_ref()?.target.as_ref()?;
-        Some(&target.oid)
-    }
-}
-
 /// Collects the rows of answers, and what has to be asked because of them.
 pub(crate) struct Harvest {
-    space: NodeId,
+    pub(crate) space: NodeId,
     /// When the request was sent whose answer is read.
     pub(crate) at: Stamp,
     pub(crate) facts: Vec<Observation>,
@@ -228,7 +108,7 @@ pub(crate) struct Harvest {
     pub(crate) whole: BTreeMap<(Listed, String), BTreeSet<String>>,
     /// Begun lists.
     begun: BTreeMap<(Listed, String), BTreeSet<String>>,
-    /// Issues, by id: those that belong elsewhere now.
+    /// What belongs elsewhere now, or is a draft again, by id.
     pub(crate) elsewhere: BTreeSet<String>,
     /// The issues and pull requests that were read.
     pub(crate) issues: BTreeMap<u64, String>,
@@ -259,7 +139,7 @@ impl Harvest {
     }
 
     /// The id of whoever did something, whose row is added. Mannequins are people who never had an account.
-    fn person(&mut self, actor: Option<&Actor>) -> Option<UserId> {
+    pub(crate) fn person(&mut self, actor: Option<&Actor>) -> Option<UserId> {
         let actor = actor?;
         let id = UserId(actor.id.clone());
         if self.users.insert(id.clone()) {
@@ -286,11 +166,14 @@ impl Harvest {
             return false;
         };
         let (comments, reviews) = (node.comments.take(), node.reviews.take());
+        let replies = node.replies.take();
         let own = node.id.clone();
         let has_reactions = node
             .reaction_groups
             .as_ref()
             .is_some_and(|groups| groups.iter().any(|group| group.created_at.is_some()));
+        // What is gone isn't looked at again, so that its reactions go with it.
+        let has_reactions = has_reactions || node.deleted_at.is_some();
         let is_issue = matches!(&*node.kind, "Issue" | "PullRequest");
         let issue = if is_issue {
             Some(own.clone())
@@ -302,7 +185,7 @@ impl Harvest {
             .as_ref()
             .map(|pull| pull.id.clone())
             .or(issue);
-        let updated_at = node.updated_at;
+        let updated_at = node.updated_at.or(node.changed_at);
         let Some(object) = self.object(node, issue.as_deref(), review) else {
             return false;
         };
@@ -317,120 +200,10 @@ impl Harvest {
         if let Some(reviews) = reviews {
             self.page(Listed::Reviews, &own, &issue, &reviews);
         }
+        if let Some(replies) = replies {
+            self.page(Listed::Replies, &own, &issue, &replies);
+        }
         true
-    }
-
-    fn object(&mut self, node: Node, issue: Option<&str>, review: Option<&str>) -> Option<Object> {
-        let repository_id = self.space.clone();
-        let id = NodeId(node.id.clone());
-        let author: Option<Actor> = node.author.as_ref().and_then(|author| match &*node.kind {
-            "Commit" => read::<GitActor>(author)?.user,
-            _ => read(author),
-        });
-        let author_id = self.person(author.as_ref());
-        let created_at = node.created_at.map(|at| at.0);
-        let edited_at = node.last_edited_at.map(|at| at.0);
-        if node.kind == "Commit" {
-            return self.commit(node, author_id);
-        }
-        let body = node.body.unwrap_or_default();
-        Some(match &*node.kind {
-            "Issue" | "PullRequest" => {
-                let number = node.number?;
-                if node
-                    .repository
-                    .is_some_and(|repository| repository.id != repository_id.0)
-                {
-                    self.elsewhere.insert(node.id);
-                    return None;
-                }
-                self.issues.insert(number, node.id);
-                Object::Issue(Issue {
-                    repository_id,
-                    id,
-                    number,
-                    is_pull_request: node.kind == "PullRequest",
-                    title: node.title.unwrap_or_default(),
-                    body,
-                    author_id,
-                    state: node.state.unwrap_or_default(),
-                    created_at: created_at?,
-                    edited_at,
-                    closed_at: node.closed_at.map(|at| at.0),
-                    merged_at: node.merged_at.map(|at| at.0),
-                    merged_as: node.merge_commit.map(|commit| NodeId(commit.id)),
-                    additions: node.additions,
-                    deletions: node.deletions,
-                    deleted_at: None,
-                })
-            }
-            // Nobody but its author can see it yet.
-            "PullRequestReview" if node.state.as_deref() == Some("PENDING") => return None,
-            "PullRequestReview" => Object::Review(Review {
-                repository_id,
-                id,
-                number: in_url(node.url.as_deref()?)?,
-                issue_id: NodeId(issue?.to_owned()),
-                body,
-                author_id,
-                state: node.state.unwrap_or_default(),
-                created_at: created_at?,
-                edited_at,
-                deleted_at: None,
-            }),
-            "IssueComment" | "PullRequestReviewComment" => {
-                let own = node.pull_request_review.map(|review| review.id);
-                let review = own.or_else(|| review.map(str::to_owned));
-                Object::Comment(Comment {
-                    repository_id,
-                    id,
-                    number: in_url(node.url.as_deref()?)?,
-                    issue_id: NodeId(issue?.to_owned()),
-                    review_id: review.map(NodeId),
-                    body,
-                    author_id,
-                    created_at: created_at?,
-                    edited_at,
-                    deleted_at: None,
-                })
-            }
-            "Reaction" => {
-                let own = node.reactable.map(|subject| subject.id);
-                let subject = own.or_else(|| review.map(str::to_owned))?;
-                Object::Reaction(Reaction {
-                    repository_id,
-                    id,
-                    subject_id: NodeId(subject),
-                    user_id: self.person(node.user.as_ref()),
-                    content: Some(node.content?),
-                    created_at: created_at?,
-                    deleted_at: None,
-                })
-            }
-            _ => return None,
-        })
-    }
-
-    fn commit(&mut self, node: Node, author_id: Option<UserId>) -> Option<Object> {
-        let authors = node.authors.map(|authors| authors.nodes);
-        let mut coauthor_ids = Vec::new();
-        for author in authors.iter().flatten() {
-            let user = read::<GitActor>(author).and_then(|author| author.user);
-            let user = self.person(user.as_ref());
-            let new = user.filter(|id| Some(id) != author_id.as_ref());
-            coauthor_ids.extend(new.filter(|id| !coauthor_ids.contains(id)));
-        }
-        Some(Object::Commit(Commit {
-            repository_id: self.space.clone(),
-            id: NodeId(node.id),
-            oid: node.oid?,
-            message: node.message.unwrap_or_default(),
-            author_id,
-            coauthor_ids,
-            authored_at: node.authored_date?.0,
-            committed_at: node.committed_date?.0,
-            deleted_at: None,
-        }))
     }
 
     /// Asks for a list from its beginning.
@@ -472,10 +245,4 @@ impl Harvest {
             }
         }
     }
-}
-
-/// The number at the end of a comment's or review's URL.
-fn in_url(url: &str) -> Option<u64> {
-    let mut parts = url.rsplit(|char: char| !char.is_ascii_digit());
-    parts.next()?.parse().ok()
 }

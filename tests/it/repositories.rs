@@ -1,5 +1,6 @@
 //! The whole program as a mirror of GitHub: sync, exports, the graph, restore, and what GitHub does to it.
 
+mod discussions;
 mod together;
 mod truth;
 

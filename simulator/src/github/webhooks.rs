@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::rest::source::markers::marker;
 use super::rest::source::wire::{View, into_event, repository};
 use super::state::{Settings, Shared};
 use super::world::{Event, World};
@@ -166,6 +167,9 @@ fn payload(settings: &Settings, world: &World, event: &Event) -> Option<Value> {
     body["action"] = json!(event.action);
     if let Some(item) = &event.item {
         into_event(view, item, &mut body);
+    }
+    if let Some(about) = &event.marker {
+        body[event.name] = marker(view, about);
     }
     Some(body)
 }

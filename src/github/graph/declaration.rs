@@ -3,6 +3,7 @@
 //! Source: SourceCred 0.11.2, `plugins/github/declaration.js`, `nodes.js`, `edges.js` and `bots.js`. The prefixes must
 //! never change, because operators' weights and ledgers contain them.
 
+use super::Rules;
 use propsbot_sourcecred::{
     Declaration, EdgeAddress, EdgeType, EdgeWeight, Keys, NodeAddress, NodeType, Weight,
 };
@@ -78,7 +79,7 @@ fn edge_type(
     }
 }
 
-pub(super) fn declaration() -> Declaration {
+pub(super) fn declaration(rules: Rules) -> Declaration {
     let of = |parts: &str| nodes().with(&[&parts]);
     let userlike = of("USERLIKE");
     let user = node_type(
@@ -88,7 +89,7 @@ pub(super) fn declaration() -> Declaration {
         Weight::ZERO,
         "NodeType for a GitHub user",
     );
-    let node_types = vec![
+    let mut node_types = vec![
         node_type(
             "Repository",
             "Repositories",
@@ -140,12 +141,37 @@ pub(super) fn declaration() -> Declaration {
             "NodeType for a GitHub bot account",
         ),
     ];
+    let mut edge_types = edge_types();
+    if rules == Rules::Improved {
+        node_types.extend([
+            node_type(
+                "Discussion",
+                "Discussions",
+                of("DISCUSSION"),
+                Weight::ZERO,
+                "NodeType for a GitHub discussion",
+            ),
+            node_type(
+                "Release",
+                "Releases",
+                of("RELEASE"),
+                Weight::ZERO,
+                "NodeType for a GitHub release",
+            ),
+        ]);
+        edge_types.push(edge_type(
+            ("answers", "is answered by"),
+            &["ANSWERS"],
+            (0.5, 1.0),
+            "Connects a comment to the discussion whose answer it was chosen as.\n",
+        ));
+    }
     Declaration {
         name: "GitHub".to_owned(),
         node_prefix: nodes(),
         edge_prefix: edges(),
         node_types,
-        edge_types: edge_types(),
+        edge_types,
         user_types: vec![user],
         keys: Keys {
             operator_keys: &["reactionsOperator"],

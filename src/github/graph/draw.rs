@@ -69,22 +69,22 @@ pub(super) fn person(login: &str) -> NodeAddress {
 }
 
 /// Something in the graph.
-struct Entity {
-    address: NodeAddress,
-    url: String,
-    description: String,
-    at: Millis,
-    parent: Option<NodeAddress>,
-    authors: Vec<UserId>,
+pub(super) struct Entity {
+    pub(super) address: NodeAddress,
+    pub(super) url: String,
+    pub(super) description: String,
+    pub(super) at: Millis,
+    pub(super) parent: Option<NodeAddress>,
+    pub(super) authors: Vec<UserId>,
 }
 
 /// A repository while it is drawn.
-struct Scene<'a> {
-    view: &'a View,
+pub(super) struct Scene<'a> {
+    pub(super) view: &'a View,
     rules: Rules,
-    entities: HashMap<&'a NodeId, Entity>,
+    pub(super) entities: HashMap<&'a NodeId, Entity>,
     /// What each entity refers to.
-    references: Vec<(&'a NodeId, &'a [Reference])>,
+    pub(super) references: Vec<(&'a NodeId, &'a [Reference])>,
     /// Everyone who did something.
     people: BTreeMap<&'a str, &'a User>,
     /// What a reference means.
@@ -103,17 +103,18 @@ impl<'a> Scene<'a> {
         };
         scene.add_posts();
         scene.add_commits();
+        scene.add_discussions();
         scene.add_people();
         scene.name();
         scene
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("https://github.com/{}", self.view.name())
     }
 
     /// An address in this repository.
-    fn address(&self, kinds: &[&str], rest: &[&dyn Display]) -> NodeAddress {
+    pub(super) fn address(&self, kinds: &[&str], rest: &[&dyn Display]) -> NodeAddress {
         let address = kinds
             .iter()
             .fold(nodes(), |address, kind| address.with(&[kind]));
@@ -123,7 +124,7 @@ impl<'a> Scene<'a> {
             .with(rest)
     }
 
-    fn repository(&self) -> NodeAddress {
+    pub(super) fn repository(&self) -> NodeAddress {
         self.address(&["REPO"], &[])
     }
 
@@ -268,6 +269,11 @@ impl<'a> Scene<'a> {
                 named.insert(format!("#{number}"), entity.address.clone());
                 named.insert(format!("{name}#{number}"), entity.address.clone());
             }
+            if let Some(discussion) = self.view.discussions.get(*id) {
+                let number = discussion.row.number;
+                named.insert(format!("#{number}"), entity.address.clone());
+                named.insert(format!("{name}#{number}"), entity.address.clone());
+            }
             if let Some(commit) = self.view.commits.get(*id) {
                 named.insert(commit.row.oid.clone(), entity.address.clone());
             }
@@ -322,6 +328,7 @@ impl<'a> Scene<'a> {
         }
         self.draw_merges(graph);
         self.draw_reactions(graph);
+        self.draw_answers(graph);
         for (id, references) in &self.references {
             let entity = &self.entities[*id];
             for reference in *references {
@@ -389,7 +396,7 @@ fn add_author(graph: &mut WeightedGraph, author: &NodeAddress, entity: &Entity) 
 }
 
 /// The address of an edge: its type, and each node's address with its length.
-fn edge(kind: &str, ends: &[&NodeAddress]) -> EdgeAddress {
+pub(super) fn edge(kind: &str, ends: &[&NodeAddress]) -> EdgeAddress {
     with_lengths(edges().with(&[&kind]), ends)
 }
 

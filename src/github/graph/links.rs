@@ -1,4 +1,5 @@
-//! Which node a link to GitHub leads to: how people refer to issues, pull requests and comments from elsewhere.
+//! Which node a link to GitHub leads to: how people refer to issues, pull requests, discussions, comments and releases
+//! from elsewhere.
 
 use std::fmt::Display;
 
@@ -15,12 +16,19 @@ pub(super) fn node_at(link: &str, graph: &WeightedGraph) -> Option<NodeAddress> 
     let link = link.split('?').next().unwrap_or_default();
     let mut parts = link.split('/');
     let [host, owner, name, kind, number] = [(); 5].map(|()| parts.next().unwrap_or_default());
-    let is_thread = matches!(kind, "issues" | "pull");
-    if !host.eq_ignore_ascii_case("github.com") || !is_thread {
+    if !host.eq_ignore_ascii_case("github.com") {
+        return None;
+    }
+    let (owner, name) = repository(owner, name, graph)?;
+    if (kind, number) == ("releases", "tag") {
+        let tag = parts.collect::<Vec<_>>().join("/");
+        let release = nodes().with(&[&"RELEASE", &owner, &name, &tag]);
+        return graph.nodes.contains_key(&release).then_some(release);
+    }
+    if !matches!(kind, "issues" | "pull" | "discussions") {
         return None;
     }
     let number: u64 = number.parse().ok()?;
-    let (owner, name) = repository(owner, name, graph)?;
     let at = |kinds: &[&str], rest: &[&dyn Display]| {
         let kinds = kinds.iter();
         let address = kinds.fold(nodes(), |address, kind| address.with(&[kind]));
@@ -37,8 +45,13 @@ pub(super) fn node_at(link: &str, graph: &WeightedGraph) -> Option<NodeAddress> 
         let of_reviews = at(&["COMMENT", "REVIEW"], &[]);
         let mut comments = within(graph, &of_reviews).filter(|node| node.last_part() == comment);
         comments.next().cloned().into_iter().collect()
+    } else if let Some(comment) = fragment.strip_prefix("discussioncomment-") {
+        vec![at(&["COMMENT", "DISCUSSION"], &[&comment])]
     } else {
-        ["ISSUE", "PULL"].map(|kind| at(&[kind], &[])).to_vec()
+        // GitHub leads from an issue's address to the discussion that it became.
+        ["ISSUE", "PULL", "DISCUSSION"]
+            .map(|kind| at(&[kind], &[]))
+            .to_vec()
     };
     let mut candidates = candidates.into_iter();
     candidates.find(|node| graph.nodes.contains_key(node))
@@ -87,6 +100,9 @@ mod tests {
             "COMMENT PULL Octo alpha 8 82",
             "COMMENT REVIEW Octo alpha 8 81 83",
             "ISSUE Octo alphabet 9",
+            "DISCUSSION Octo alpha 10",
+            "COMMENT DISCUSSION Octo alpha 10 11",
+            "RELEASE Octo alpha v1/2",
         ];
         for parts in known {
             graph.add_node(node(parts), String::new(), None);
@@ -106,7 +122,15 @@ mod tests {
             ("Octo/alphabet/issues/9", Some(known[8])),
             ("Octo/beta/issues/7", None),
             ("Octo/alpha/issues/x", None),
-            ("Octo/alpha/discussions/7", None),
+            ("Octo/alpha/discussions/10", Some(known[9])),
+            (
+                "Octo/alpha/discussions/10#discussioncomment-11",
+                Some(known[10]),
+            ),
+            ("Octo/alpha/discussions/11", None),
+            ("Octo/alpha/releases/tag/v1/2", Some(known[11])),
+            ("Octo/alpha/releases/tag/v2", None),
+            ("Octo/alpha/releases", None),
             ("Octo/alpha", None),
         ] {
             let found = node_at(&format!("https://github.com/{link}"), &graph);

@@ -5,6 +5,7 @@
 //! Improvements belong behind [`Rules::Improved`].
 
 mod declaration;
+mod discussions;
 mod draw;
 mod links;
 mod references;
@@ -35,6 +36,7 @@ pub enum Rules {
     /// * References between repositories count, and to people who are only known in another one.
     /// * Names and links mean the same in whatever case they are written, also those to commits.
     /// * Co-authors of commits are authors.
+    /// * Discussions, the comments on them, their answers and releases are there, too.
     /// * Proposed names have at most 31 characters, so that two equal names can't fail the whole run.
     Improved,
 }
@@ -107,7 +109,7 @@ impl GraphPlugin for GithubPlugin {
     }
 
     fn draw(&self, rows: &dyn RowSource) -> Result<Drawing, DrawError> {
-        let views = views(rows, |name| self.config.has(name))?;
+        let views = views(rows, self.rules, |name| self.config.has(name))?;
         let absent = self.config.repositories.iter().find(|named| {
             let mut names = views.values().map(view::View::name);
             !names.any(|name| name.eq_ignore_ascii_case(named))
@@ -150,7 +152,7 @@ impl GraphPlugin for GithubPlugin {
         let proposals = people.collect();
         Ok(Drawing::from(Documents {
             graph,
-            declaration: declaration(),
+            declaration: declaration(self.rules),
             proposals,
         }))
     }

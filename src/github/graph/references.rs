@@ -126,6 +126,14 @@ static COMMIT_URL: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
+/// Links that SourceCred's plugin doesn't know. A tag ends with a letter or a digit, as texts go on after it.
+static MORE_URLS: LazyLock<Regex> = LazyLock::new(|| {
+    regex(&format!(
+        "{BEFORE}(https?://github.com/{OWNER}/{NAME}/(?:discussions/[0-9]+(?:#discussioncomment-[0-9]+)?\
+         (?=[^A-Za-z0-9_/\\-]|$)|releases/tag/[A-Za-z0-9\\-._~%+/]*[A-Za-z0-9_]))"
+    ))
+});
+
 /// All references in Markdown. A reference that is there twice comes twice.
 pub(super) fn references(markdown: &str) -> Vec<Reference> {
     // Most texts refer to nothing, and Markdown takes nothing away that these need. (It can add them, by entities.)
@@ -163,6 +171,7 @@ fn of_block(block: &str, found: &mut Vec<Reference>) {
     let has_link = block.contains("http");
     if has_link {
         found.extend(all(&URL, block).map(Reference::basic));
+        found.extend(all(&MORE_URLS, block).map(Reference::basic));
     }
     if block.contains('@') {
         let mut people: Vec<&str> = all(&PERSON, block).collect();
@@ -213,6 +222,21 @@ mod tests {
             format!("{sign}{}", found.text)
         });
         shown.collect()
+    }
+
+    #[test]
+    fn finds_links_to_discussions_and_releases() {
+        let home = "https://github.com/octo/alpha";
+        let text = format!(
+            "See {home}/discussions/7#discussioncomment-12, {home}/discussions/8, {home}/discussions/new and \
+             {home}/releases/tag/v1.0-rc.1."
+        );
+        let found = [
+            "discussions/7#discussioncomment-12",
+            "discussions/8",
+            "releases/tag/v1.0-rc.1",
+        ];
+        assert_eq!(texts(&text), found.map(|found| format!("{home}/{found}")));
     }
 
     /// What SourceCred's own code finds in the same texts, sorted by kinds.

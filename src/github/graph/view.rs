@@ -4,8 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use propsbot_archive::{Id, Millis, ReadError, RowSource};
 
-use super::references::{Reference, references};
-use crate::rows::{Comment, Commit, Issue, NodeId, Reaction, Repository, Review, User, UserId};
+use super::{
+    Rules,
+    references::{Reference, references},
+};
+use crate::rows::{
+    Comment, Commit, Discussion, DiscussionComment, Issue, NodeId, Reaction, Release, Repository,
+    Review, User, UserId,
+};
 
 /// A repository.
 #[derive(Default)]
@@ -17,6 +23,10 @@ pub(super) struct View {
     pub(super) comments: Vec<Post<Comment>>,
     pub(super) commits: HashMap<NodeId, Post<Commit>>,
     pub(super) reactions: Vec<Reaction>,
+    /// SourceCred's plugin knows none of these.
+    pub(super) discussions: HashMap<NodeId, Post<Discussion>>,
+    pub(super) discussion_comments: HashMap<NodeId, Post<DiscussionComment>>,
+    pub(super) releases: Vec<Post<Release>>,
 }
 
 /// A row without its text, and what the text refers to.
@@ -44,6 +54,7 @@ fn post<R: Clone>(row: &R, text: impl Fn(&mut R) -> &mut String) -> Post<R> {
 /// The repositories whose names are wanted, by id, without what was deleted.
 pub(super) fn views(
     rows: &dyn RowSource,
+    rules: Rules,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<Id, View>, ReadError> {
     let mut views: BTreeMap<Id, View> = BTreeMap::new();
@@ -78,6 +89,26 @@ pub(super) fn views(
         }
     });
     // In the order in which several plugins share what they read: see `Schema::turn`.
+    if rules == Rules::Improved {
+        each!(DiscussionComment, |view, comment| {
+            if is_there(comment.deleted_at) {
+                view.discussion_comments
+                    .insert(comment.id.clone(), post(comment, |row| &mut row.body));
+            }
+        });
+        each!(Discussion, |view, discussion| {
+            if is_there(discussion.deleted_at) {
+                view.discussions
+                    .insert(discussion.id.clone(), post(discussion, |row| &mut row.body));
+            }
+        });
+        each!(Release, |view, release| {
+            // Those of people who are left out have no tag, and so no address.
+            if is_there(release.deleted_at) && !release.tag.is_empty() {
+                view.releases.push(post(release, |row| &mut row.body));
+            }
+        });
+    }
     each!(Reaction, |view, reaction| {
         if is_there(reaction.deleted_at) {
             view.reactions.push(reaction.clone());

@@ -85,6 +85,28 @@ export async function readSource({address, token, tell}) {
   );
   const nodes = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Issue { title } ... on Comment { body } } }";
   await query(nodes, {ids: [issue, review, comment, inReview].map((it) => it.node_id)});
+  const comments = `totalCount nodes { ${texts} deletedAt isAnswer discussion { number } replyTo { id } }`;
+  const {data} = await query(
+    `query ($owner: String!, $name: String!) {
+      repository(owner: $owner, name: $name) {
+        hasDiscussionsEnabled
+        labels(first: 10) { totalCount nodes { __typename id name color description isDefault createdAt updatedAt url issues(first: 1) { totalCount } } }
+        milestones(first: 10, orderBy: {field: UPDATED_AT, direction: DESC}) {
+          nodes { id number title description state closed closedAt dueOn createdAt updatedAt progressPercentage url creator { login } } }
+        releases(first: 10, orderBy: {field: CREATED_AT, direction: DESC}) {
+          nodes { id databaseId name tagName description isDraft isPrerelease createdAt updatedAt publishedAt url author { id login } ${reactions} } }
+        discussions(first: 10, orderBy: {field: UPDATED_AT, direction: DESC}) {
+          totalCount nodes { number title isAnswered answerChosenAt answerChosenBy { login } answer { id } closed closedAt stateReason
+            category { id name isAnswerable } labels(first: 1) { totalCount } id databaseId body createdAt updatedAt lastEditedAt url ${actor} ${reactions}
+            comments(first: 10) { ${comments.replaceAll("fullDatabaseId", "databaseId")} } } }
+        issues(first: 20) { nodes { labels(first: 100) { nodes { id } } milestone { id title } } }
+      }
+    }`,
+    {owner: "octo-org", name: "alpha"},
+  );
+  const {labels, milestones, releases, discussions} = data.repository;
+  const listed = [labels, milestones, releases, discussions].map((list) => list.nodes[0].id);
+  await query("query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Label { name } ... on Milestone { title } ... on Reactable { reactionGroups { content createdAt } } } }", {ids: listed});
   await query('{ resource(url: "https://github.com/octo-org/alpha/issues/1") { url } }');
   await query('{ organization(login: "octo-org") { repositories(first: 5) { nodes { name } } } }');
   for (const page of ["", "(first: 101)", '(first: 1, after: "x")']) {

@@ -6,9 +6,12 @@ use propsbot_archive::{ArchiveReader, Millis, ReadError};
 use propsbot_backends::FolderArchive;
 use propsbot_github::{
     SCHEMA,
-    rows::{Comment, Commit, Issue, Reaction, Repository, Review, User, UserId},
+    rows::{
+        Comment, Commit, Discussion, DiscussionComment, Issue, Label, Milestone, NodeId, Reaction,
+        Release, Repository, Review, User, UserId,
+    },
 };
-use simulator::github::world::{Item, ItemKind, World};
+use simulator::github::world::{Item, ItemKind, Marker, MarkerKind, World};
 
 /// The archive's rows, without what is gone.
 pub(super) async fn archived(archive: &FolderArchive) -> Vec<String> {
@@ -31,9 +34,10 @@ pub(super) async fn read(archive: &FolderArchive) -> Result<Vec<String>, ReadErr
     for row in reader.rows::<Issue>().await? {
         if row.deleted_at.is_none() {
             lines.push(format!(
-                "{} {} #{} by {:?} at {} edited {:?} closed {:?} merged {:?} as {:?} +{:?}: {:?} {:?}",
+                "{} {} #{} by {:?} at {} edited {:?} closed {:?} merged {:?} as {:?} +{:?} {:?} for {:?}: {:?} {:?}",
                 row.repository_id.0, row.id.0, row.number, login(&row.author_id), row.created_at.0, row.edited_at,
-                row.closed_at, row.merged_at, row.merged_as.map(|id| id.0), row.additions, row.title, row.body
+                row.closed_at, row.merged_at, row.merged_as.map(|id| id.0), row.additions, ids(row.label_ids),
+                row.milestone_id.map(|id| id.0), row.title, row.body
             ));
         }
     }
@@ -94,8 +98,75 @@ pub(super) async fn read(archive: &FolderArchive) -> Result<Vec<String>, ReadErr
             ));
         }
     }
+    for row in reader.rows::<Label>().await? {
+        if row.deleted_at.is_none() {
+            lines.push(format!(
+                "{} {} at {}: {:?} {:?}",
+                row.repository_id.0, row.id.0, row.created_at.0, row.name, row.description
+            ));
+        }
+    }
+    for row in reader.rows::<Milestone>().await? {
+        if row.deleted_at.is_none() {
+            lines.push(format!(
+                "{} {} #{} by {:?} at {} closed {:?}: {:?} {:?}",
+                row.repository_id.0,
+                row.id.0,
+                row.number,
+                login(&row.creator_id),
+                row.created_at.0,
+                row.closed_at,
+                row.title,
+                row.description
+            ));
+        }
+    }
+    for row in reader.rows::<Release>().await? {
+        if row.deleted_at.is_none() {
+            lines.push(format!(
+                "{} {} by {:?} at {} {:?}: {:?} {:?}",
+                row.repository_id.0,
+                row.id.0,
+                login(&row.author_id),
+                row.created_at.0,
+                row.tag,
+                row.name,
+                row.body
+            ));
+        }
+    }
+    for row in reader.rows::<Discussion>().await? {
+        if row.deleted_at.is_none() {
+            lines.push(format!(
+                "{} {} #{} by {:?} at {} edited {:?} in {} {:?} answer {:?} by {:?} at {:?}: {:?} {:?}",
+                row.repository_id.0, row.id.0, row.number, login(&row.author_id), row.created_at.0, row.edited_at,
+                row.category, ids(row.label_ids), row.answer_id.map(|id| id.0), login(&row.answer_chosen_by_id),
+                row.answer_chosen_at, row.title, row.body
+            ));
+        }
+    }
+    for row in reader.rows::<DiscussionComment>().await? {
+        if row.deleted_at.is_none() {
+            lines.push(format!(
+                "{} {} {} of {} {:?} by {:?} at {} edited {:?}: {:?}",
+                row.repository_id.0,
+                row.id.0,
+                row.number,
+                row.discussion_id.0,
+                row.reply_to_id.map(|id| id.0),
+                login(&row.author_id),
+                row.created_at.0,
+                row.edited_at,
+                row.body
+            ));
+        }
+    }
     lines.sort();
     Ok(lines)
+}
+
+fn ids(ids: Vec<NodeId>) -> Vec<String> {
+    ids.into_iter().map(|id| id.0).collect()
 }
 
 /// The same of the repositories that are mirrored.
@@ -138,7 +209,35 @@ pub(super) fn truth(world: &World) -> Vec<String> {
             .items()
             .filter(|item| item.repository == repository.id)
             .collect();
+        lines.extend(world.markers(repository.id).map(|marker| {
+            let creator = login(marker.creator);
+            let id = marker.node_id();
+            match marker.kind {
+                MarkerKind::Label => format!(
+                    "{space} {id} at {}: {:?} {:?}",
+                    marker.created * 1000,
+                    marker.name,
+                    marker.description
+                ),
+                MarkerKind::Milestone => format!(
+                    "{space} {id} #{} by {creator:?} at {} closed {:?}: {:?} {:?}",
+                    marker.number,
+                    marker.created * 1000,
+                    marker.closed.map(at),
+                    marker.name,
+                    marker.description
+                ),
+            }
+        }));
+        let marks = |item: &Item, kind| {
+            let mut marks: Vec<String> = world.marks(item, kind).map(Marker::node_id).collect();
+            marks.sort();
+            marks
+        };
         for item in items {
+            if !is_shown(world, item) {
+                continue;
+            }
             let (id, by) = (item.node_id(), login(item.author));
             let thread = world.thread_of(item).map(Item::node_id).unwrap_or_default();
             let edited = item.edited.map(at);
@@ -146,11 +245,12 @@ pub(super) fn truth(world: &World) -> Vec<String> {
                 ItemKind::Issue | ItemKind::PullRequest => {
                     let pull = item.pull.as_ref();
                     format!(
-                        "{space} {id} #{} by {by:?} at {} edited {edited:?} closed {:?} merged {:?} as {:?} +{:?}: {:?} {:?}",
+                        "{space} {id} #{} by {by:?} at {} edited {edited:?} closed {:?} merged {:?} as {:?} +{:?} {:?} for {:?}: {:?} {:?}",
                         item.number, item.created * 1000, item.closed.map(at),
                         pull.and_then(|pull| pull.merged).map(at),
                         pull.and_then(|pull| pull.merge_commit).map(commit),
-                        pull.map(|pull| u64::from(pull.additions)), item.title, item.body
+                        pull.map(|pull| u64::from(pull.additions)), marks(item, MarkerKind::Label),
+                        marks(item, MarkerKind::Milestone).first(), item.title, item.body
                     )
                 }
                 ItemKind::Review => format!(
@@ -162,6 +262,28 @@ pub(super) fn truth(world: &World) -> Vec<String> {
                     format!(
                         "{space} {id} {} of {thread} {:?} by {by:?} at {} edited {edited:?}: {:?}",
                         item.id, review.map(Item::node_id), item.created * 1000, item.body
+                    )
+                }
+                ItemKind::Release => format!(
+                    "{space} {id} by {by:?} at {} {:?}: {:?} {:?}",
+                    item.created * 1000, item.release.as_ref().unwrap().tag, item.title, item.body
+                ),
+                ItemKind::Discussion => {
+                    let topic = item.topic.clone().unwrap();
+                    let answer = topic.answer;
+                    let comment = answer.and_then(|answer| world.item(answer.comment));
+                    format!(
+                        "{space} {id} #{} by {by:?} at {} edited {edited:?} in {} {:?} answer {:?} by {:?} at {:?}: {:?} {:?}",
+                        item.number, item.created * 1000, topic.category, marks(item, MarkerKind::Label),
+                        comment.map(Item::node_id), login(answer.and_then(|answer| answer.by)),
+                        answer.map(|answer| at(answer.at)), item.title, item.body
+                    )
+                }
+                ItemKind::DiscussionComment => {
+                    let above = world.item(item.parent).filter(|_| item.is_reply);
+                    format!(
+                        "{space} {id} {} of {thread} {:?} by {by:?} at {} edited {edited:?}: {:?}",
+                        item.id, above.map(Item::node_id), item.created * 1000, item.body
                     )
                 }
             });
@@ -177,6 +299,18 @@ pub(super) fn truth(world: &World) -> Vec<String> {
     }
     lines.sort();
     lines
+}
+
+/// Whether an item is to be mirrored: drafts aren't, nor what is left of deleted comments, nor discussions that are
+/// switched off.
+fn is_shown(world: &World, item: &Item) -> bool {
+    let home = world.repository(item.repository).unwrap();
+    let is_draft = item.release.as_ref().is_some_and(|release| release.draft);
+    let discusses = matches!(
+        item.kind,
+        ItemKind::Discussion | ItemKind::DiscussionComment
+    );
+    !is_draft && item.deleted.is_none() && (home.has_discussions || !discusses)
 }
 
 /// Asserts that both are the same, and shows what differs.

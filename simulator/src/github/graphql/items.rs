@@ -7,7 +7,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use super::object::{Given, Thing};
 use super::page::Entry;
 use super::source::{WEB, number, signed, sorted};
-use super::{World, instant, text};
+use super::{World, discussions, instant, text};
 use crate::github::world::{
     Account, Content, Item, ItemKind, Reaction, Repository, World as Source, id, time,
 };
@@ -38,13 +38,23 @@ impl<'w> World<'w> {
         Given::Page(order.sort(wanted))
     }
 
-    fn listed(&self, ids: impl IntoIterator<Item = u64>, arguments: &JsonMap) -> Given<'w> {
+    pub(super) fn listed(
+        &self,
+        ids: impl IntoIterator<Item = u64>,
+        arguments: &JsonMap,
+    ) -> Given<'w> {
         let found = ids.into_iter().filter_map(|id| self.source.item(id));
         Given::Page(Order::of(arguments).sort(found))
     }
 
     pub(super) fn item(&self, of: &'w Item, name: &str, arguments: &JsonMap) -> Option<Given<'w>> {
+        if of.kind == ItemKind::Release
+            && let Some(given) = self.release(of, name)
+        {
+            return Some(given);
+        }
         let given = self.any_item(of, name, arguments);
+        let given = given.or_else(|| self.item_markers(of, name, arguments));
         given.or_else(|| match of.kind {
             ItemKind::Issue => self.thread(of, name, arguments),
             ItemKind::PullRequest => {
@@ -54,6 +64,9 @@ impl<'w> World<'w> {
             ItemKind::Comment => self.below(of, name),
             ItemKind::Review => self.review(of, name, arguments),
             ItemKind::ReviewComment => self.review_comment(of, name),
+            ItemKind::Discussion => self.discussion(of, name, arguments),
+            ItemKind::DiscussionComment => self.discussion_comment(of, name, arguments),
+            ItemKind::Release => None,
         })
     }
 
@@ -309,18 +322,21 @@ pub(in crate::github) fn path(source: &Source, item: &Item) -> String {
         ItemKind::Comment => format!("/{home}/{kind}/{number}#issuecomment-{id}"),
         ItemKind::Review => format!("/{home}/pull/{number}#pullrequestreview-{id}"),
         ItemKind::ReviewComment => format!("/{home}/pull/{number}#discussion_r{id}"),
+        ItemKind::Discussion | ItemKind::DiscussionComment | ItemKind::Release => {
+            discussions::path(&home, item)
+        }
     }
 }
 
 /// By what a list is sorted.
-struct Order {
+pub(super) struct Order {
     by_update: bool,
     by_comments: bool,
     descending: bool,
 }
 
 impl Order {
-    fn of(arguments: &JsonMap) -> Self {
+    pub(super) fn of(arguments: &JsonMap) -> Self {
         let given = arguments.get("orderBy").and_then(JsonValue::as_object);
         let has = |name: &str, value: &str| given.is_some_and(|order| text(order, name) == value);
         Self {
@@ -339,7 +355,13 @@ impl Order {
         }
     }
 
-    fn sort<'w>(&self, items: impl Iterator<Item = &'w Item>) -> Vec<Entry<'w>> {
+    /// The key of something that was made and updated then.
+    pub(super) fn key_of(&self, created: i64, updated: i64, id: u64) -> (i64, i64) {
+        let value = if self.by_update { updated } else { created };
+        self.key(value, id)
+    }
+
+    pub(super) fn sort<'w>(&self, items: impl Iterator<Item = &'w Item>) -> Vec<Entry<'w>> {
         let entry = |item: &'w Item| {
             let value = match item {
                 item if self.by_update => item.updated,

@@ -1,12 +1,14 @@
 //! GraphQL: any query that is valid by GitHub's published schema, over the world and the archive's repository.
 //!
 //! The engine (`apollo-compiler`) validates documents and variables, carries them out field by field, and answers
-//! introspection. `object` is what it asks; `root`, `source`, `items` and `archive` know the answers.
+//! introspection. `object` is what it asks; the others know the answers.
 
 mod archive;
 mod cost;
+mod discussions;
 mod inputs;
 mod items;
+mod markers;
 mod mutation;
 mod object;
 mod page;

@@ -8,7 +8,9 @@ use super::page::{Connection, Edge, Entry};
 use super::schema::{edge_type, unmodelled};
 use super::{World, problem};
 use crate::github::git;
-use crate::github::world::{Account, Commit, Content, GitActor, Item, Reaction, Repository};
+use crate::github::world::{
+    Account, Commit, Content, GitActor, Item, Marker, Reaction, Repository,
+};
 
 /// An object of the graph.
 #[derive(Clone)]
@@ -25,6 +27,7 @@ pub(super) enum Thing<'w> {
     Repository(&'w Repository),
     Branch(&'w Repository),
     Item(&'w Item),
+    Marker(&'w Marker),
     Account(&'w Account),
     /// An account where the schema knows only users: GitHub answers with the others' ids all the same.
     AsUser(&'w Account),
@@ -99,6 +102,7 @@ impl<'w> Object<'w> {
             Thing::Repository(of) => world.repository(of, name, arguments),
             Thing::Branch(of) => Ok(World::branch(of, name)),
             Thing::Item(of) => Ok(world.item(of, name, arguments)),
+            Thing::Marker(of) => Ok(world.marker(of, name, arguments)),
             Thing::Account(of) | Thing::AsUser(of) => Ok(world.account(of, name, arguments)),
             Thing::Commit(of) => world.commit(of, name, arguments),
             Thing::GitActor(of, at) => Ok(world.git_actor(of, *at, name)),
@@ -136,6 +140,7 @@ impl ObjectValue for Object<'_> {
             Thing::TreeEntry(_) => "TreeEntry",
             Thing::Blob(_) => "Blob",
             Thing::Item(of) => of.kind.type_name(),
+            Thing::Marker(of) => of.kind.type_name(),
             Thing::Account(of) => of.kind.type_name(),
             Thing::AsUser(_) => "User",
             Thing::GitActor(..) => "GitActor",

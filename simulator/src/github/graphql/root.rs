@@ -8,6 +8,7 @@ use super::object::{Field, Given, Thing};
 use super::{World, problem, text, unresolved};
 use crate::github::limits::Budget;
 use crate::github::node;
+use crate::github::viewer::NOT_ACCESSIBLE;
 use crate::github::world::id::{self, NodeRef};
 use crate::github::world::{AccountKind, ItemKind, Repository};
 
@@ -131,7 +132,11 @@ impl<'w> World<'w> {
 
     fn node(&self, given: &str) -> Result<Thing<'w>, FieldError> {
         let what = format!("Could not resolve to a node with the global id of '{given}'");
-        let found = id::read(given).and_then(|found| self.behind(&found));
+        let found = id::read(given);
+        if found.as_ref().is_some_and(|found| self.refuses(found)) {
+            return Err(problem("FORBIDDEN", NOT_ACCESSIBLE));
+        }
+        let found = found.and_then(|found| self.behind(&found));
         let found = found.or_else(|| self.archive_node(given));
         found.ok_or_else(|| problem("NOT_FOUND", &what))
     }
@@ -148,12 +153,19 @@ impl<'w> World<'w> {
             NodeRef::Item(kind, repository, id) => {
                 let item = source.item(*id)?;
                 self.seen(item.repository)?;
-                let fits = item.kind == *kind && item.repository == *repository;
+                let fits = item.kind == *kind && item.repository == *repository && self.shows(item);
                 fits.then_some(Thing::Item(item))
+            }
+            NodeRef::Marker(kind, repository, id) => {
+                let marker = source.marker(*id)?;
+                self.seen(marker.repository)?;
+                let fits = marker.kind == *kind && marker.repository == *repository;
+                fits.then_some(Thing::Marker(marker))
             }
             NodeRef::Reaction(on, id) => {
                 let item = source.item(*on)?;
                 self.seen(item.repository)?;
+                self.shows(item).then_some(())?;
                 let found = item.reactions.iter().find(|reaction| reaction.id == *id)?;
                 Some(Thing::Reaction(item, found))
             }

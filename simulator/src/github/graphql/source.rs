@@ -68,7 +68,7 @@ impl<'w> World<'w> {
                 let kinds = [ItemKind::Issue, ItemKind::PullRequest];
                 Given::One(self.numbered(of, arguments, &kinds, "an issue or pull request")?)
             }
-            _ => return Ok(None),
+            _ => return self.repository_discussions(of, name, arguments),
         }))
     }
 

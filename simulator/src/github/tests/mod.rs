@@ -8,6 +8,7 @@ mod limits;
 mod permissions;
 mod rest;
 mod source;
+mod source_discussions;
 mod source_faults;
 mod source_rest;
 

@@ -3,34 +3,8 @@
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::entities::{AccountKind, Content, Item, ItemKind, Reaction, Repository, ReviewState};
-use super::{Event, World, now};
-
-/// A place in the world: an id, a label, `owner/name`, or `owner/name#number`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Spot {
-    Id(u64),
-    Named(String),
-}
-
-impl From<u64> for Spot {
-    fn from(id: u64) -> Self {
-        Self::Id(id)
-    }
-}
-
-impl From<&str> for Spot {
-    fn from(name: &str) -> Self {
-        Self::Named(name.to_owned())
-    }
-}
-
-impl From<String> for Spot {
-    fn from(name: String) -> Self {
-        Self::Named(name)
-    }
-}
+use super::entities::{AccountKind, Content, ItemKind, MarkerKind, Reaction, ReviewState};
+use super::{Spot, World, now};
 
 /// Something that happens. `by` is a login; without one, the account doesn't exist (any more). `at` is in seconds since
 /// 1970, by default now.
@@ -106,12 +80,13 @@ pub enum Action {
         body: String,
         at: Option<i64>,
     },
+    /// Also a label or a milestone, whose title is its name, and whose body its description.
     Edit {
         on: Spot,
         body: Option<String>,
         title: Option<String>,
     },
-    /// Deletes an issue, a comment, a review or a review comment.
+    /// Deletes anything but a pull request.
     Delete {
         on: Spot,
     },
@@ -157,6 +132,69 @@ pub enum Action {
     ForcePush {
         repository: Spot,
         drop: usize,
+    },
+    Label {
+        repository: Spot,
+        name: String,
+        #[serde(default)]
+        description: String,
+    },
+    Milestone {
+        repository: Spot,
+        by: Option<String>,
+        title: String,
+        #[serde(default)]
+        description: String,
+    },
+    /// Gives an issue, pull request or discussion a label, or a milestone in place of the one that it has. Returns its id.
+    Mark {
+        on: Spot,
+        with: Spot,
+    },
+    Unmark {
+        on: Spot,
+        with: Spot,
+    },
+    /// Switches a repository's discussions on or off. `readable`: whether the token may read them.
+    SetDiscussions {
+        repository: Spot,
+        on: bool,
+        readable: bool,
+    },
+    Discussion {
+        repository: Spot,
+        by: Option<String>,
+        title: String,
+        #[serde(default)]
+        body: String,
+        at: Option<i64>,
+    },
+    /// On a discussion, or a reply to a comment on one.
+    DiscussionComment {
+        on: Spot,
+        by: Option<String>,
+        body: String,
+        at: Option<i64>,
+    },
+    /// Chooses a comment as its discussion's answer. Returns the discussion's id.
+    Answer {
+        on: Spot,
+        by: Option<String>,
+    },
+    Release {
+        repository: Spot,
+        by: Option<String>,
+        tag: String,
+        title: String,
+        #[serde(default)]
+        body: String,
+        #[serde(default)]
+        draft: bool,
+    },
+    /// Takes a release back into a draft, or publishes one.
+    SetDraft {
+        on: Spot,
+        draft: bool,
     },
 }
 
@@ -224,6 +262,9 @@ impl World {
             }
             Action::Edit { on, body, title } => {
                 let id = self.find(&on)?;
+                if self.markers.contains_key(&id) {
+                    return self.edit_marker(id, title, body);
+                }
                 let item = self.item_mut(id)?;
                 item.body = body.unwrap_or_else(|| item.body.clone());
                 item.title = title.unwrap_or_else(|| item.title.clone());
@@ -288,95 +329,77 @@ impl World {
                 found.pushed = now();
                 self.tell_push(id, before)
             }
-        }
-    }
-
-    /// Names what an action made, so that later ones find it.
-    pub fn label(&mut self, label: &str, id: u64) {
-        self.labels.insert(label.to_owned(), id);
-    }
-
-    /// The id of what is at this place.
-    pub fn find(&self, spot: &Spot) -> anyhow::Result<u64> {
-        let name = match spot {
-            Spot::Id(id) => return Ok(*id),
-            Spot::Named(name) => name,
-        };
-        if let Some(id) = self.labels.get(name) {
-            return Ok(*id);
-        }
-        let (full_name, number) = name.split_once('#').unwrap_or((name, ""));
-        let repository = self
-            .repository_named(full_name)
-            .with_context(|| format!("{name}: no such repository or label"))?;
-        if number.is_empty() {
-            return Ok(repository.id);
-        }
-        let found = repository.numbers.get(&number.parse()?);
-        Ok(*found.with_context(|| format!("{name}: no such issue or pull request"))?)
-    }
-
-    pub(super) fn whom(&self, by: Option<String>) -> anyhow::Result<Option<u64>> {
-        let Some(login) = by else { return Ok(None) };
-        let found = self.account_named(&login);
-        Ok(Some(
-            found.with_context(|| format!("no account {login}"))?.id,
-        ))
-    }
-
-    pub(super) fn repository_mut(&mut self, id: u64) -> anyhow::Result<&mut Repository> {
-        let found = self.repositories.get_mut(&id);
-        found.with_context(|| format!("{id} is no repository"))
-    }
-
-    pub(super) fn item_mut(&mut self, id: u64) -> anyhow::Result<&mut Item> {
-        let found = self.items.get_mut(&id);
-        found.with_context(|| format!("{id} is nothing that somebody wrote"))
-    }
-
-    /// Keeps an event for the webhooks.
-    pub(super) fn tell(
-        &mut self,
-        name: &'static str,
-        action: &'static str,
-        at: u64,
-        item: Option<Item>,
-    ) {
-        if self.live {
-            let full_name = self
-                .repositories
-                .get(&at)
-                .map(|found| self.full_name(found));
-            self.events.push(Event {
+            Action::Label {
+                repository,
                 name,
-                action,
-                repository: at,
-                full_name: full_name.unwrap_or_default(),
-                item,
-                push: None,
-            });
+                description,
+            } => {
+                let id = self.find(&repository)?;
+                self.add_marker(MarkerKind::Label, id, name, description, None, now())
+            }
+            Action::Milestone {
+                repository,
+                by,
+                title,
+                description,
+            } => {
+                let (id, by) = (self.find(&repository)?, self.whom(by)?);
+                self.add_marker(MarkerKind::Milestone, id, title, description, by, now())
+            }
+            Action::Mark { on, with } => {
+                let (id, with) = (self.find(&on)?, self.find(&with)?);
+                self.mark(id, with)?;
+                self.item_mut(id)?.updated = now();
+                self.tell_item("labeled", id)
+            }
+            Action::Unmark { on, with } => {
+                let (id, with) = (self.find(&on)?, self.find(&with)?);
+                let item = self.item_mut(id)?;
+                item.markers.remove(&with);
+                item.updated = now();
+                self.tell_item("unlabeled", id)
+            }
+            Action::SetDiscussions {
+                repository,
+                on,
+                readable,
+            } => {
+                let id = self.find(&repository)?;
+                let found = self.repository_mut(id)?;
+                (found.has_discussions, found.shows_discussions) = (on, readable);
+                self.tell("repository", "edited", id, None);
+                Ok(id)
+            }
+            Action::Discussion {
+                repository,
+                by,
+                title,
+                body,
+                at,
+            } => self.open(ItemKind::Discussion, &repository, by, &title, &body, at),
+            Action::DiscussionComment { on, by, body, at } => {
+                self.answer(ItemKind::DiscussionComment, &on, by, body, at, None)
+            }
+            Action::Answer { on, by } => {
+                let (id, by) = (self.find(&on)?, self.whom(by)?);
+                self.choose_answer(id, by, now())
+            }
+            Action::Release {
+                repository,
+                by,
+                tag,
+                title,
+                body,
+                draft,
+            } => {
+                let (id, by) = (self.find(&repository)?, self.whom(by)?);
+                let id = self.release(id, by, tag, title, body, now())?;
+                self.set_draft(id, draft)
+            }
+            Action::SetDraft { on, draft } => {
+                let id = self.find(&on)?;
+                self.set_draft(id, draft)
+            }
         }
-    }
-
-    pub(super) fn tell_push(&mut self, id: u64, before: Option<usize>) -> anyhow::Result<u64> {
-        let after = self.repository_mut(id)?.head;
-        self.tell("push", "", id, None);
-        if let Some(event) = self.events.last_mut().filter(|_| self.live) {
-            event.push = Some((before, after));
-        }
-        Ok(id)
-    }
-
-    pub(super) fn tell_item(&mut self, action: &'static str, id: u64) -> anyhow::Result<u64> {
-        let item = self.item_mut(id)?.clone();
-        let name = match item.kind {
-            ItemKind::Issue => "issues",
-            ItemKind::PullRequest => "pull_request",
-            ItemKind::Comment => "issue_comment",
-            ItemKind::Review => "pull_request_review",
-            ItemKind::ReviewComment => "pull_request_review_comment",
-        };
-        self.tell(name, action, item.repository, Some(item));
-        Ok(id)
     }
 }

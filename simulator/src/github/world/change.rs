@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail};
 
-use super::action::Spot;
 use super::entities::{
-    Account, AccountKind, Content, Item, ItemKind, Pull, Reaction, Repository, ReviewState,
+    Account, AccountKind, Content, Item, ItemKind, Pull, Reaction, Repository, ReviewState, Topic,
 };
-use super::{World, now};
+use super::{Spot, World, now};
 
 impl World {
     pub(super) fn sign_up(&mut self, login: &str, kind: AccountKind, at: i64) -> u64 {
@@ -43,6 +42,13 @@ impl World {
             for reaction in &mut item.reactions {
                 reaction.user = reaction.user.filter(|user| *user != id);
             }
+            let topic = item.topic.as_mut();
+            if let Some(answer) = topic.and_then(|topic| topic.answer.as_mut()) {
+                answer.by = answer.by.filter(|by| *by != id);
+            }
+        }
+        for marker in self.markers.values_mut() {
+            marker.creator = marker.creator.filter(|creator| *creator != id);
         }
         let commits = self
             .repositories
@@ -97,6 +103,10 @@ impl World {
             numbers: BTreeMap::new(),
             comments: BTreeSet::new(),
             review_comments: BTreeSet::new(),
+            has_discussions: true,
+            shows_discussions: true,
+            discussions: BTreeSet::new(),
+            releases: BTreeSet::new(),
             deleted: BTreeSet::new(),
             transferred: BTreeMap::new(),
             next: 1,
@@ -129,6 +139,7 @@ impl World {
         self.repositories.remove(&id);
         self.names.retain(|_, of| *of != id);
         self.items.retain(|_, item| item.repository != id);
+        self.markers.retain(|_, marker| marker.repository != id);
         Ok(id)
     }
 
@@ -145,7 +156,8 @@ impl World {
         let at = at.unwrap_or_else(now);
         let id = self.write(kind, repository, 0, author, body.to_owned(), at)?;
         title.clone_into(&mut self.item_mut(id)?.title);
-        self.tell_item("opened", id)
+        let is_thread = kind.is_thread();
+        self.tell_item(if is_thread { "opened" } else { "created" }, id)
     }
 
     pub(super) fn answer(
@@ -183,24 +195,33 @@ impl World {
         at: i64,
     ) -> anyhow::Result<u64> {
         let id = self.new_id();
-        let mut number = 0;
+        let (mut number, mut is_reply) = (0, false);
         if let Some(parent) = self.items.get_mut(&parent) {
             match (parent.kind, kind) {
                 (ItemKind::Issue | ItemKind::PullRequest, ItemKind::Comment)
-                | (ItemKind::Review, ItemKind::ReviewComment) => parent.comments.push(id),
+                | (ItemKind::Review, ItemKind::ReviewComment)
+                | (ItemKind::Discussion, ItemKind::DiscussionComment) => parent.comments.push(id),
+                // Replies have none.
+                (ItemKind::DiscussionComment, ItemKind::DiscussionComment) if !parent.is_reply => {
+                    parent.comments.push(id);
+                }
                 (ItemKind::PullRequest, ItemKind::Review) => parent.reviews.push(id),
                 (on, kind) => bail!("there is no {kind:?} on a {on:?}"),
             }
             number = parent.number;
+            is_reply = parent.kind == ItemKind::DiscussionComment;
             parent.updated = parent.updated.max(at);
             let above = parent.parent;
             if let Some(thread) = self.items.get_mut(&above) {
                 thread.updated = thread.updated.max(at);
             }
-        } else if !kind.is_thread() {
+        } else if !kind.stands_alone() {
             bail!("{parent} is nothing to comment on");
         }
         let found = self.repository_mut(repository)?;
+        if kind == ItemKind::Discussion && !found.has_discussions {
+            bail!("{} has no discussions", found.name);
+        }
         found.updated = found.updated.max(at);
         match kind {
             ItemKind::Issue | ItemKind::PullRequest => {
@@ -210,7 +231,13 @@ impl World {
             }
             ItemKind::Comment => _ = found.comments.insert(id),
             ItemKind::ReviewComment => _ = found.review_comments.insert(id),
-            ItemKind::Review => {}
+            ItemKind::Discussion => {
+                number = found.next;
+                found.next += 1;
+                found.discussions.insert(id);
+            }
+            ItemKind::Release => _ = found.releases.insert(id),
+            ItemKind::Review | ItemKind::DiscussionComment => {}
         }
         let item = Item {
             id,
@@ -227,6 +254,11 @@ impl World {
             closed: None,
             pull: (kind == ItemKind::PullRequest).then(Pull::default),
             review: (kind == ItemKind::Review).then_some(ReviewState::Commented),
+            topic: (kind == ItemKind::Discussion).then(Topic::default),
+            release: None,
+            deleted: None,
+            is_reply,
+            markers: BTreeSet::new(),
             comments: Vec::new(),
             reviews: Vec::new(),
             reactions: Vec::new(),
@@ -236,11 +268,18 @@ impl World {
     }
 
     pub(super) fn delete(&mut self, id: u64) -> anyhow::Result<u64> {
+        if self.markers.contains_key(&id) {
+            return self.delete_marker(id);
+        }
         let item = self.item_mut(id)?.clone();
         if item.kind == ItemKind::PullRequest {
             bail!("pull requests can't be deleted");
         }
         self.tell_item("deleted", id)?;
+        self.withdraw_answer(id);
+        if item.kind == ItemKind::DiscussionComment && !item.comments.is_empty() {
+            return self.empty_comment(id);
+        }
         self.forget(id);
         if let Some(parent) = self.items.get_mut(&item.parent) {
             parent.comments.retain(|one| *one != id);
@@ -263,6 +302,8 @@ impl World {
             found.numbers.retain(|_, of| *of != id);
             found.comments.remove(&id);
             found.review_comments.remove(&id);
+            found.discussions.remove(&id);
+            found.releases.remove(&id);
         }
         for below in item.comments.into_iter().chain(item.reviews) {
             self.forget(below);
@@ -279,6 +320,9 @@ impl World {
     ) -> anyhow::Result<u64> {
         let id = self.new_id();
         let item = self.item_mut(on)?;
+        if item.deleted.is_some() {
+            bail!("nobody reacts to what was deleted");
+        }
         let again = |one: &Reaction| user.is_some() && one.user == user && one.content == content;
         if !item.reactions.iter().any(again) {
             item.reactions.push(Reaction {
@@ -293,6 +337,10 @@ impl World {
 
     pub(super) fn set_closed(&mut self, on: &Spot, at: Option<i64>) -> anyhow::Result<u64> {
         let id = self.find(on)?;
+        if let Some(marker) = self.markers.get_mut(&id) {
+            (marker.closed, marker.updated) = (at, now());
+            return Ok(id);
+        }
         let item = self.item_mut(id)?;
         item.closed = at;
         item.updated = now();

@@ -70,6 +70,13 @@ pub struct Repository {
     /// Comments of all its issues and pull requests, and of all its reviews, in the order of their creation.
     pub comments: BTreeSet<u64>,
     pub review_comments: BTreeSet<u64>,
+    /// Whether it has discussions at all; those that it had are hidden meanwhile.
+    pub has_discussions: bool,
+    /// Whether the token may read them.
+    pub shows_discussions: bool,
+    /// Discussions, which share their numbers with issues and pull requests.
+    pub discussions: BTreeSet<u64>,
+    pub releases: BTreeSet<u64>,
     /// Numbers of what was deleted.
     pub deleted: BTreeSet<u32>,
     /// Numbers of what was transferred, with the issue's present id.
@@ -145,6 +152,10 @@ pub enum ItemKind {
     Comment,
     Review,
     ReviewComment,
+    Discussion,
+    /// A comment on a discussion, or a reply to one.
+    DiscussionComment,
+    Release,
 }
 
 impl ItemKind {
@@ -156,11 +167,19 @@ impl ItemKind {
             Self::Comment => "IssueComment",
             Self::Review => "PullRequestReview",
             Self::ReviewComment => "PullRequestReviewComment",
+            Self::Discussion => "Discussion",
+            Self::DiscussionComment => "DiscussionComment",
+            Self::Release => "Release",
         }
     }
 
     pub const fn is_thread(self) -> bool {
         matches!(self, Self::Issue | Self::PullRequest)
+    }
+
+    /// Whether it belongs to nothing but its repository.
+    pub const fn stands_alone(self) -> bool {
+        self.is_thread() || matches!(self, Self::Discussion | Self::Release)
     }
 }
 
@@ -171,10 +190,10 @@ pub struct Item {
     pub id: u64,
     pub kind: ItemKind,
     pub repository: u64,
-    /// What it belongs to: a comment and a review to an issue or pull request, a review comment to a review.
-    /// 0 for issues and pull requests.
+    /// What it belongs to: a comment and a review to an issue or pull request, a review comment to a review, a comment on
+    /// a discussion to that or to the comment that it replies to. 0 for what stands for itself.
     pub parent: u64,
-    /// The number of the issue or pull request, also in what belongs to it.
+    /// The number of the issue, pull request or discussion, also in what belongs to it; 0 for releases.
     pub number: u32,
     /// None: the account was deleted.
     pub author: Option<u64>,
@@ -186,7 +205,15 @@ pub struct Item {
     pub closed: Option<i64>,
     pub pull: Option<Pull>,
     pub review: Option<ReviewState>,
-    /// Comments of an issue, pull request or review.
+    pub topic: Option<Topic>,
+    pub release: Option<Release>,
+    /// When a comment was deleted that has replies: it stays without its text and its author.
+    pub deleted: Option<i64>,
+    /// Whether it replies to a comment on a discussion.
+    pub is_reply: bool,
+    /// The labels and the milestone of an issue or pull request, the labels of a discussion.
+    pub markers: BTreeSet<u64>,
+    /// Comments of an issue, pull request, review or discussion; replies to a comment.
     pub comments: Vec<u64>,
     /// Reviews of a pull request.
     pub reviews: Vec<u64>,
@@ -207,6 +234,72 @@ pub struct Pull {
     pub merge_commit: Option<usize>,
     pub additions: u32,
     pub deletions: u32,
+}
+
+/// What a discussion has beyond an issue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Topic {
+    pub category: String,
+    pub answer: Option<Answer>,
+}
+
+/// The answer of a discussion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The comment.
+    pub comment: u64,
+    /// Who chose it.
+    pub by: Option<u64>,
+    pub at: i64,
+}
+
+/// What a release has beyond its title and text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Release {
+    pub tag: String,
+    /// Only those who can push see it.
+    pub draft: bool,
+}
+
+/// The kind of a marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MarkerKind {
+    Label,
+    Milestone,
+}
+
+impl MarkerKind {
+    /// The name of its GraphQL type.
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Self::Label => "Label",
+            Self::Milestone => "Milestone",
+        }
+    }
+}
+
+/// What issues, pull requests and discussions are sorted by: a label or a milestone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    pub id: u64,
+    pub kind: MarkerKind,
+    pub repository: u64,
+    /// A milestone's number; 0 for labels.
+    pub number: u32,
+    /// A label's name, a milestone's title.
+    pub name: String,
+    pub description: String,
+    /// Whose milestone it is.
+    pub creator: Option<u64>,
+    pub created: i64,
+    pub updated: i64,
+    pub closed: Option<i64>,
+}
+
+impl Marker {
+    pub fn node_id(&self) -> String {
+        id::marker(self.kind, self.repository, self.id)
+    }
 }
 
 /// What a review decided.

@@ -12,6 +12,8 @@ pub(crate) struct Event {
     pub(crate) full_name: String,
     /// The item, as it was then.
     pub(crate) item: Option<super::Item>,
+    /// The label or milestone, as it was then.
+    pub(crate) marker: Option<super::Marker>,
     /// The commits before and after a push.
     pub(crate) push: Option<(Option<usize>, Option<usize>)>,
 }

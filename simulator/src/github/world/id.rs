@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::entities::{AccountKind, ItemKind};
+use super::entities::{AccountKind, ItemKind, MarkerKind};
 
 /// What a node id stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum NodeRef {
     Repository(u64),
     /// An item, in this repository.
     Item(ItemKind, u64, u64),
+    /// A label or a milestone, of this repository.
+    Marker(MarkerKind, u64, u64),
     /// The reaction with this id, on the item.
     Reaction(u64, u64),
     Commit(u64, String),
@@ -20,13 +22,18 @@ pub(crate) enum NodeRef {
     Branch(u64),
 }
 
-const ITEMS: [(ItemKind, &str); 5] = [
+const ITEMS: [(ItemKind, &str); 8] = [
     (ItemKind::Issue, "I"),
     (ItemKind::PullRequest, "PR"),
     (ItemKind::Comment, "IC"),
     (ItemKind::Review, "PRR"),
     (ItemKind::ReviewComment, "PRRC"),
+    (ItemKind::Discussion, "D"),
+    (ItemKind::DiscussionComment, "DC"),
+    (ItemKind::Release, "RE"),
 ];
+
+const MARKERS: [(MarkerKind, &str); 2] = [(MarkerKind::Label, "LA"), (MarkerKind::Milestone, "MI")];
 
 const ACCOUNTS: [(AccountKind, &str); 4] = [
     (AccountKind::User, "U"),
@@ -72,6 +79,19 @@ pub(crate) fn item(kind: ItemKind, repository: u64, id: u64) -> String {
     )
 }
 
+pub(crate) fn marker(kind: MarkerKind, repository: u64, id: u64) -> String {
+    let prefix = MARKERS.iter().find(|(of, _)| *of == kind);
+    write(
+        prefix.map_or("LA", |(_, prefix)| prefix),
+        &[repository, id],
+        "",
+    )
+}
+
+pub(crate) fn category(repository: u64, name: &str) -> String {
+    write("DIC", &[repository], name)
+}
+
 pub(crate) fn review_thread(repository: u64, comment: u64) -> String {
     write("PRRT", &[repository, comment], "")
 }
@@ -103,6 +123,9 @@ pub(crate) fn read(id: &str) -> Option<NodeRef> {
             NodeRef::Account(*id)
         }
         (prefix, [repository, id], "") => {
+            if let Some((kind, _)) = MARKERS.iter().find(|(_, of)| *of == prefix) {
+                return Some(NodeRef::Marker(*kind, *repository, *id));
+            }
             let (kind, _) = ITEMS.iter().find(|(_, of)| *of == prefix)?;
             NodeRef::Item(*kind, *repository, *id)
         }
@@ -156,6 +179,10 @@ mod tests {
             (
                 item(ItemKind::ReviewComment, 7, 8),
                 NodeRef::Item(ItemKind::ReviewComment, 7, 8),
+            ),
+            (
+                marker(MarkerKind::Milestone, 7, 8),
+                NodeRef::Marker(MarkerKind::Milestone, 7, 8),
             ),
             (reaction(8, 9), NodeRef::Reaction(8, 9)),
             (commit(7, &sha), NodeRef::Commit(7, sha.clone())),

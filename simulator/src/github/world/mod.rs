@@ -4,24 +4,28 @@
 
 mod action;
 mod change;
+mod discussions;
 mod entities;
 mod event;
 pub(crate) mod id;
 mod life;
+mod markers;
 mod push;
 mod seed;
+mod spot;
 
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-pub use action::{Action, Spot};
+pub use action::Action;
 pub use entities::{
-    Account, AccountKind, Commit, Content, GitActor, Item, ItemKind, Pull, Reaction, Repository,
-    ReviewState,
+    Account, AccountKind, Answer, Commit, Content, GitActor, Item, ItemKind, Marker, MarkerKind,
+    Pull, Reaction, Release, Repository, ReviewState, Topic,
 };
 pub(crate) use event::Event;
 pub use seed::Seed;
+pub use spot::Spot;
 
 /// The login that REST shows in place of a deleted author.
 pub const GHOST: &str = "ghost";
@@ -36,6 +40,7 @@ pub struct World {
     /// By lower-case full name, former names included.
     names: HashMap<String, u64>,
     items: BTreeMap<u64, Item>,
+    markers: BTreeMap<u64, Marker>,
     /// Names that actions gave to what they made.
     labels: HashMap<String, u64>,
     /// The last id given.
@@ -81,13 +86,33 @@ impl World {
         format!("{owner}/{}", repository.name)
     }
 
-    /// Issues, pull requests, comments, reviews and review comments that exist, oldest first.
+    /// Everything that somebody wrote and that exists, oldest first: issues, comments, discussions, releases and so on.
     pub fn items(&self) -> impl Iterator<Item = &Item> {
         self.items.values()
     }
 
     pub fn item(&self, id: u64) -> Option<&Item> {
         self.items.get(&id)
+    }
+
+    /// The labels and milestones of a repository, oldest first.
+    pub fn markers(&self, repository: u64) -> impl Iterator<Item = &Marker> {
+        let all = self.markers.values();
+        all.filter(move |marker| marker.repository == repository)
+    }
+
+    pub fn marker(&self, id: u64) -> Option<&Marker> {
+        self.markers.get(&id)
+    }
+
+    /// The labels, or the milestone, of an item.
+    pub fn marks<'w>(
+        &'w self,
+        item: &'w Item,
+        kind: MarkerKind,
+    ) -> impl Iterator<Item = &'w Marker> {
+        let all = item.markers.iter().filter_map(|id| self.marker(*id));
+        all.filter(move |marker| marker.kind == kind)
     }
 
     /// The issue or pull request with this number.
@@ -100,9 +125,9 @@ impl World {
         repository.numbers.values().filter_map(|id| self.item(*id))
     }
 
-    /// An issue or pull request, or the one that something belongs to.
+    /// An issue, a pull request or a discussion, or the one that something belongs to.
     pub fn thread_of<'w>(&'w self, item: &'w Item) -> Option<&'w Item> {
-        if item.kind.is_thread() {
+        if item.parent == 0 {
             return Some(item);
         }
         self.thread_of(self.item(item.parent)?)

@@ -1,5 +1,7 @@
 //! Makes a world from a seed: equal seeds with equal ends give equal worlds, ids included.
 
+mod discussions;
+
 use rand::Rng;
 use rand::SeedableRng as _;
 use rand::seq::IndexedRandom as _;
@@ -20,6 +22,8 @@ pub struct Seed {
     pub comments: usize,
     /// Commits, without those that merge pull requests.
     pub commits: usize,
+    /// Discussions, each with a few comments.
+    pub discussions: usize,
     pub users: usize,
     /// Share of what was written that has reactions, 0 to 1.
     pub reactions: f64,
@@ -39,6 +43,7 @@ impl Default for Seed {
             issues: 60,
             comments: 300,
             commits: 40,
+            discussions: 12,
             users: 20,
             reactions: 0.2,
             days: 365,
@@ -209,6 +214,7 @@ impl<'w> Maker<'w> {
                 _ => self.commit(at),
             }
         }
+        self.make_more(from);
     }
 
     fn person(&mut self) -> Option<u64> {

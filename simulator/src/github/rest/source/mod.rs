@@ -3,6 +3,7 @@
 pub(super) mod accounts;
 pub(super) mod commits;
 mod list;
+pub(crate) mod markers;
 pub(super) mod threads;
 pub(crate) mod wire;
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::repository::{URLS, extend};
 use super::super::wire::{permissions, simple_user, verification};
+use super::markers;
 use crate::github::graphql::{WEB, page, path};
 use crate::github::options::Role;
 use crate::github::world::{
@@ -43,7 +44,7 @@ pub(super) fn account(view: View<'_>, of: &Account) -> Value {
 }
 
 /// An author: in place of a deleted one, an account for all of them.
-fn author(view: View<'_>, id: Option<u64>) -> Value {
+pub(super) fn author(view: View<'_>, id: Option<u64>) -> Value {
     if let Some(found) = id.and_then(|id| view.world.account(id)) {
         return account(view, found);
     }
@@ -80,7 +81,7 @@ pub(crate) fn repository(view: View<'_>, of: &Repository) -> Value {
     let more = json!({
         "forks": 0, "forks_count": 0, "stargazers_count": 0, "watchers": 0, "watchers_count": 0,
         "open_issues": open, "open_issues_count": open,
-        "has_issues": true, "has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true, "has_discussions": false,
+        "has_issues": true, "has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true, "has_discussions": of.has_discussions,
         "archived": false, "disabled": false, "is_template": false, "allow_forking": true, "web_commit_signoff_required": false,
         "pushed_at": time(of.pushed), "created_at": time(of.created), "updated_at": time(of.updated),
         "permissions": permissions(view.role),
@@ -93,7 +94,7 @@ pub(crate) fn repository(view: View<'_>, of: &Repository) -> Value {
 }
 
 /// What an item has everywhere.
-fn common(view: View<'_>, of: &Item, url: &str) -> Value {
+pub(super) fn common(view: View<'_>, of: &Item, url: &str) -> Value {
     json!({
         "id": of.id, "node_id": of.node_id(), "url": url, "html_url": format!("{WEB}{}", path(view.world, of)),
         "user": author(view, of.author), "body": of.body, "author_association": "CONTRIBUTOR",
@@ -101,7 +102,7 @@ fn common(view: View<'_>, of: &Item, url: &str) -> Value {
     })
 }
 
-fn rollup(of: &Item, url: &str) -> Value {
+pub(super) fn rollup(of: &Item, url: &str) -> Value {
     let mut shown = json!({"url": format!("{url}/reactions"), "total_count": of.reactions.len()});
     for (content, _, name) in Content::ALL {
         let count = of
@@ -115,7 +116,7 @@ fn rollup(of: &Item, url: &str) -> Value {
 }
 
 /// The repository of an item. Items go with their repository.
-fn home_of<'c>(view: View<'c>, of: &Item) -> &'c Repository {
+pub(super) fn home_of<'c>(view: View<'c>, of: &Item) -> &'c Repository {
     view.world
         .repository(of.repository)
         .expect("an item lies in a repository")
@@ -129,8 +130,8 @@ pub(super) fn issue(view: View<'_>, of: &Item) -> Value {
     let more = json!({
         "repository_url": home, "labels_url": format!("{url}/labels{{/name}}"), "comments_url": format!("{url}/comments"),
         "events_url": format!("{url}/events"), "timeline_url": format!("{url}/timeline"), "number": of.number, "title": of.title,
-        "state": if of.closed.is_some() { "closed" } else { "open" }, "locked": false, "labels": [], "assignee": null,
-        "assignees": [], "milestone": null, "comments": of.comments.len(), "closed_at": of.closed.map(time),
+        "state": if of.closed.is_some() { "closed" } else { "open" }, "locked": false, "labels": markers::labels(view, of), "assignee": null,
+        "assignees": [], "milestone": markers::milestone(view, of), "comments": of.comments.len(), "closed_at": of.closed.map(time),
         "active_lock_reason": null, "state_reason": of.closed.filter(|_| of.pull.is_none()).map(|_| "completed"),
         "reactions": rollup(of, &url), "performed_via_github_app": null,
     });
@@ -196,8 +197,8 @@ pub(super) fn pull(view: View<'_>, of: &Item, whole: bool) -> Value {
         "diff_url": format!("{web}.diff"), "patch_url": format!("{web}.patch"), "issue_url": issue, "number": of.number,
         "state": if of.closed.is_some() { "closed" } else { "open" }, "locked": false, "title": of.title,
         "closed_at": of.closed.map(time), "merged_at": pull.merged.map(time), "merge_commit_sha": merge.map(|commit| &commit.sha),
-        "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": [], "milestone": null,
-        "draft": false, "commits_url": format!("{url}/commits"), "review_comments_url": format!("{url}/comments"),
+        "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": markers::labels(view, of),
+        "milestone": markers::milestone(view, of), "draft": false, "commits_url": format!("{url}/commits"), "review_comments_url": format!("{url}/comments"),
         "review_comment_url": format!("{home}/pulls/comments{{/number}}"), "comments_url": format!("{issue}/comments"),
         "statuses_url": format!("{home}/statuses/{tip}"), "head": branch(&format!("change-{}", of.number)),
         "base": branch(&repository.branch), "auto_merge": null, "active_lock_reason": null,
@@ -294,6 +295,9 @@ pub(super) fn shown(view: View<'_>, of: &Item) -> Value {
         ItemKind::ReviewComment => review_comment(view, of),
         ItemKind::Review => review(view, of),
         ItemKind::Issue | ItemKind::PullRequest => issue(view, of),
+        ItemKind::Discussion => markers::discussion(view, of),
+        ItemKind::DiscussionComment => markers::discussion_comment(view, of),
+        ItemKind::Release => markers::release(view, of),
     }
 }
 
@@ -319,6 +323,14 @@ pub(crate) fn into_event(view: View<'_>, of: &Item, body: &mut Value) {
             body["comment"] = review_comment(view, of);
             body["pull_request"] = thread.map(shown_thread).into();
         }
+        ItemKind::Discussion => body["discussion"] = markers::discussion(view, of),
+        ItemKind::DiscussionComment => {
+            body["comment"] = markers::discussion_comment(view, of);
+            body["discussion"] = thread
+                .map(|thread| markers::discussion(view, thread))
+                .into();
+        }
+        ItemKind::Release => body["release"] = markers::release(view, of),
     }
     body["sender"] = author(view, of.author);
 }

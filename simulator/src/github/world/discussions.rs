@@ -1,0 +1,74 @@
+//! Discussions with their answers, and releases.
+
+use anyhow::{Context as _, bail};
+
+use super::entities::{Answer, ItemKind, Release};
+use super::{World, now};
+
+impl World {
+    /// Chooses a comment as its discussion's answer. Returns the discussion's id.
+    pub(super) fn choose_answer(
+        &mut self,
+        comment: u64,
+        by: Option<u64>,
+        at: i64,
+    ) -> anyhow::Result<u64> {
+        let item = self.item_mut(comment)?;
+        if item.kind != ItemKind::DiscussionComment || item.is_reply || item.deleted.is_some() {
+            bail!("only a comment on a discussion answers it");
+        }
+        let discussion = item.parent;
+        let item = self.item_mut(discussion)?;
+        item.updated = item.updated.max(at);
+        let topic = item.topic.as_mut().context("a discussion has a topic")?;
+        topic.answer = Some(Answer { comment, by, at });
+        self.tell_item("answered", discussion)
+    }
+
+    /// A comment that is deleted answers nothing any more.
+    pub(super) fn withdraw_answer(&mut self, comment: u64) {
+        for topic in self
+            .items
+            .values_mut()
+            .filter_map(|item| item.topic.as_mut())
+        {
+            topic.answer = topic.answer.filter(|answer| answer.comment != comment);
+        }
+    }
+
+    /// What is left of a deleted comment that has replies.
+    pub(super) fn empty_comment(&mut self, id: u64) -> anyhow::Result<u64> {
+        let item = self.item_mut(id)?;
+        item.deleted = Some(now());
+        item.updated = now();
+        item.body.clear();
+        item.reactions.clear();
+        item.author = None;
+        Ok(id)
+    }
+
+    pub(super) fn release(
+        &mut self,
+        repository: u64,
+        by: Option<u64>,
+        tag: String,
+        title: String,
+        body: String,
+        at: i64,
+    ) -> anyhow::Result<u64> {
+        let id = self.write(ItemKind::Release, repository, 0, by, body, at)?;
+        let item = self.item_mut(id)?;
+        item.title = title;
+        item.release = Some(Release { tag, draft: false });
+        Ok(id)
+    }
+
+    /// Takes a release back into a draft, or publishes it.
+    pub(super) fn set_draft(&mut self, id: u64, draft: bool) -> anyhow::Result<u64> {
+        let item = self.item_mut(id)?;
+        item.updated = now();
+        let release = item.release.as_mut().context("only releases are drafts")?;
+        release.draft = draft;
+        self.tell_item(if draft { "unpublished" } else { "published" }, id)
+    }
+}
