@@ -1,4 +1,4 @@
-//! The first reading of a repository: everything, in pages that are as large as GitHub allows.
+//! The first reading of a repository: everything, in pages that are as large as a point allows.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,9 @@ use crate::{
     wire::{Connection, Harvest, read},
 };
 
-/// How many issues, or pull requests, a page has.
-const PAGE: u64 = 100;
+/// How many issues, and how many pull requests, a page has: the most that cost one point, which is up to 149 lists. An
+/// issue has two, its comments and labels; a pull request has reviews, too.
+const PAGE: [u64; 2] = [74, 49];
 
 /// How many pages are read before the lists that they ask for. A kill loses no more.
 const PAGES: usize = 5;
@@ -44,7 +45,7 @@ impl Reading<'_> {
     /// Reads some pages, and then all the lists that they ask for together, which takes fewer requests.
     async fn read_pages(&mut self, which: usize, query: &str) -> Result<(), SyncError> {
         let mut harvest = self.harvest();
-        let mut size = PAGE;
+        let mut size = PAGE[which];
         for _ in 0..PAGES {
             let after = self.progress.listed[which].clone();
             let page = self

@@ -244,15 +244,7 @@ impl GithubProvider {
             let requests = client.requests() - before;
             self.show(&overview.id, &name, "done", true);
             let (state, text) = match done {
-                Ok(()) => {
-                    let hidden = if overview.hides_discussions() {
-                        "; GitHub refuses its discussions: let GITHUB_SOURCE_TOKEN read them"
-                    } else {
-                        ""
-                    };
-                    let text = format!("{name}: complete; requests to GitHub: {requests}{hidden}");
-                    (SyncedState::Complete, text)
-                }
+                Ok(()) => (SyncedState::Complete, complete(&name, requests, &overview)),
                 Err(SyncError::Stopped) => {
                     return Err(ProviderError::Failed(SyncError::Stopped.into()));
                 }
@@ -366,6 +358,16 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// What is said of a repository that was read.
+fn complete(name: &str, requests: u64, overview: &Overview) -> String {
+    let hidden = if overview.hides_discussions() {
+        "; GitHub refuses its discussions: let GITHUB_SOURCE_TOKEN read them"
+    } else {
+        ""
+    };
+    format!("{name}: complete; requests to GitHub: {requests}{hidden}")
 }
 
 /// What repositories tell of themselves. GitHub shows nothing of one whose discussions it refuses, unless it isn't asked

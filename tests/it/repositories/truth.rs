@@ -98,6 +98,18 @@ pub(super) async fn read(archive: &FolderArchive) -> Result<Vec<String>, ReadErr
             ));
         }
     }
+    lines.extend(read_discussions(&reader, &logins).await?);
+    lines.sort();
+    Ok(lines)
+}
+
+/// Labels, milestones, releases and discussions.
+async fn read_discussions(
+    reader: &ArchiveReader<'_>,
+    logins: &HashMap<UserId, String>,
+) -> Result<Vec<String>, ReadError> {
+    let login = |id: &Option<UserId>| id.as_ref().map(|id| logins[id].clone());
+    let mut lines = Vec::new();
     for row in reader.rows::<Label>().await? {
         if row.deleted_at.is_none() {
             lines.push(format!(
@@ -161,7 +173,6 @@ pub(super) async fn read(archive: &FolderArchive) -> Result<Vec<String>, ReadErr
             ));
         }
     }
-    lines.sort();
     Ok(lines)
 }
 
@@ -172,15 +183,13 @@ fn ids(ids: Vec<NodeId>) -> Vec<String> {
 /// The same of the repositories that are mirrored.
 pub(super) fn truth(world: &World) -> Vec<String> {
     let mut lines = Vec::new();
-    let at = |seconds: i64| Millis(seconds * 1000);
-    let login = |id: Option<u64>| Some(world.account(id?)?.login.clone());
+    let login = |id| login(world, id);
     for repository in world.repositories() {
         let space = repository.node_id();
         lines.push(format!(
             "repository {space} {}",
             world.full_name(repository)
         ));
-        let commit = |place: usize| repository.commits[place].node_id();
         let mut commits: Vec<_> = world.history(repository);
         let merged = world
             .threads(repository)
@@ -209,84 +218,17 @@ pub(super) fn truth(world: &World) -> Vec<String> {
             .items()
             .filter(|item| item.repository == repository.id)
             .collect();
-        lines.extend(world.markers(repository.id).map(|marker| {
-            let creator = login(marker.creator);
-            let id = marker.node_id();
-            match marker.kind {
-                MarkerKind::Label => format!(
-                    "{space} {id} at {}: {:?} {:?}",
-                    marker.created * 1000,
-                    marker.name,
-                    marker.description
-                ),
-                MarkerKind::Milestone => format!(
-                    "{space} {id} #{} by {creator:?} at {} closed {:?}: {:?} {:?}",
-                    marker.number,
-                    marker.created * 1000,
-                    marker.closed.map(at),
-                    marker.name,
-                    marker.description
-                ),
-            }
-        }));
-        let marks = |item: &Item, kind| {
-            let mut marks: Vec<String> = world.marks(item, kind).map(Marker::node_id).collect();
-            marks.sort();
-            marks
-        };
+        lines.extend(
+            world
+                .markers(repository.id)
+                .map(|marker| marker_line(world, marker)),
+        );
         for item in items {
             if !is_shown(world, item) {
                 continue;
             }
-            let (id, by) = (item.node_id(), login(item.author));
-            let thread = world.thread_of(item).map(Item::node_id).unwrap_or_default();
-            let edited = item.edited.map(at);
-            lines.push(match item.kind {
-                ItemKind::Issue | ItemKind::PullRequest => {
-                    let pull = item.pull.as_ref();
-                    format!(
-                        "{space} {id} #{} by {by:?} at {} edited {edited:?} closed {:?} merged {:?} as {:?} +{:?} {:?} for {:?}: {:?} {:?}",
-                        item.number, item.created * 1000, item.closed.map(at),
-                        pull.and_then(|pull| pull.merged).map(at),
-                        pull.and_then(|pull| pull.merge_commit).map(commit),
-                        pull.map(|pull| u64::from(pull.additions)), marks(item, MarkerKind::Label),
-                        marks(item, MarkerKind::Milestone).first(), item.title, item.body
-                    )
-                }
-                ItemKind::Review => format!(
-                    "{space} {id} {} of {thread} by {by:?} at {}: {} {:?}",
-                    item.id, item.created * 1000, item.review.unwrap().name(), item.body
-                ),
-                ItemKind::Comment | ItemKind::ReviewComment => {
-                    let review = world.item(item.parent).filter(|parent| parent.kind == ItemKind::Review);
-                    format!(
-                        "{space} {id} {} of {thread} {:?} by {by:?} at {} edited {edited:?}: {:?}",
-                        item.id, review.map(Item::node_id), item.created * 1000, item.body
-                    )
-                }
-                ItemKind::Release => format!(
-                    "{space} {id} by {by:?} at {} {:?}: {:?} {:?}",
-                    item.created * 1000, item.release.as_ref().unwrap().tag, item.title, item.body
-                ),
-                ItemKind::Discussion => {
-                    let topic = item.topic.clone().unwrap();
-                    let answer = topic.answer;
-                    let comment = answer.and_then(|answer| world.item(answer.comment));
-                    format!(
-                        "{space} {id} #{} by {by:?} at {} edited {edited:?} in {} {:?} answer {:?} by {:?} at {:?}: {:?} {:?}",
-                        item.number, item.created * 1000, topic.category, marks(item, MarkerKind::Label),
-                        comment.map(Item::node_id), login(answer.and_then(|answer| answer.by)),
-                        answer.map(|answer| at(answer.at)), item.title, item.body
-                    )
-                }
-                ItemKind::DiscussionComment => {
-                    let above = world.item(item.parent).filter(|_| item.is_reply);
-                    format!(
-                        "{space} {id} {} of {thread} {:?} by {by:?} at {} edited {edited:?}: {:?}",
-                        item.id, above.map(Item::node_id), item.created * 1000, item.body
-                    )
-                }
-            });
+            lines.push(item_line(world, item));
+            let id = item.node_id();
             for reaction in &item.reactions {
                 let by = login(reaction.user);
                 lines.push(format!(
@@ -299,6 +241,124 @@ pub(super) fn truth(world: &World) -> Vec<String> {
     }
     lines.sort();
     lines
+}
+
+fn login(world: &World, id: Option<u64>) -> Option<String> {
+    Some(world.account(id?)?.login.clone())
+}
+
+fn at(seconds: i64) -> Millis {
+    Millis(seconds * 1000)
+}
+
+/// A line for a label or a milestone.
+fn marker_line(world: &World, marker: &Marker) -> String {
+    let home = world.repository(marker.repository).unwrap();
+    let (space, id) = (home.node_id(), marker.node_id());
+    let creator = login(world, marker.creator);
+    match marker.kind {
+        MarkerKind::Label => format!(
+            "{space} {id} at {}: {:?} {:?}",
+            marker.created * 1000,
+            marker.name,
+            marker.description
+        ),
+        MarkerKind::Milestone => format!(
+            "{space} {id} #{} by {creator:?} at {} closed {:?}: {:?} {:?}",
+            marker.number,
+            marker.created * 1000,
+            marker.closed.map(at),
+            marker.name,
+            marker.description
+        ),
+    }
+}
+
+/// A line for something that somebody wrote.
+fn item_line(world: &World, item: &Item) -> String {
+    let login = |id| login(world, id);
+    let home = world.repository(item.repository).unwrap();
+    let space = home.node_id();
+    let commit = |place: usize| home.commits[place].node_id();
+    let marks = |item: &Item, kind| {
+        let mut marks: Vec<String> = world.marks(item, kind).map(Marker::node_id).collect();
+        marks.sort();
+        marks
+    };
+    let (id, by) = (item.node_id(), login(item.author));
+    let thread = world.thread_of(item).map(Item::node_id).unwrap_or_default();
+    let edited = item.edited.map(at);
+    match item.kind {
+        ItemKind::Issue | ItemKind::PullRequest => {
+            let pull = item.pull.as_ref();
+            format!(
+                "{space} {id} #{} by {by:?} at {} edited {edited:?} closed {:?} merged {:?} as {:?} +{:?} {:?} for {:?}: {:?} {:?}",
+                item.number,
+                item.created * 1000,
+                item.closed.map(at),
+                pull.and_then(|pull| pull.merged).map(at),
+                pull.and_then(|pull| pull.merge_commit).map(commit),
+                pull.map(|pull| u64::from(pull.additions)),
+                marks(item, MarkerKind::Label),
+                marks(item, MarkerKind::Milestone).first(),
+                item.title,
+                item.body
+            )
+        }
+        ItemKind::Review => format!(
+            "{space} {id} {} of {thread} by {by:?} at {}: {} {:?}",
+            item.id,
+            item.created * 1000,
+            item.review.unwrap().name(),
+            item.body
+        ),
+        ItemKind::Comment | ItemKind::ReviewComment => {
+            let review = world
+                .item(item.parent)
+                .filter(|parent| parent.kind == ItemKind::Review);
+            format!(
+                "{space} {id} {} of {thread} {:?} by {by:?} at {} edited {edited:?}: {:?}",
+                item.id,
+                review.map(Item::node_id),
+                item.created * 1000,
+                item.body
+            )
+        }
+        ItemKind::Release => format!(
+            "{space} {id} by {by:?} at {} {:?}: {:?} {:?}",
+            item.created * 1000,
+            item.release.as_ref().unwrap().tag,
+            item.title,
+            item.body
+        ),
+        ItemKind::Discussion => {
+            let topic = item.topic.clone().unwrap();
+            let answer = topic.answer;
+            let comment = answer.and_then(|answer| world.item(answer.comment));
+            format!(
+                "{space} {id} #{} by {by:?} at {} edited {edited:?} in {} {:?} answer {:?} by {:?} at {:?}: {:?} {:?}",
+                item.number,
+                item.created * 1000,
+                topic.category,
+                marks(item, MarkerKind::Label),
+                comment.map(Item::node_id),
+                login(answer.and_then(|answer| answer.by)),
+                answer.map(|answer| at(answer.at)),
+                item.title,
+                item.body
+            )
+        }
+        ItemKind::DiscussionComment => {
+            let above = world.item(item.parent).filter(|_| item.is_reply);
+            format!(
+                "{space} {id} {} of {thread} {:?} by {by:?} at {} edited {edited:?}: {:?}",
+                item.id,
+                above.map(Item::node_id),
+                item.created * 1000,
+                item.body
+            )
+        }
+    }
 }
 
 /// Whether an item is to be mirrored: drafts aren't, nor what is left of deleted comments, nor discussions that are

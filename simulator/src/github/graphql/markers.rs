@@ -83,9 +83,10 @@ impl<'w> World<'w> {
             (_, "repository") => Given::One(Thing::Repository(home)),
             (_, "issues") => marked(ItemKind::Issue),
             (_, "pullRequests") => marked(ItemKind::PullRequest),
-            (MarkerKind::Label, "name") => of.name.as_str().into(),
+            (MarkerKind::Label, "name") | (MarkerKind::Milestone, "title") => {
+                of.name.as_str().into()
+            }
             (MarkerKind::Label, "color") => "d73a4a".into(),
-            (MarkerKind::Milestone, "title") => of.name.as_str().into(),
             (MarkerKind::Milestone, "number") => i64::from(of.number).into(),
             (MarkerKind::Milestone, "state") => of.closed.map_or("OPEN", |_| "CLOSED").into(),
             (MarkerKind::Milestone, "closed") => of.closed.is_some().into(),

@@ -301,7 +301,16 @@ async fn random_lives_leave_a_sound_world() {
         for item in world.items() {
             let home = world.repository(item.repository).expect("its repository");
             let thread = world.thread_of(item).expect("its thread");
-            assert_eq!(world.thread(home, thread.number), Some(thread));
+            let is_listed = match thread.kind {
+                ItemKind::Discussion => home.discussions.contains(&thread.id),
+                ItemKind::Release => home.releases.contains(&thread.id),
+                _ => world.thread(home, thread.number) == Some(thread),
+            };
+            assert!(is_listed, "{thread:?}");
+            for id in &item.markers {
+                let marker = world.marker(*id).expect("its marker");
+                assert_eq!(marker.repository, item.repository);
+            }
             assert_eq!(
                 (thread.number, thread.repository),
                 (item.number, item.repository)
@@ -326,14 +335,16 @@ async fn random_lives_leave_a_sound_world() {
     let lists = github.world(|world| {
         world
             .repositories()
-            .map(|home| home.numbers.len() + home.comments.len() + home.review_comments.len())
+            .map(|home| {
+                let threads = home.numbers.len() + home.discussions.len() + home.releases.len();
+                threads + home.comments.len() + home.review_comments.len()
+            })
             .sum::<usize>()
     });
-    let reviews = github.world(|world| {
-        world
-            .items()
-            .filter(|item| item.kind == ItemKind::Review)
-            .count()
+    let others = github.world(|world| {
+        let others = [ItemKind::Review, ItemKind::DiscussionComment];
+        let all = world.items();
+        all.filter(|item| others.contains(&item.kind)).count()
     });
-    assert_eq!(lists + reviews, ids.len());
+    assert_eq!(lists + others, ids.len());
 }

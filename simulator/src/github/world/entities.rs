@@ -47,6 +47,10 @@ impl Account {
 }
 
 /// A repository. Its items and commits are found by its id.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
     pub id: u64,
