@@ -119,19 +119,18 @@ pub(crate) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> Stri
 pub(crate) fn empty_leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let title = chart_title(query);
     if let Some(standing) = &board.cred {
-        return match standing.as_of {
-            None => cred::not_yet(standing),
-            Some(_) => {
-                let github = match standing.github_as_of {
-                    Some(_) => ", and from work on GitHub by those who use `/link`",
-                    None => "",
-                };
-                format!(
-                    "**{title}**: none yet. Cred comes from being thanked{github}. Look further back with `period`. {}",
-                    cred::age(standing)
-                )
-            }
+        if standing.as_of.is_none() {
+            return cred::not_yet(standing);
+        }
+        let github = if standing.github_as_of.is_some() {
+            ", and from work on GitHub by those who use `/link`"
+        } else {
+            ""
         };
+        return format!(
+            "**{title}**: none yet. Cred comes from being thanked{github}. Look further back with `period`. {}",
+            cred::age(standing)
+        );
     }
     format!(
         "**{title}**: none yet, in channels that everyone can read and in this one. Be the first with \

@@ -56,8 +56,8 @@ pub(super) async fn draw<'a>(
     let open = |from| propsbot_backends::open_to_read(from, &config.access, &config.network);
     let graphs = if names.len() == 1 { "graph" } else { "graphs" };
     let tried = |from: &ArchiveSpec| {
-        let named = names.join(", ");
-        format!("could not draw the {named} {graphs} from {from}")
+        let all = names.join(", ");
+        format!("could not draw the {all} {graphs} from {from}")
     };
     let schemas = schemas(plugins);
     let mut chosen = None;

@@ -255,16 +255,15 @@ fn by_week(cred: &[f64]) -> Vec<f32> {
 }
 
 fn contribution(brought: &Brought<'_>) -> KeptContribution {
-    let what = match About::of(brought.address) {
-        Some(about) => KeptWhat::Discord(about),
-        None => {
-            let (description, link) = description::linked(brought.description);
-            let link = link.filter(|link| link.chars().count() <= LONGEST);
-            KeptWhat::Other(
-                description.chars().take(LONGEST).collect(),
-                link.map(ToOwned::to_owned),
-            )
-        }
+    let what = if let Some(about) = About::of(brought.address) {
+        KeptWhat::Discord(about)
+    } else {
+        let (description, link) = description::linked(brought.description);
+        let link = link.filter(|link| link.chars().count() <= LONGEST);
+        KeptWhat::Other(
+            description.chars().take(LONGEST).collect(),
+            link.map(ToOwned::to_owned),
+        )
     };
     KeptContribution {
         cred: single(brought.cred),

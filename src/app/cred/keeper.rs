@@ -142,7 +142,7 @@ impl CredKeeper {
                 error!("could not read the repositories that cred counts: {error}");
                 for guild in found.into_keys() {
                     self.board.set(guild, |standing| {
-                        standing.failure = Some(CredFailure::Failed)
+                        standing.failure = Some(CredFailure::Failed);
                     });
                 }
                 return;

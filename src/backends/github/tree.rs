@@ -279,9 +279,10 @@ mod tests {
     /// Files of a folder, each with its id; those that end with a slash are folders.
     fn names(all: &[(&str, &str)]) -> Names {
         let entries = all.iter().map(|(name, sha)| {
-            let (kind, mode) = match name.ends_with('/') {
-                true => ("tree", "040000"),
-                false => ("blob", "100644"),
+            let (kind, mode) = if name.ends_with('/') {
+                ("tree", "040000")
+            } else {
+                ("blob", "100644")
             };
             let name = name.trim_end_matches('/').to_owned();
             (name, (mode.to_owned(), kind.to_owned(), (*sha).to_owned()))

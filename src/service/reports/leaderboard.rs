@@ -196,13 +196,12 @@ fn creds(
     // The weeks of a member end with the last one of all.
     let count = usize::try_from((end - since.0).div_euclid(WEEK_MS)).unwrap_or_default();
     let scores = once.filter_map(|(user, total, _)| {
-        let cred = match query.period {
-            Period::Always => total,
-            _ => {
-                let member = readable(kept.member(user)).flatten()?;
-                let weeks = member.details.by_week.into_iter().rev().take(count);
-                weeks.map(f64::from).sum()
-            }
+        let cred = if query.period == Period::Always {
+            total
+        } else {
+            let member = readable(kept.member(user)).flatten()?;
+            let weeks = member.details.by_week.into_iter().rev().take(count);
+            weeks.map(f64::from).sum()
         };
         (cred > 0.0).then_some((user, Score::Cred(cred)))
     });
