@@ -17,7 +17,10 @@ use crate::{
     merge::Reader,
     provider::{GithubProvider, counted},
     records::Progress,
-    rows::{Comment, Commit, Issue, Reaction, Repository, Review},
+    rows::{
+        Comment, Commit, Discussion, DiscussionComment, Issue, Reaction, Release, Repository,
+        Review,
+    },
 };
 
 /// Where the parts of a running mirror tell how they are. Clones share it.
@@ -152,6 +155,12 @@ fn census(store: &Store) -> Result<Census, StoreError> {
                 ("comments", counted::<Comment>(reader, id)? as u64),
                 ("reactions", counted::<Reaction>(reader, id)? as u64),
                 ("commits", counted::<Commit>(reader, id)? as u64),
+                ("discussions", counted::<Discussion>(reader, id)? as u64),
+                (
+                    "discussion_comments",
+                    counted::<DiscussionComment>(reader, id)? as u64,
+                ),
+                ("releases", counted::<Release>(reader, id)? as u64),
             ]
             .into(),
             ..SpaceCensus::new((&repository.id).into())

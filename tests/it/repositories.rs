@@ -647,19 +647,19 @@ async fn tells_its_health_and_keeps_a_site_tables_and_files_beside_the_archive()
     becomes(&running, &at, "/healthz", 200, "ok").await;
     becomes(&running, &at, "/readyz", 200, "ok").await;
     let (_, metrics) = get(&at, "/metrics", "").await;
-    let value = |name: &str| -> f64 {
+    let value = |name: &str| -> u64 {
         let lines = metrics.lines().filter(|line| line.starts_with(name));
         lines
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum()
     };
     let requests = value("propsbot_github_requests_total");
-    assert!(requests >= 4.0, "{metrics}");
+    assert!(requests >= 4, "{metrics}");
     let parts = [
         value("propsbot_mirror_parts{"),
         value("propsbot_mirror_parts_complete{"),
     ];
-    assert_eq!(parts, [4.0, 4.0], "{metrics}");
+    assert_eq!(parts, [4, 4], "{metrics}");
     assert!(!metrics.contains("gateway"), "{metrics}");
     let home = source.home.path();
     let page = std::fs::read_to_string(home.join("site/index.html")).unwrap();
