@@ -42,7 +42,7 @@ fn divide(world: &mut World, unit: Unit) {
             if *table == name.as_str() {
                 let row = PartRow {
                     part: None,
-                    table: *table,
+                    table,
                     row: row.clone(),
                 };
                 let period = Period::of(unit, row.row.key.time);
