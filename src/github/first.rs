@@ -22,7 +22,10 @@ use crate::{
 const PAGE: [u64; 2] = [74, 49];
 
 /// How many pages are read before the lists that they ask for. A kill loses no more.
-const PAGES: usize = 5;
+const PAGES: usize = 8;
+
+/// How many lists pages may ask for before those are read. The last query of them is rarely full.
+const MOST_LISTS: usize = 4 * LISTS;
 
 /// How many numbers are asked for at once.
 const NUMBERS: usize = 50;
@@ -54,7 +57,7 @@ impl Reading<'_> {
             let next = page.next_after(after.as_deref())?;
             self.progress.are_listed[which] = next.is_none();
             self.progress.listed[which] = next;
-            if self.progress.are_listed[which] || harvest.lists.len() >= LISTS {
+            if self.progress.are_listed[which] || harvest.lists.len() >= MOST_LISTS {
                 break;
             }
         }
