@@ -27,6 +27,7 @@ const FIRST_MEMBER: i64 = 1_433_116_800_000;
 const NOVEMBER: i64 = 1_761_955_200_000;
 const DECEMBER: i64 = 1_764_547_200_000;
 /// 2026-01-01. In its first hour, the most files are open: December's 31st by hour, its other days, and this hour.
+/// From the next hour on, the 31st is one file.
 const JANUARY: i64 = 1_767_225_600_000;
 
 const MEMBERS: i64 = 700;
@@ -35,8 +36,9 @@ fn id(time: i64) -> u64 {
     MessageId::at(Millis(time)).0
 }
 
-/// A guild of some years: members who signed up in all of them, 40 channels, and messages in every hour of a month.
-fn rows() -> Snapshot {
+/// A guild of some years: members who signed up in all of them, 40 channels, and messages in every hour of a month and
+/// so many hours of the next one.
+fn rows(hours: i64) -> Snapshot {
     let mut rows = community::rows();
     let member = |number: i64| MemberRow {
         user_id: UserId(id(
@@ -69,7 +71,7 @@ fn rows() -> Snapshot {
     let text = "thank you for all the work on this, it helps a lot";
     let of_november = (0..300).map(|number| NOVEMBER + number * 2 * HOUR);
     let of_channel = of_november.map(|time| community::message(PROPS, MessageId(id(time)), text));
-    let hours = (JANUARY - DECEMBER) / HOUR + 1;
+    let hours = (JANUARY - DECEMBER) / HOUR + hours;
     let of_all = (0..hours).map(|hour| {
         let channel = &rows.channels[usize::try_from(hour % 40).unwrap()];
         let id = MessageId(id(DECEMBER + hour * HOUR + HOUR / 2));
@@ -90,6 +92,26 @@ fn rows() -> Snapshot {
         ..rows.props[0].clone()
     }];
     rows
+}
+
+/// Exports the guild when so many hours of the year are nearly over.
+async fn export_after(mirror: &Mirror, hours: i64) {
+    let rows = rows(hours);
+    let request = ExportRequest {
+        now: Millis(JANUARY + hours * HOUR - HOUR / 60),
+        ..community::request(&rows)
+    };
+    fs::remove_dir_all(mirror.archive_path()).ok();
+    let archive = FolderArchive::new(mirror.archive_path());
+    export(&archive, Arc::new(rows), request).await.unwrap();
+}
+
+/// The files of rows that were written in December, or since.
+async fn open(mirror: &Mirror) -> BTreeMap<String, u64> {
+    let current = ["--part", &PROPS.to_string(), "--since", "2025-12-01"];
+    let mut files = explained(mirror, "messages", &current).await;
+    files.retain(|path, _| path.starts_with("rows/"));
+    files
 }
 
 /// The files that a query reads, and how long they are.
@@ -114,13 +136,13 @@ async fn explained(mirror: &Mirror, table: &str, more: &[&str]) -> BTreeMap<Stri
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_month_of_one_channel_takes_few_files() {
     let mirror = Mirror::empty().await;
-    let rows = rows();
-    let request = ExportRequest {
-        now: Millis(JANUARY + 59 * HOUR / 60),
-        ..community::request(&rows)
-    };
-    let archive = FolderArchive::new(mirror.archive_path());
-    export(&archive, Arc::new(rows), request).await.unwrap();
+    export_after(&mirror, 6).await;
+    assert_eq!(open(&mirror).await.len(), 37, "31 days and 6 hours");
+    export_after(&mirror, 1).await;
+    let open = open(&mirror).await;
+    let bytes: u64 = open.values().sum();
+    assert_eq!(open.len(), 55, "30 days and 25 hours");
+    assert!(bytes <= 2_500_000, "{bytes}");
 
     let part = PROPS.to_string();
     let november = [
@@ -140,16 +162,6 @@ async fn a_month_of_one_channel_takes_few_files() {
     }
     let bytes: u64 = closed.values().sum();
     assert!(closed.len() <= 12 && bytes <= 2_000_000, "{closed:#?}");
-
-    let current = ["--part", &part, "--since", "2025-12-01"];
-    let current = explained(&mirror, "messages", &current).await;
-    let open: BTreeMap<_, _> = current
-        .into_iter()
-        .filter(|(path, _)| path.starts_with("rows/"))
-        .collect();
-    let bytes: u64 = open.values().sum();
-    assert_eq!(open.len(), 55, "30 days and 25 hours");
-    assert!(bytes <= 2_500_000, "{bytes}");
 
     // A plugin reads no other files: they may be gone.
     let range = format!(r#""parts":["{part}"],"since":{NOVEMBER},"until":{DECEMBER}"#);
