@@ -50,6 +50,7 @@ impl Reading<'_> {
             text,
             is_off,
             newest,
+            is_settled,
         } = told;
         // Discussions are many, and GitHub lists first what changed last.
         let is_sorted = listing == Listing::Discussions && !is_off;
@@ -79,7 +80,7 @@ impl Reading<'_> {
             self.keep(harvest.facts).await?;
         }
         if !are_lacking {
-            self.progress.told[listing as usize] = Some(text);
+            self.progress.told[listing as usize] = Some(text).filter(|_| is_settled);
             if is_sorted {
                 self.progress.discussed = self.progress.discussed.max(newest);
             } else if is_off {

@@ -11,6 +11,9 @@ use crate::{
     wire::{At, time},
 };
 
+/// How long after a change, in milliseconds, there may be another one with the same time.
+const SETTLING: i64 = 2_000;
+
 /// A repository as GitHub has it now.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,6 +26,9 @@ pub(crate) struct Overview {
     default_branch_ref: Option<Branch>,
     #[serde(default)]
     has_discussions_enabled: bool,
+    /// When it told that, by GitHub's clock.
+    #[serde(skip)]
+    pub(crate) told_at: Option<Millis>,
     labels: Option<Value>,
     milestones: Option<Value>,
     releases: Option<Value>,
@@ -38,6 +44,8 @@ pub(crate) struct Told {
     pub(crate) is_off: bool,
     /// The last change.
     pub(crate) newest: Option<Millis>,
+    /// Whether that was long enough ago: another change in the same second would look the same.
+    pub(crate) is_settled: bool,
 }
 
 #[derive(Deserialize)]
@@ -103,13 +111,16 @@ impl Overview {
             let nodes = list["nodes"].as_array();
             let times = nodes.into_iter().flatten();
             let times = times.filter_map(|node| time(node["updatedAt"].as_str()?));
+            let newest = times.max();
+            let is_late = |(newest, at): (Millis, Millis)| newest.0 + SETTLING <= at.0;
             let is_off = listing == Listing::Discussions && !self.has_discussions_enabled;
             let text = format!("{is_off} {list}");
             Some(Told {
                 listing,
                 text: hex::encode(Sha256::digest(text)),
                 is_off,
-                newest: times.max(),
+                newest,
+                is_settled: newest.zip(self.told_at).is_none_or(is_late),
             })
         })
     }

@@ -113,7 +113,7 @@ impl GithubProvider {
             let answer = or_stop(stop, overviews(client, &query, variables)).await?;
             for (index, pair) in some.iter().enumerate() {
                 let field = format!("nodes/{index}");
-                let overview: Option<Overview> = read(&answer.data["nodes"][index]);
+                let overview = overview(client, &answer.data["nodes"][index]);
                 // It may be called otherwise now, and another one have its name.
                 let has_name = |overview: &Overview| overview.name_is(&of(pair));
                 if !overview.as_ref().is_some_and(has_name) {
@@ -135,7 +135,7 @@ impl GithubProvider {
                 let field = format!("r{index}");
                 found.push(Found {
                     named: of(pair),
-                    overview: read(&answer.data[&field]),
+                    overview: overview(client, &answer.data[&field]),
                     space: None,
                     is_gone: answer.lacks(&field) || answer.refuses(&field),
                     is_partial: answer.refuses_below(&format!("{field}/default")),
@@ -358,6 +358,13 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// What a repository told just now.
+fn overview(client: &Client, told: &Value) -> Option<Overview> {
+    let mut overview: Overview = read(told)?;
+    overview.told_at = client.date();
+    Some(overview)
 }
 
 /// What is said of a repository that was read.

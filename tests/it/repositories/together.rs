@@ -555,6 +555,7 @@ async fn links_in_props_become_edges_to_what_github_has() {
     both.thank(
         "for https://github.com/octo-org/alpha/issues/999999 and https://example.org/issues/1",
     );
+    both.thank("for https://github.com/octo-org/alpha/releases/tag/v0.1");
     both.sync().await;
     mirror.export().await;
     source.run(&["export"]).await.ok();
@@ -575,6 +576,23 @@ async fn links_in_props_become_edges_to_what_github_has() {
     );
     let github = mirror.home.path().join("graph/github/graph.json");
     let together = fs::read(&github).unwrap();
+    // SourceCred's plugin knows no releases.
+    let improved = [
+        "graph",
+        "--from",
+        &archive,
+        "--out",
+        "improved",
+        "--plugin",
+        "props",
+        "--plugin",
+        "github",
+        "--improved",
+    ];
+    mirror.run(&improved).await.ok();
+    let improved = mirror.home.path().join("improved/props/graph.json");
+    let improved = fs::read_to_string(improved).unwrap();
+    assert_eq!(improved.matches("\"REFERS_TO\"").count(), 3, "{improved}");
     let alone = [
         "graph", "--from", &archive, "--out", "alone", "--plugin", "github",
     ];

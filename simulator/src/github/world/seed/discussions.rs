@@ -71,7 +71,8 @@ impl Maker<'_> {
         let made = self.world.release(repository, by, tag, title, body, at);
         let id = made.expect("a repository");
         if self.seed.odd && number == 3 {
-            self.world.set_draft(id, true).expect("a release");
+            let item = self.world.item_mut(id).expect("made just now");
+            item.release.as_mut().expect("a release").draft = true;
         }
         self.react(id, at);
     }
