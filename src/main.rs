@@ -183,8 +183,8 @@ enum Command {
         /// Only this guild, if the archive holds several; the discord plugin's config names its own
         #[arg(long, value_name = "ID", conflicts_with_all = ["config", "improved"])]
         guild: Option<Id>,
-        /// Compare each member's minted weight with an earlier graph: the folder of its files, or its
-        /// graph.json
+        /// Compare each member's minted weight with an earlier graph: the folder that --out had, or the only
+        /// graph's graph.json
         #[arg(long, value_name = "OLD")]
         diff: Option<PathBuf>,
         /// Write the comparison as JSON, for programs

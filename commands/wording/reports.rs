@@ -89,7 +89,8 @@ pub(crate) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> Stri
     let title = chart_title(query);
     let of = match query.by {
         RankBy::Props(_) => "in channels that everyone can read and in this one",
-        RankBy::Cred => "of everything that is exported",
+        RankBy::Cred if has_github(board) => "from exported channels and public repositories",
+        RankBy::Cred => "from all that is exported",
     };
     let mut text = format!("**{title}**, {of}");
     if board.pages > 1 {
@@ -115,6 +116,12 @@ pub(crate) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> Stri
     text
 }
 
+/// Whether work on GitHub counts in its cred.
+fn has_github(board: &Leaderboard) -> bool {
+    let standing = board.cred.as_ref();
+    standing.is_some_and(|standing| standing.github_as_of.is_some())
+}
+
 /// The leaderboard is empty.
 pub(crate) fn empty_leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let title = chart_title(query);
@@ -122,13 +129,17 @@ pub(crate) fn empty_leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -
         if standing.as_of.is_none() {
             return cred::not_yet(standing);
         }
-        let github = if standing.github_as_of.is_some() {
+        let github = if has_github(board) {
             ", and from work on GitHub by those who use `/link`"
         } else {
             ""
         };
+        let further = match query.period {
+            Period::Always => "",
+            _ => " Look further back with `period`.",
+        };
         return format!(
-            "**{title}**: none yet. Cred comes from being thanked{github}. Look further back with `period`. {}",
+            "**{title}**: none yet. Cred comes from being thanked{github}.{further} {}",
             cred::age(standing)
         );
     }

@@ -28,6 +28,8 @@ use propsbot_sourcecred::{
 /// The file with what plugins may mint.
 const BUDGETS: &str = "pluginBudgets.json";
 
+const DIFF_TAKES: &str = "--diff takes the folder of an earlier output, or its graph.json with declaration.json beside it";
+
 #[derive(Debug)]
 pub struct GraphOrder<'a> {
     pub plugin: &'a PluginOrder,
@@ -46,6 +48,13 @@ pub async fn graph(
     spec: &ArchiveSpec,
     order: GraphOrder<'_>,
 ) -> Result<Vec<String>, Error> {
+    // A mistake is told before the archive is read.
+    if let Some(path) = order.diff
+        && !path.exists()
+    {
+        let why = format!("{} doesn't exist: {DIFF_TAKES}", path.display());
+        return Err(Error::Wrong(anyhow::Error::msg(why)));
+    }
     let now = Clock::now();
     let drawn = draw_from(config, spec, order.plugin, order.space.as_ref(), now).await?;
     let [out, earlier] = [order.out, order.diff].map(|path| path.map(Path::to_owned));
@@ -132,13 +141,7 @@ fn read_earlier(path: &Path) -> anyhow::Result<(WeightedGraph, Types)> {
         (path.to_owned(), declaration)
     };
     let read = |path: &Path| {
-        fs::read(path).with_context(|| {
-            format!(
-                "could not read {}: --diff takes the folder of an earlier output, or its graph.json with \
-                 declaration.json beside it",
-                path.display()
-            )
-        })
+        fs::read(path).with_context(|| format!("could not read {}: {DIFF_TAKES}", path.display()))
     };
     let wrong = |path: &Path| format!("could not compare with {}", path.display());
     let graph = WeightedGraph::from_json(&read(&graph)?).with_context(|| wrong(&graph))?;

@@ -18,8 +18,8 @@ pub enum About {
     Meeting(ChannelId, MessageId),
     /// Any other message.
     Message(ChannelId, MessageId),
-    /// A reaction to this message.
-    Reaction(ChannelId, MessageId),
+    /// A reaction to this message, by this member.
+    Reaction(ChannelId, MessageId, UserId),
 }
 
 impl About {
@@ -51,12 +51,19 @@ impl About {
                 "props" | "didathing",
                 "REACTION",
                 channel,
-                ..,
+                _,
+                user,
                 message,
             ]
-            | ["sourcecred", "discord", "REACTION", channel, .., message] => {
-                Some(Self::Reaction(id(channel)?, id(message)?))
-            }
+            | [
+                "sourcecred",
+                "discord",
+                "REACTION",
+                channel,
+                _,
+                user,
+                message,
+            ] => Some(Self::Reaction(id(channel)?, id(message)?, id(user)?)),
             _ => None,
         }
     }
@@ -68,7 +75,7 @@ impl About {
             | Self::ReactionThanks(channel, message, _)
             | Self::Meeting(channel, message)
             | Self::Message(channel, message)
-            | Self::Reaction(channel, message) => (channel, message),
+            | Self::Reaction(channel, message, _) => (channel, message),
         }
     }
 }
@@ -106,7 +113,7 @@ mod tests {
             assert_eq!(About::of(&node), Some(about));
             let reaction = prefix.reactions();
             let reaction = reaction.with(&[&channel, &"🎉", &(1_u64 << 40), &message]);
-            let about = About::Reaction(channel, message);
+            let about = About::Reaction(channel, message, UserId(1 << 40));
             assert_eq!(About::of(&reaction), Some(about));
         }
         let member = prefix::members(true).with(&[&(1_u64 << 40)]);

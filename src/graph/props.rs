@@ -291,6 +291,11 @@ impl<'a> Rules<'a> {
         self.members.named_in(text)
     }
 
+    /// Whether a channel, or one that it is in, was deleted.
+    pub fn is_deleted(&self, channel: ChannelId) -> bool {
+        self.channels.is_deleted(channel)
+    }
+
     /// Whether the user has a name: is known, and doesn't want to be hidden.
     pub fn is_somebody(&self, user: UserId) -> bool {
         self.members

@@ -101,7 +101,7 @@ async fn repositories(config: &Config, spec: &ArchiveSpec) -> Result<Finding, Re
         counted(days, "day")
     );
     if names.is_empty() {
-        let text = "it has no public repository, so nobody can use `/link`";
+        let text = "it has no public repository, so `/link` doesn't work";
         return Ok(Finding::warning(GITHUB_ARCHIVE, text));
     }
     let found = if days < QUIET {

@@ -44,9 +44,9 @@ account that has Grain or other aliases, and once more before anything is writte
 take an alias away. Elsewhere nothing is written without --yes, which answers all questions; if there is something to
 write, the exit code is 1 then.
 
-A login that its GitHub account no longer has, or that another one has too, is given to nobody, and neither is that of
-somebody who is left out of the mirror (GITHUB_EXCLUDE_USERS, `propsbot forget --github`). That is looked up in
-GITHUB_ARCHIVE, or else in the archive with the links, if GitHub's users are there.
+A login isn't assigned if its GitHub account no longer has it, if another account has it too, or if its user is left
+out of the mirror (GITHUB_EXCLUDE_USERS, `propsbot forget --github`). That is looked up in GITHUB_ARCHIVE, or else in
+the archive with the links, if GitHub's users are there.
 
 Two accounts that each have a Discord member are never merged.";
 

@@ -2,6 +2,7 @@
 //! it takes is limited, and ends with it.
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -164,19 +165,21 @@ impl Github {
             Err(ReadError::Empty | ReadError::OtherProvider { .. }) => return Ok(None),
             read => read?,
         };
-        let public = rows
+        let public: BTreeMap<&str, String> = rows
             .iter()
-            .filter(|row| row.deleted_at.is_none() && row.visibility == PUBLIC);
-        let repositories: Vec<String> = public
-            .map(|row| format!("{}/{}", row.owner, row.name))
+            .filter(|row| row.deleted_at.is_none() && row.visibility == PUBLIC)
+            .map(|row| (row.id.0.as_str(), format!("{}/{}", row.owner, row.name)))
             .collect();
-        let newest = manifests.iter().map(|manifest| manifest.created_at).max();
-        let generations = manifests.iter();
-        let generations = generations.map(|manifest| (manifest.space.clone(), manifest.generation));
+        let is_public = |manifest: &&Manifest| public.contains_key(manifest.space.as_str());
+        let manifests = manifests.iter().filter(is_public);
+        let newest = manifests.clone().map(|manifest| manifest.created_at).max();
+        let generations = manifests.map(|manifest| (manifest.space.clone(), manifest.generation));
+        let generations = generations.collect();
+        let repositories: Vec<String> = public.into_values().collect();
         Ok((!repositories.is_empty()).then(|| Self {
             repositories,
             exported_at: newest.unwrap_or_default(),
-            generations: generations.collect(),
+            generations,
         }))
     }
 }

@@ -33,6 +33,8 @@ use propsbot_rows::SCHEMA;
 
 /// How long one guild's cred may take. A million messages take seconds.
 const LONGEST: Duration = Duration::from_mins(10);
+/// After how long an archive that couldn't be read is tried again, if there is no export before.
+const AGAIN: Duration = Duration::from_mins(5);
 /// How many times as long as computing took it rests afterwards, however often there are exports.
 const REST: u32 = 9;
 /// How much of the end of what the process says is logged, in bytes.
@@ -93,12 +95,16 @@ impl CredKeeper {
         loop {
             let begun = Instant::now();
             let updating = stop.run_until_cancelled(self.update());
-            if updating.await.is_none() {
+            let Some(is_done) = updating.await else {
                 return;
-            }
+            };
             let next = async {
                 tokio::time::sleep(begun.elapsed() * REST).await;
-                awake.notified().await;
+                if is_done {
+                    awake.notified().await;
+                } else {
+                    let _ = timeout(AGAIN, awake.notified()).await;
+                }
             };
             if stop.run_until_cancelled(next).await.is_none() {
                 return;
@@ -106,20 +112,21 @@ impl CredKeeper {
         }
     }
 
-    /// Computes the cred of each guild that isn't kept as it is in the archive, one after the other.
-    async fn update(&mut self) {
+    /// Computes the cred of each guild that isn't kept as it is in the archive, one after the other. False if an archive
+    /// couldn't be read: it is tried again.
+    async fn update(&mut self) -> bool {
         let manifests = match self.manifests().await {
             Ok(manifests) => manifests,
             // Nothing was exported yet, or only by another provider's process.
             Err(ReadError::Empty | ReadError::OtherProvider { .. }) => Vec::new(),
             Err(error) => {
                 warn!("could not look for what to compute cred from: {error}");
-                return;
+                return false;
             }
         };
         let config = self.config.clone();
         let Ok(configured) = spawn_blocking(move || configured(&config)).await else {
-            return;
+            return false;
         };
         let github = match self.config.cred.instance {
             // An instance has its own graph of GitHub, or none.
@@ -138,19 +145,20 @@ impl CredKeeper {
         let configured = match github {
             Ok(None) => configured,
             Ok(Some(github)) => with_github(configured, &github),
+            // Without GitHub, everybody's cred would change for as long as it can't be read.
             Err(error) => {
-                error!("could not read the repositories that cred counts: {error}");
-                for guild in found.into_keys() {
-                    self.board.set(guild, |standing| {
-                        standing.failure = Some(CredFailure::Failed);
-                    });
-                }
-                return;
+                let from = self.config.github_archive();
+                warn!(
+                    "could not read {from}, whose public repositories count in cred (GITHUB_ARCHIVE): {error}; cred stays \
+                     as it is meanwhile"
+                );
+                return false;
             }
         };
         for (guild, manifest) in found {
             self.update_guild(guild, basis(manifest, configured)).await;
         }
+        true
     }
 
     async fn manifests(&self) -> Result<Vec<Manifest>, ReadError> {

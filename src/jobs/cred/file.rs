@@ -17,7 +17,7 @@ use propsbot_model::{MessageId, Millis, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of the format.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// A member's id, their cred, and where their details begin and how long they are.
 const MEMBER: u64 = MEMBER_RECORD as u64;
 const MEMBER_RECORD: usize = 32;

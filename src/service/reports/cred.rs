@@ -20,6 +20,7 @@ use propsbot_jobs::cred::{
     CredBoard, CredStanding, KeptContribution, KeptCred, KeptMember, KeptWhat, WEEK_MS,
 };
 use propsbot_model::{ChannelId, GuildId, Language, MessageId, Millis, UserId};
+use propsbot_rows::Redactor;
 use propsbot_store::{Store, StoreError};
 
 /// How many contributions are shown.
@@ -269,6 +270,22 @@ fn top(
     Ok(top)
 }
 
+/// Whether a member's reaction to this message is there, and shown.
+fn reacts(
+    store: &Store,
+    redactor: &Redactor,
+    (channel, id): (ChannelId, MessageId),
+    user: UserId,
+) -> Result<bool, StoreError> {
+    for reaction in store.reactions(channel, id.0..=id.0) {
+        let row = redactor.reaction(&reaction?);
+        if row.is_some_and(|row| row.user_id == user && row.removed_at.is_none()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What is told of a contribution on Discord; `None` if it has gone, or isn't what it was when it was exported.
 fn told(
     store: &Store,
@@ -292,11 +309,15 @@ fn told(
             let state = store.message(channel, id)?;
             let row = state.and_then(|state| redactor.message(&state, false));
             let is_there = row.is_some_and(|row| row.deleted_at.is_none());
-            return Ok(is_there.then_some(match about {
-                About::Meeting(..) => ContributionWhat::Meeting(channel, id),
-                About::Reaction(..) => ContributionWhat::Reaction(channel, id),
-                _ => ContributionWhat::Message(channel, id),
-            }));
+            if !is_there || rules.is_deleted(channel) {
+                return Ok(None);
+            }
+            return Ok(match about {
+                About::Meeting(..) => Some(ContributionWhat::Meeting(channel, id)),
+                About::Reaction(.., user) => reacts(store, redactor, (channel, id), user)?
+                    .then_some(ContributionWhat::Reaction(channel, id)),
+                _ => Some(ContributionWhat::Message(channel, id)),
+            });
         }
     };
     let Some(entry) = entry else { return Ok(None) };

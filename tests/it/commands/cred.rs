@@ -388,6 +388,19 @@ async fn lists_what_is_credited_without_props() {
     // The largest is in a channel that Ana can't read.
     assert!(!own.content.contains(&secret.to_string()), "{own:?}");
 
+    let reaction = format!("a reaction to https://discord.com/channels/{guild}/{done}/{did}");
+    server.cred_until(cho, None, &reaction).await;
+    assert!(server.discord().unreact(cho, done, did, "🎉", false));
+    let begun = Instant::now();
+    while server
+        .cred_until(cho, None, "in all")
+        .await
+        .content
+        .contains(&reaction)
+    {
+        assert!(begun.elapsed() < SOON, "{}", server.log());
+    }
+
     // What has gone isn't told, whatever is kept.
     assert!(server.discord().unreact(ben, general, work, "🙏", false));
     assert!(server.discord().delete(done, did));
