@@ -10,6 +10,7 @@ use super::{SOON, Server, says};
 
 const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
 const EDIT: &str = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original";
+const FOLLOW_UP: &str = "POST /webhooks/{webhook_id}/{webhook_token}";
 
 /// The type of a callback that only says that an answer will come.
 const DEFERRED: u8 = 5;
@@ -290,8 +291,10 @@ async fn serializes_heavy_commands_per_member() {
         ("leaderboard", json!({}), "ben"),
     ] {
         discord.fail(CALLBACK, 1, Fault::Delay(late));
-        // On a busy machine the bot defers an answer, which it then edits.
-        discord.fail(EDIT, 1, Fault::Delay(late));
+        // On a busy machine the bot defers an answer, which then follows.
+        for later in [EDIT, FOLLOW_UP] {
+            discord.fail(later, 1, Fault::Delay(late));
+        }
         let begun = discord.requests().len();
         let run = || discord.slash(server.ana, server.general, command, options.clone());
         for run in [run(), run(), run()] {
@@ -305,7 +308,7 @@ async fn serializes_heavy_commands_per_member() {
                     let body = request.body.as_ref();
                     body.is_none_or(|body| body["type"] != DEFERRED)
                 }
-                route => route == EDIT,
+                route => route == EDIT || route == FOLLOW_UP,
             }
         });
         let (first, second) = (answers.next().unwrap(), answers.next().unwrap());
