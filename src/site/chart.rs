@@ -32,10 +32,10 @@ pub(crate) struct Chart {
 /// The name of a bucket below its columns.
 pub(crate) struct Tick {
     pub(crate) label: String,
-    /// Where its bucket begins or ends, in percent of the width.
+    /// Where it stands, in percent of the width.
     pub(crate) at: u64,
-    /// Whether the name ends there, because it would stand out of the chart on a narrow screen.
-    pub(crate) is_end: bool,
+    /// Whether it begins, is centred or ends there: no name stands out of the chart on a narrow screen.
+    pub(crate) anchor: &'static str,
 }
 
 pub(crate) struct Series {
@@ -125,21 +125,20 @@ impl Chart {
     }
 }
 
-/// About five names, evenly spread.
+/// About four names, evenly spread, below the middle of their buckets. On a narrow screen, one takes a sixth of the width.
 fn ticks(buckets: &Buckets) -> Vec<Tick> {
-    let step = buckets.count.div_ceil(5).max(1);
-    let ticks = (0..buckets.count).step_by(step);
-    let at = |index: usize| (100 * index as u64).div_ceil(buckets.count as u64);
-    ticks
-        .map(|index| {
-            let is_end = at(index) > 80;
-            Tick {
-                label: buckets.label(index),
-                at: at(index + usize::from(is_end)),
-                is_end,
-            }
-        })
-        .collect()
+    let step = buckets.count.div_ceil(4).max(1);
+    let ticks = (0..buckets.count).step_by(step).map(|index| {
+        let middle = (200 * index as u64 + 100).div_ceil(2 * buckets.count as u64);
+        let (at, anchor) = match middle {
+            0..9 => (0, "start"),
+            9..92 => (middle, "middle"),
+            _ => (100, "end"),
+        };
+        let label = buckets.label(index);
+        Tick { label, at, anchor }
+    });
+    ticks.collect()
 }
 
 #[cfg(test)]
@@ -157,6 +156,28 @@ mod tests {
             (1_234_567.0, "1,234,567"),
         ] {
             assert_eq!(number(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_buckets_lie_apart_on_a_narrow_screen() {
+        const NAME: u64 = 16;
+        for count in 1..=60 {
+            let buckets = Buckets::over(24_000, 24_000 + count - 1, 60);
+            let places = ticks(&buckets).into_iter().map(|tick| match tick.anchor {
+                "start" => (tick.at, tick.at + NAME),
+                "middle" => (tick.at - NAME / 2, tick.at + NAME / 2),
+                _ => (tick.at - NAME, tick.at),
+            });
+            let places: Vec<_> = places.collect();
+            assert!(
+                places.is_sorted_by(|one, next| one.1 <= next.0),
+                "{count}: {places:?}"
+            );
+            assert!(
+                places.iter().all(|place| place.1 <= 100),
+                "{count}: {places:?}"
+            );
         }
     }
 

@@ -10,7 +10,7 @@ use propsbot_graph::{
     Rules,
     tables::{self, CoverageRow, NamedMemberRow, ThanksRow},
 };
-use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, UserId};
+use propsbot_model::{ChannelId, ChannelKind, GuildId, InteractionId, MessageId, UserId};
 use propsbot_rows::{ChannelRow, GuildRow, MemberRow, Snapshot};
 
 use crate::{Cred, Neighbour};
@@ -82,9 +82,19 @@ pub(crate) struct Channel {
     pub(crate) name: String,
     pub(crate) created_at: Millis,
     pub(crate) deleted_at: Option<Millis>,
+    /// Whether all its messages are in threads, as in a forum.
+    pub(crate) has_only_threads: bool,
     /// The times that are complete, first without and then with its threads.
     pub(crate) covered: Vec<(Millis, Millis)>,
     pub(crate) threads: Vec<(Millis, Vec<(Millis, Millis)>)>,
+}
+
+impl Channel {
+    /// All times that are complete, of it and of its threads.
+    pub(crate) fn times(&self) -> impl Iterator<Item = &(Millis, Millis)> {
+        let threads = self.threads.iter().flat_map(|(_, covered)| covered);
+        self.covered.iter().chain(threads)
+    }
 }
 
 impl Thanks {
@@ -219,7 +229,10 @@ fn members(rows: Vec<NamedMemberRow>) -> Vec<Member> {
     let mut members: Vec<Member> = named
         .map(|member| Member {
             id: member.row.user_id,
-            name: shown_name(&member.name, &member.row.user_id),
+            name: match shown_name(&member.name, &"") {
+                empty if empty.is_empty() => shown_name(&member.row.username, &member.row.user_id),
+                name => name,
+            },
             is_bot: member.row.bot,
             is_here: member.row.member,
         })
@@ -307,7 +320,7 @@ fn covered(rows: Vec<ChannelRow>, coverage: Vec<CoverageRow>) -> Vec<Channel> {
     let mut of = |id: ChannelId| times.remove(&id.to_string()).unwrap_or_default();
     let (threads, mut channels): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(ChannelRow::is_thread);
-    channels.retain(|row| row.kind != propsbot_model::ChannelKind::CATEGORY);
+    channels.retain(|row| row.kind != ChannelKind::CATEGORY);
     channels.sort_by_key(|row| (row.deleted_at.is_some(), row.position, row.id));
     let mut below: BTreeMap<ChannelId, Vec<_>> = BTreeMap::new();
     for thread in threads {
@@ -323,6 +336,7 @@ fn covered(rows: Vec<ChannelRow>, coverage: Vec<CoverageRow>) -> Vec<Channel> {
         name: shown_name(&row.name, &row.id),
         created_at: row.id.created_at(),
         deleted_at: row.deleted_at,
+        has_only_threads: [ChannelKind::FORUM, ChannelKind::MEDIA].contains(&row.kind),
         covered: of(row.id),
         threads: below.remove(&row.id).unwrap_or_default(),
     });

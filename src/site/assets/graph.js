@@ -21,11 +21,15 @@
     links[propsbotGraph[at]].push(propsbotGraph[at + 1]);
     links[propsbotGraph[at + 1]].push(propsbotGraph[at]);
   }
+  var names = {};
+  document.querySelectorAll(".names text").forEach(function (name) { names[name.dataset.of] = name; });
   var near = [];
+  var pointed = -1;
 
   function point(number) {
     near.forEach(function (node) { node.classList.remove("near"); });
     near = [];
+    pointed = number;
     svg.classList.toggle("pointing", number >= 0);
     if (number < 0) {
       own.setAttribute("d", "");
@@ -33,16 +37,30 @@
       return;
     }
     var from = places[number];
-    near = links[number].map(function (other) { return nodes[other]; }).concat(nodes[number]);
+    var own_and_near = links[number].concat(number);
+    near = own_and_near.map(function (other) { return nodes[other]; });
+    near = near.concat(own_and_near.map(function (other) { return names[other]; }).filter(Boolean));
     near.forEach(function (node) { node.classList.add("near"); });
     own.setAttribute("d", links[number].map(function (other) { return "M" + from + "L" + places[other]; }).join(""));
     told.textContent = nodes[number].querySelector("title").textContent;
   }
 
   nodes.forEach(function (node, number) {
-    node.addEventListener("pointerenter", function () { point(number); });
-    node.addEventListener("pointerleave", function () { point(-1); });
-    node.addEventListener("focus", function () { point(number); });
+    // The first tap points at a member, the second one opens their page.
+    var isTapped = false;
+    node.addEventListener("pointerenter", function (event) { if (event.pointerType !== "touch") point(number); });
+    node.addEventListener("pointerleave", function (event) { if (event.pointerType !== "touch") point(-1); });
+    node.addEventListener("pointerdown", function (event) { isTapped = event.pointerType === "touch" && pointed !== number; });
+    node.addEventListener("click", function (event) {
+      if (!isTapped) return;
+      isTapped = false;
+      event.preventDefault();
+      point(number);
+    });
+    node.addEventListener("focus", function () {
+      if (!isTapped) point(number);
+      see(places[number]);
+    });
     node.addEventListener("blur", function () { point(-1); });
   });
 
@@ -62,6 +80,14 @@
     view.x = Math.min(width - w, Math.max(0, view.x + x));
     view.y = Math.min(height - h, Math.max(0, view.y + y));
     svg.setAttribute("viewBox", [view.x, view.y, w, h].join(" "));
+    // Once zoomed, fingers move the picture instead of the page.
+    svg.style.touchAction = view.scale > 1 ? "none" : "";
+  }
+  // Moves so far that a place is in the picture.
+  function see(place) {
+    var w = width / view.scale, h = height / view.scale;
+    var isInside = place[0] > view.x && place[0] < view.x + w && place[1] > view.y && place[1] < view.y + h;
+    if (!isInside) move(place[0] - w / 2 - view.x, place[1] - h / 2 - view.y);
   }
   document.querySelectorAll(".tools button").forEach(function (button) {
     button.addEventListener("click", function () { zoom(+button.dataset.zoom, 0.5, 0.5); });
@@ -74,8 +100,8 @@
     zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   }, {passive: false});
   var last = null;
-  svg.addEventListener("pointerdown", function (event) { last = view.scale > 1 && event.pointerType === "mouse" ? event : null; });
-  addEventListener("pointerup", function () { last = null; });
+  svg.addEventListener("pointerdown", function (event) { last = view.scale > 1 ? event : null; });
+  ["pointerup", "pointercancel"].forEach(function (end) { addEventListener(end, function () { last = null; }); });
   svg.addEventListener("dragstart", function (event) { event.preventDefault(); });
   svg.addEventListener("pointermove", function (event) {
     if (!last) return;

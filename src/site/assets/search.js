@@ -123,7 +123,8 @@ var propsbot = [];
     return;
   }
   document.getElementById("search").hidden = false;
-  input.value = decodeURIComponent(location.hash.slice(1));
+  // Somebody may have written the address by hand.
+  try { input.value = decodeURIComponent(location.hash.slice(1)); } catch (_) { input.value = ""; }
   input.addEventListener("input", function () {
     shown = PAGE;
     show();

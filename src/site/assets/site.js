@@ -30,6 +30,7 @@ var propsbotUrl = (function () {
       utc: new Intl.DateTimeFormat(language, Object.assign({timeZone: "UTC"}, day)),
       day: new Intl.DateTimeFormat(language, day),
       time: new Intl.DateTimeFormat(language, Object.assign({hour: "numeric", minute: "2-digit"}, day)),
+      month: new Intl.DateTimeFormat(language, {year: "numeric", month: "short", timeZone: "UTC"}),
     };
   }
 
@@ -51,6 +52,14 @@ var propsbotUrl = (function () {
       if (isDay) time.title = format.time.format(date);
     });
   };
+
+  // Shows the months of charts and tables in the reader's language.
+  function months() {
+    var format = formats().month;
+    document.querySelectorAll(".ticks text, .chart tbody th, .coverage thead span").forEach(function (name) {
+      if (/^\d{4}-\d{2}$/.test(name.textContent)) name.textContent = format.format(new Date(name.textContent));
+    });
+  }
 
   function filter() {
     var input = document.getElementById("filter");
@@ -85,6 +94,7 @@ var propsbotUrl = (function () {
       dispatchEvent(new Event("propsbot-theme"));
     });
     window.propsbotTimes(document);
+    months();
     filter();
   });
 })();

@@ -51,7 +51,9 @@
       caption.append(missing);
       return;
     }
-    var name = caption.textContent.trim().split(" ")[0];
+    var title = caption.querySelector(".title");
+    var whole = title.textContent;
+    var name = whole.trim().split(" ")[0];
     var button = document.createElement("button");
     var chart = null;
     function toggle() {
@@ -62,6 +64,7 @@
         chart = draw(figure, numbers(text), name);
       }
       figure.classList.toggle("zoomed", !!chart);
+      title.textContent = chart ? whole.replace(/ by .*/, " by week") : whole;
       button.textContent = chart ? "Whole time" : "Zoom by week";
       button.setAttribute("aria-pressed", String(!!chart));
     }

@@ -39,7 +39,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         rows: rows.collect(),
         hidden: some(community.hidden, "member shows", "members show"),
         uncounted: some(community.uncounted, "thanks doesn't", "thanks don't"),
-        excluded: some(community.excluded, "channel", "channels"),
+        excluded: some(community.excluded, "more channel", "more channels"),
         has_cred: writer.cred.is_some(),
         neighbours: some(community.neighbours.len(), "repository", "repositories"),
         version: env!("CARGO_PKG_VERSION"),

@@ -71,7 +71,10 @@ impl State {
 
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let community = writer.community;
-    let until = community.known_until.unwrap_or(community.created_at);
+    // Of a running bot, the last minutes are never covered yet.
+    let covered = community.channels.iter().flat_map(Channel::times);
+    let until = covered.map(|(_, until)| *until).max();
+    let until = until.unwrap_or(community.created_at);
     let there = community
         .channels
         .iter()
@@ -127,12 +130,16 @@ fn state(channel: &Channel, (from, to): (Millis, Millis), until: Millis) -> Stat
         .deleted_at
         .map_or(until, |deleted| deleted.min(until));
     let to = Millis(to.0.min(end.0.saturating_add(1)));
-    let own = of_times(&channel.covered, channel.created_at, (from, to));
+    let own = match channel.has_only_threads {
+        true => State::None,
+        false => of_times(&channel.covered, channel.created_at, (from, to)),
+    };
     let threads = channel.threads.iter();
     let threads = threads.map(|(created, covered)| of_times(covered, *created, (from, to)));
     threads
         .filter(|state| *state != State::None)
         .fold(own, |all, state| match (all, state) {
+            (State::None, state) if channel.has_only_threads => state,
             (State::None, _) => State::None,
             (all, state) if all == state => all,
             _ => State::Partly,
@@ -174,6 +181,7 @@ mod tests {
                 name: String::new(),
                 created_at: Millis(100),
                 deleted_at: None,
+                has_only_threads: false,
                 covered: times(covered),
                 threads: vec![(Millis(150), times(thread))],
             }
@@ -196,6 +204,20 @@ mod tests {
                 Millis(1_000),
             );
             assert_eq!(state, expected, "{covered:?} {thread:?} {from} {to}");
+        }
+        // A forum is as well known as its posts.
+        for (thread, (from, to), expected) in [
+            (all, (100, 200), State::Known),
+            (&[(0, 160)][..], (100, 200), State::Partly),
+            (&[], (100, 200), State::Unknown),
+            (all, (100, 140), State::None),
+        ] {
+            let forum = Channel {
+                has_only_threads: true,
+                ..channel(&[], thread)
+            };
+            let state = state(&forum, (Millis(from), Millis(to)), Millis(1_000));
+            assert_eq!(state, expected, "{thread:?} {from} {to}");
         }
     }
 }

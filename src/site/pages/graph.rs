@@ -53,6 +53,8 @@ struct Node<'a> {
 }
 
 struct Name {
+    /// Its node.
+    index: usize,
     #[expect(clippy::struct_field_names, reason = "the template's word")]
     name: String,
     x: i64,
@@ -222,29 +224,43 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     writer.page("graph.html", &page)
 }
 
-/// The names of the first nodes, without those that would lie on another one.
+/// The names of the first nodes that have room for one: below the circle or above it, on no other name, and on no large
+/// circle.
+#[expect(clippy::cast_precision_loss, reason = "it is within the picture")]
 fn names(nodes: &[Node<'_>]) -> Vec<Name> {
-    let mut boxes: Vec<[f64; 4]> = Vec::new();
+    let circle = |node: &Node<'_>| {
+        let radius: f64 = node.radius.parse().unwrap_or_default();
+        let (x, y) = (node.x as f64, node.y as f64);
+        [x - radius, y - radius, x + radius, y + radius]
+    };
+    let is_apart = |one: &[f64; 4], other: &[f64; 4]| {
+        one[2] <= other[0] || other[2] <= one[0] || one[3] <= other[1] || other[3] <= one[1]
+    };
+    let circles = nodes.iter().take(NAMES).map(circle);
+    let mut boxes: Vec<[f64; 4]> = circles.collect();
     let mut names = Vec::new();
-    for node in nodes.iter().take(NAMES) {
+    for (index, node) in nodes.iter().enumerate() {
+        if names.len() == NAMES {
+            break;
+        }
         let mut name: String = node.who.name.chars().take(LETTERS).collect();
         if name.len() < node.who.name.len() {
             name.push('…');
         }
-        let radius: f64 = node.radius.parse().unwrap_or_default();
-        #[expect(clippy::cast_precision_loss, reason = "it is within the picture")]
-        let (x, y) = (node.x as f64, node.y as f64 + radius + 14.0);
-        let half = f64::from(u32::try_from(name.chars().count()).unwrap_or_default()) * 4.2;
-        let own = [x - half, y - 14.0, x + half, y + 4.0];
-        let is_free = |other: &[f64; 4]| {
-            own[2] < other[0] || other[2] < own[0] || own[3] < other[1] || other[3] < own[1]
-        };
-        let is_inside = own[0] > 0.0 && own[2] < WIDTH && own[3] < HEIGHT;
-        if is_inside && boxes.iter().all(is_free) {
-            boxes.push(own);
+        let [_, top, _, bottom] = circle(node);
+        let (x, half) = (node.x as f64, name.chars().count() as f64 * 4.2);
+        let places = [bottom + 14.0, top - 6.0];
+        let place = places.into_iter().find(|y| {
+            let own = [x - half, y - 14.0, x + half, y + 4.0];
+            let is_inside = own[0] > 0.0 && own[1] > 0.0 && own[2] < WIDTH && own[3] < HEIGHT;
+            is_inside && boxes.iter().all(|other| is_apart(&own, other))
+        });
+        if let Some(y) = place {
+            boxes.push([x - half, y - 14.0, x + half, y + 4.0]);
             #[expect(clippy::cast_possible_truncation, reason = "it is within the picture")]
             let y = y as i64;
-            names.push(Name { name, x: node.x, y });
+            let x = node.x;
+            names.push(Name { index, name, x, y });
         }
     }
     names
