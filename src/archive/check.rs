@@ -234,13 +234,8 @@ pub(super) fn list(
     Ok(lines)
 }
 
-/// Checks what the lists say together. Returns how many rows are left for the space's own tables.
-pub(super) fn together(
-    schema: &Schema,
-    manifest: &Manifest,
-    lines: &[Line],
-    days: &[Open],
-) -> Result<Counts, Problem> {
+/// Checks that these are the parts of the manifest, all of them.
+pub(super) fn parts(manifest: &Manifest, lines: &[Line]) -> Result<(), Problem> {
     let count = manifest.parts.count;
     ensure(count == lines.len(), || {
         format!("{count} parts, and {} are listed", lines.len())
@@ -250,7 +245,16 @@ pub(super) fn together(
     let strange = manifest.exceptions.keys().find(|id| !known.contains(id));
     ensure(strange.is_none(), || {
         format!("{strange:?} is an exception, and no part")
-    })?;
+    })
+}
+
+/// Checks how many rows the lists have together. Returns how many are left for the space's own tables.
+pub(super) fn together(
+    schema: &Schema,
+    manifest: &Manifest,
+    lines: &[Line],
+    days: &[Open],
+) -> Result<Counts, Problem> {
     let mut rows = Counts::new();
     let open = days.iter().chain(&manifest.hours).map(|open| &open.rows);
     for counts in open.chain(lines.iter().map(|line| &line.rows)) {

@@ -175,7 +175,7 @@ impl<'a> SpaceReader<'a> {
         Ok(self.with_coverage(lists.lines))
     }
 
-    /// The same for a reader of rows, which checks the lists together once it reads all of them.
+    /// The same for a reader of rows, which compares the numbers of rows once it reads all lists.
     pub(super) async fn listed_parts(&self) -> Result<Vec<(Line, Vec<Covered>)>, ReadError> {
         let mut lists = Lists::default();
         self.lines(&Query::all(), &mut lists).await?;

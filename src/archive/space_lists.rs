@@ -10,7 +10,7 @@ use super::{
     file::{FileRef, Kind, named},
     files::READS,
     layout::Stamps,
-    manifest::{Line, ONE_LIST, Open, Shard, shard_of},
+    manifest::{Line, ONE_LIST, Open, Shard, manifest_path, shard_of},
     query::{Query, Tally},
     reader::SpaceReader,
 };
@@ -51,8 +51,18 @@ impl SpaceReader<'_> {
         Ok(lists)
     }
 
-    /// The list of parts: of those that are asked for, at least.
+    /// The list of parts: of those that are asked for, at least. Checks it as a whole if it reads all of it.
     pub(super) async fn lines(&self, query: &Query, found: &mut Lists) -> Result<(), ReadError> {
+        self.read_lines(query, found).await?;
+        if found.has_all_parts {
+            let manifest = self.manifest();
+            let checked = check::parts(manifest, &found.lines);
+            checked.map_err(damaged(&manifest_path(&manifest.space)))?;
+        }
+        Ok(())
+    }
+
+    async fn read_lines(&self, query: &Query, found: &mut Lists) -> Result<(), ReadError> {
         let parts = self.manifest().parts;
         found.has_all_parts = true;
         let Some(file) = parts.list else {

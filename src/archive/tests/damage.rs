@@ -8,12 +8,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    earlier::exported,
     promise::{SMALL, Step, Story},
     *,
 };
 use crate::{
+    RowSource,
     check_rows::Keys,
     file::{decode, encode, pack},
+    read_rows,
 };
 
 /// An archive with files of every kind.
@@ -344,6 +347,31 @@ fn lies_that_are_linked_soundly_are_refused() {
             });
             read(&files, SMALL, &Query::all()).unwrap();
         }
+    }
+}
+
+/// Whoever reads the list of parts checks it as a whole, even without the list of days and any part's rows.
+#[test]
+fn a_graph_of_few_rows_refuses_a_list_of_other_parts() {
+    let lies = [
+        ("spaces/", "0/parts/count", Add(1)),
+        ("spaces/", "0/exceptions/99", Set(Value::Array(Vec::new()))),
+        ("parts/", "1", Remove),
+    ];
+    let sound = exported().all_files();
+    let lend = |files: Stored| {
+        let archive = MemoryArchive::from(files);
+        in_runtime(async move {
+            let read = |rows: &dyn RowSource| rows.all::<Forum>();
+            read_rows(&archive, &SCHEMA, None, read).await
+        })
+    };
+    assert_eq!(lend(sound.clone()).unwrap().0.len(), 1);
+    for (folder, path, told) in lies {
+        let mut files = sound.clone();
+        lie(&mut files, folder, |json| told.tell(json, path));
+        let refused = lend(files).unwrap_err().to_string();
+        assert!(refused.contains("spaces/7.json"), "{path}: {refused}");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 const NOW: Millis = Millis(1_795_438_800_000);
 
 /// A forum with topics of three years, exported.
-fn exported() -> World {
+pub(super) fn exported() -> World {
     let mut world = World::new(LIMITS);
     for (number, year) in [1_500_000_000_000, 1_650_000_000_000, 1_770_000_000_000]
         .into_iter()
