@@ -25,7 +25,10 @@ use tempfile::TempDir;
 
 use super::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, MANIFEST_LIMIT, Object, ROOT, blocking,
-    files::needed_in, is_manifest, is_whole, needed, read_file,
+    files::needed_in,
+    is_manifest, is_whole,
+    manifest::{Manifest, parse_checked},
+    needed, read_file,
 };
 
 /// How many times a download of the whole archive is attempted.
@@ -210,13 +213,15 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             };
             needed
         } else {
-            // What an index names is read, and kept, after the index.
+            // What a list or an index names is read, and kept, after that. So most of it is here; but of a list that
+            // takes the place of one here, what the old one named as well has to stay.
             let is_here = |path: &str| self.folders().any(|folder| folder.join(path).exists());
-            needed_in(&current, &is_here).await.map_or_else(
-                // Nothing may stay that is withdrawn. What is removed in vain is fetched again.
-                |_| BTreeSet::new(),
-                |needed| needed.paths,
-            )
+            let next = next_lists(before.as_deref(), bytes, &is_here);
+            let is_read = |path: &str| next.contains(path) || is_here(path);
+            // Nothing may stay that is withdrawn: what is needed of a space that can't be read is unknown, and nothing
+            // of it stays. What is removed in vain is fetched again.
+            let needed = needed_in(&current, &is_read).await.unwrap_or_default();
+            needed.paths
         };
         let mut manifests = current.manifests.into_inner();
         if self.whole.is_some() {
@@ -257,7 +262,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for 
         if let Some(read) = manifests.get(path) {
             return Ok(read.clone());
         }
-        // Whoever reads a few objects follows the manifests that it reads, and leaves the others where they are.
+        // A reader of a few objects follows the manifests that it reads, and leaves the others where they are.
         let read = match self.cached.whole {
             Some(_) => self.cached.followed(path).await?,
             None => self.cached.archive.read(path, longest).await?,
@@ -311,6 +316,21 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive
     async fn forget_history(&self) -> Result<(), ArchiveError> {
         self.archive.forget_history().await
     }
+}
+
+/// The lists of a new generation of a space that take the place of lists that are here.
+fn next_lists(
+    before: Option<&[u8]>,
+    now: &[u8],
+    is_here: &dyn Fn(&str) -> bool,
+) -> BTreeSet<String> {
+    let lists = |manifest| parse_checked::<Manifest>(manifest).map(|manifest| manifest.lists());
+    let (Some(Ok(before)), Ok(now)) = (before.map(lists), lists(now)) else {
+        return BTreeSet::new();
+    };
+    let replaced = before.into_iter().zip(now);
+    let replaced = replaced.filter(|(before, _)| before.as_deref().is_some_and(is_here));
+    replaced.filter_map(|(_, now)| now).collect()
 }
 
 /// Writes a file. If that is interrupted, the next read notices the damage.

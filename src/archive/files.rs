@@ -121,27 +121,29 @@ impl SpaceFiles<'_> {
         self.named_in(&|_| true).await
     }
 
-    /// The same, but only what these shards and indexes name.
+    /// The same, but only what these lists and indexes name.
     async fn named_in(
         &self,
         is_read: &IsRead<'_>,
     ) -> Result<(BTreeSet<String>, Vec<Id>), ReadError> {
         let (mut paths, mut parts) = (BTreeSet::new(), Vec::new());
         let mut open = self.manifest.hours.clone();
-        if let Some(file) = self.manifest.days {
+        let days = self.manifest.days;
+        if let Some(file) = days.filter(|days| is_read(&named(Kind::Days, days.hash))) {
             let days: Days = self.parsed(Kind::Days, file, &mut paths).await?;
             open.extend(days.days);
         }
         paths.extend(open.iter().map(|open| named(Kind::Rows, open.file.hash)));
         let mut lists = Vec::new();
         if let Some(file) = self.manifest.parts.list {
-            lists.push(file);
-            if self.manifest.parts.count > ONE_LIST {
+            if self.manifest.parts.count <= ONE_LIST {
+                lists.push(file);
+            } else if is_read(&named(Kind::Directory, file.hash)) {
                 let directory: Directory = self.parsed(Kind::Directory, file, &mut paths).await?;
-                lists = directory.shards.iter().map(|shard| shard.file).collect();
-                lists.retain(|shard| is_read(&named(Kind::Parts, shard.hash)));
+                lists.extend(directory.shards.iter().map(|shard| shard.file));
             }
         }
+        lists.retain(|list| is_read(&named(Kind::Parts, list.hash)));
         let mut indexes: Vec<FileRef> = self.manifest.index.into_iter().collect();
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
         let reads: Vec<_> = lists.into_iter().map(|file| self.listed(file)).collect();
@@ -196,8 +198,8 @@ impl SpaceFiles<'_> {
 /// Anything that can't be read: what it names is unknown, so nothing may be removed.
 pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadError> {
     let all = needed_in(archive, &|_| true).await?;
-    match all.missing {
-        Some(path) => Err(ReadError::Missing(path)),
+    match all.unknown.into_iter().next() {
+        Some((_, error)) => Err(error),
         None => Ok(all.paths),
     }
 }
@@ -206,12 +208,11 @@ pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadE
 #[derive(Default)]
 pub(super) struct Needed {
     pub(super) paths: BTreeSet<String>,
-    /// The manifest of a space that the root names.
-    pub(super) missing: Option<String>,
+    /// By their manifests, the spaces of which it isn't known, and why. Of their files, `paths` has only the manifests.
+    pub(super) unknown: BTreeMap<String, ReadError>,
 }
 
-/// The same as [`needed`], but only what these shards and indexes name, and what is needed for spaces whose manifest
-/// is there.
+/// The same as [`needed`], but only what these lists and indexes name, and as far as it is known.
 pub(super) async fn needed_in(
     archive: &dyn DataArchive,
     is_read: &IsRead<'_>,
@@ -226,13 +227,16 @@ pub(super) async fn needed_in(
     let spaces = root.by_provider().into_values().flatten();
     let spaces: Vec<_> = spaces.map(|space| open(archive, space)).collect();
     let mut spaces = stream::iter(spaces).buffered(READS);
-    while let Some((path, files)) = spaces.try_next().await? {
-        match files {
-            Some(files) => {
-                needed.paths.extend(files.named_in(is_read).await?.0);
-                needed.paths.insert(path);
-            }
-            None => needed.missing = Some(path),
+    while let Some((path, files)) = spaces.next().await {
+        let named = match files {
+            Ok(Some(files)) => files.named_in(is_read).await,
+            Ok(None) => Err(ReadError::Missing(path.clone())),
+            Err(error) => Err(error),
+        };
+        needed.paths.insert(path.clone());
+        match named {
+            Ok((paths, _)) => needed.paths.extend(paths),
+            Err(error) => drop(needed.unknown.insert(path, error)),
         }
     }
     Ok(needed)
@@ -242,16 +246,19 @@ pub(super) async fn needed_in(
 async fn open(
     archive: &dyn DataArchive,
     space: Id,
-) -> Result<(String, Option<SpaceFiles<'_>>), ReadError> {
+) -> (String, Result<Option<SpaceFiles<'_>>, ReadError>) {
     let path = manifest_path(&space);
-    let Some(bytes) = read(archive, &path, MANIFEST_LIMIT).await? else {
-        return Ok((path, None));
+    let opened = async {
+        let Some(bytes) = read(archive, &path, MANIFEST_LIMIT).await? else {
+            return Ok(None);
+        };
+        Ok(Some(SpaceFiles {
+            archive,
+            kept: None,
+            manifest: parse_checked(&bytes).map_err(damaged(&path))?,
+            hash: Hash::of(&bytes),
+        }))
     };
-    let files = SpaceFiles {
-        archive,
-        kept: None,
-        manifest: parse_checked(&bytes).map_err(damaged(&path))?,
-        hash: Hash::of(&bytes),
-    };
-    Ok((path, Some(files)))
+    let opened = opened.await;
+    (path, opened)
 }

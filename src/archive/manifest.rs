@@ -205,6 +205,19 @@ impl Manifest {
     pub fn known_until(&self) -> Option<Millis> {
         known_until(self.heard_at, &self.synced, self.history)
     }
+
+    /// The paths of the list of days, and of the list of parts or the directory of its shards.
+    pub(super) fn lists(&self) -> [Option<String>; 2] {
+        let parts = match self.parts.count {
+            0..=ONE_LIST => Kind::Parts,
+            _ => Kind::Directory,
+        };
+        let list = |kind, file: FileRef| named(kind, file.hash);
+        [
+            self.days.map(|days| list(Kind::Days, days)),
+            self.parts.list.map(|file| list(parts, file)),
+        ]
+    }
 }
 
 /// Until when anything can be known to be complete: when the provider was last heard, a class of data was

@@ -1,5 +1,6 @@
 //! A mirror in memory and an archive of it, which tests change and export step by step.
 
+mod cache;
 mod damage;
 mod earlier;
 mod export;
