@@ -6,6 +6,7 @@ import {cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile} from "node:fs/prom
 import {tmpdir} from "node:os";
 import {join} from "node:path";
 import {after, before, describe, it} from "node:test";
+import {fileURLToPath} from "node:url";
 import {promisify} from "node:util";
 import {encode} from "@msgpack/msgpack";
 import {botAt, withDiscordSimulator, withGithub} from "./blackbox.js";
@@ -252,7 +253,19 @@ describe("an archive on GitHub", () => {
     noticesInJson("what is covered later than it was heard", MANIFEST, (manifest) => (manifest.covered_to = manifest.created_at + 1), /covers what was after/);
     noticesInJson("the index of something else", OWN, (index) => (index.part = "1"), /is not the index of/);
     noticesInJson("a table of channels in a guild's index", OWN, (index) => (index.tables.messages = index.tables.guilds), /messages are not kept there/);
-    noticesInJson("a period that is smaller than need be", OWN, ({tables: {guilds: [entry]}}) => (entry.period += "-01"), /and should in \d{4}/);
+    const isSplit = ({space, tables: {guilds: [entry]}}) => (entry.period = new Date(sentAt({id: space})).toISOString().slice(0, 7));
+    noticesInJson("a year that is split without need", OWN, isSplit, /and should in \d{4}$/m);
+  });
+});
+
+describe("an archive from before a server's own tables had periods of more than a year", () => {
+  it("is as the documentation says", async () => {
+    const folder = await mkdtemp(join(scratch, "years-"));
+    await run("tar", ["-xzf", fileURLToPath(new URL("../fixtures/archive-2/years.tar.gz", import.meta.url)), "-C", folder]);
+    const {faults, tables} = await readArchive(folder);
+    assert.deepEqual(faults, []);
+    const {channels, members, messages, reactions} = rowCounts(tables);
+    assert.deepEqual([channels, members, messages, reactions], [17, 47, 585, 855]);
   });
 });
 

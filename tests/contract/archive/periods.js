@@ -32,18 +32,25 @@ const NAMES = Object.keys(UNITS);
 /** Whether a time lies in the period that is spelled like this. */
 export const beginningOf = (period, time) => NAMES.some((unit) => UNITS[unit](new Date(time).toISOString()) === period);
 
-/** The periods of the files that rows lie in, given as `{time, size}`, if no period is larger than `unit`. */
-export function partition(rows, unit, largest) {
+/** Whether a period, as it is spelled, is a year or a part of one. */
+export const isWithinYear = (period) => !/\/P\d+Y$/.test(period);
+
+/**
+ * The periods of the files that rows lie in, given as `{time, size}`, if no period is larger than `unit`. `isWhole(period, size)` says
+ * whether one file has all rows of a period; a number is how long they may be.
+ */
+export function partition(rows, unit, isWhole) {
+  if (typeof isWhole === "number") return partition(rows, unit, (_, size) => size <= isWhole);
   const groups = new Map();
   for (const row of rows) {
     const period = UNITS[unit](new Date(row.time).toISOString());
     if (!groups.has(period)) groups.set(period, []);
     groups.get(period).push(row);
   }
+  const finer = NAMES[NAMES.indexOf(unit) + 1];
   return [...groups.keys()].toSorted().flatMap((period) => {
     const members = groups.get(period);
-    const isLarge = members.reduce((sum, {size}) => sum + size, 0) > largest;
-    const finer = NAMES[NAMES.indexOf(unit) + 1];
-    return isLarge && finer ? partition(members, finer, largest) : [period];
+    const size = members.reduce((sum, {size}) => sum + size, 0);
+    return finer && !isWhole(period, size) ? partition(members, finer, isWhole) : [period];
   });
 }

@@ -7,12 +7,14 @@ import {isDeepStrictEqual as same} from "node:util";
 import {gunzipSync} from "node:zlib";
 import {decode, encode} from "@msgpack/msgpack";
 import {NAMES, OF_PARTS, TABLES, complaint, id, list, map, mapOf, nullable, oneOf, text, time, when} from "./tables.js";
-import {beginningOf, partition} from "./periods.js";
+import {beginningOf, isWithinYear, partition} from "./periods.js";
 
 const FORMAT = 2;
 const LARGEST_MANIFEST = 4_194_304;
 const LARGEST_FILE = 1_048_576;
 const LARGEST_OWN_FILE = 131_072;
+/** Rows within a year that are together longer may be in several files. */
+const LARGEST_WHOLE_YEAR = 65_536;
 const ONE_LIST = 256;
 const GZIP = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
 
@@ -154,7 +156,9 @@ export async function readArchive(place) {
         const rows = await readFileOfRows(manifest, entry, {part, table, counts: {[table]: entry.rows}});
         append(all, rows.map((row) => ({...row, isBase: true})));
       }
-      const [found, expected] = [entries.map(({period}) => period), periodsOfBase(manifest, part, all.filter((row) => row.table === table))];
+      const own = all.filter((row) => row.table === table);
+      const found = entries.map(({period}) => period);
+      const expected = part === null ? periodsOfOwn(found, own) : periodsOfBase(manifest, own);
       if (!same(found, expected)) fault(where, `${table} lie in ${found.join(", ")}, and should in ${expected.join(", ")}`);
     }
     if (listed && !same(total(all), sorted(listed))) fault(where, "has not as many rows as its line says");
@@ -309,13 +313,20 @@ export async function readArchive(place) {
 }
 
 /** In which files the base's rows of a part and table have to lie. */
-function periodsOfBase({stamps}, part, rows) {
-  const timed = rows.map(({table, row, size}) => ({time: TABLES[table].time(row), size}));
-  if (part === null) return partition(timed, "century", LARGEST_OWN_FILE);
+function periodsOfBase({stamps}, rows) {
+  const timed = rows.map(timedOf);
   const months = Date.parse(stamps?.days_from.slice(0, 4) ?? "+010000-01-01");
   const [before, after] = [timed.filter(({time}) => time < months), timed.filter(({time}) => time >= months)];
   return [...partition(before, "year", LARGEST_FILE), ...partition(after, "month", LARGEST_FILE)];
 }
+
+/** The same of one of the space's own tables, whose rows lie in files of these periods: what is split in vain may stay so. */
+function periodsOfOwn(found, rows) {
+  const mayBeWhole = (period, size) => size <= LARGEST_OWN_FILE && (found.includes(period) || (isWithinYear(period) && size <= LARGEST_WHOLE_YEAR));
+  return partition(rows.map(timedOf), "century", mayBeWhole);
+}
+
+const timedOf = ({table, row, size}) => ({time: TABLES[table].time(row), size});
 
 /** Rows by part and table, in order. */
 function tablesOf(guild, rows) {
