@@ -5,7 +5,7 @@
 //! never seen: the owner drops it then.
 
 use std::{
-    fs, io,
+    env, fs, io,
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
 };
@@ -51,6 +51,15 @@ pub(super) struct Repository {
     begun: Option<u64>,
 }
 
+/// Whether the operator names a program in place of ssh.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a setting of git, which inherits it: git can't be asked for this one"
+)]
+fn names_program() -> bool {
+    env::var_os("GIT_SSH").is_some()
+}
+
 impl Repository {
     /// Makes an empty one.
     pub(super) fn create(settings: &Arc<Settings>, running: Running) -> Result<Self, GitError> {
@@ -65,11 +74,11 @@ impl Repository {
             requests: Arc::clone(&settings.requests),
         };
         init(&git, "sha1")?;
-        if settings.place.is_ssh() {
+        if settings.place.is_ssh() && !names_program() {
             let asked = ["config", "--get", "core.sshCommand"];
             let (_, configured) = git.output(&asked, None, ANSWER)?;
             if !configured.is_success {
-                // GIT_SSH_COMMAND outweighs it.
+                // GIT_SSH_COMMAND outweighs it, but GIT_SSH doesn't.
                 git.environment.set("core.sshCommand", SSH);
             }
         }

@@ -84,6 +84,22 @@ async fn runs_the_operators_own_ssh() {
     assert!(later[told.len()..].starts_with("-i\nnamed\n"), "{later}");
 }
 
+/// The operator's own program, which git calls if no command is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_the_program_that_git_ssh_names() {
+    let host = Host::start(None).await;
+    let mut mirror = with_ssh("tunnel").await;
+    let archive = format!("git:git@git.example.org:{}", host.path().display());
+    set(&mut mirror, "GIT_SSH", "tunnel");
+    mirror.run(&["export", "--to", &archive]).await.ok();
+    let told = notes(&mirror);
+    assert!(
+        told.lines().any(|line| line == "git@git.example.org"),
+        "{told}"
+    );
+    assert!(!told.contains("BatchMode"), "{told}");
+}
+
 /// Nobody answers what ssh would ask: it fails, and the error says what to do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_ssh_would_ask_is_an_error() {
