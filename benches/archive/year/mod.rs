@@ -1,8 +1,8 @@
 //! `cargo bench --bench archive -- year [HOURS [MESSAGES_AN_HOUR [HOURS_BETWEEN_EXPORTS]]]`: a guild's year, exported
 //! every hour by the real export from a real store (time is an argument), and committed to a real git
 //! repository. Prints what each export wrote and what git keeps, and fails if the archive is not
-//! what one fresh export would have written, or its manifest is too long. With more hours between exports,
-//! the same year takes less time; what is written then isn't what hourly exports write.
+//! what one fresh export would have written, its manifest is too long, or hourly exports write too much. With more
+//! hours between exports, the same year takes less time; what is written then isn't what hourly exports write.
 
 mod metered;
 mod world;
@@ -40,6 +40,12 @@ const WITHDRAWN: i64 = 1_775_779_200_000;
 /// The longest that a manifest may become, in bytes.
 const MANIFEST: u64 = 32_000;
 
+/// What hourly exports may write of a guild with as many messages an hour.
+const HOURLY_MESSAGES: u64 = 23;
+const MEDIAN: u64 = 11_000;
+const MOST_OF_95_PER_CENT: u64 = 72_000;
+const IN_A_YEAR: u64 = 240_000_000;
+
 pub(crate) async fn run(given: &[String]) -> anyhow::Result<()> {
     let number = |at: usize, default: u64| -> anyhow::Result<u64> {
         given.get(at).map_or(Ok(default), |given| {
@@ -66,6 +72,8 @@ struct Year {
     path: PathBuf,
     target: ExportTarget,
     metered: Arc<Metered>,
+    /// How many there are in an hour.
+    messages: u64,
     written: Vec<(i64, Written)>,
     took: Duration,
     /// How many exports the last line of a month told of, and how long they took.
@@ -91,6 +99,7 @@ impl Year {
             drop_copies: None,
         };
         Ok(Self {
+            messages: pace.messages,
             world: World::new(pace),
             folder,
             store,
@@ -152,7 +161,11 @@ impl Year {
             }
         }
         self.months(BEGIN + hours * HOUR).await?;
-        self.report(before)
+        self.report(before)?;
+        if between == 1 && self.messages == HOURLY_MESSAGES {
+            self.check_written()?;
+        }
+        Ok(())
     }
 
     /// Prints what a plugin over a month of the busiest channel reads, with members and roles.
@@ -308,6 +321,21 @@ impl Year {
         ))
     }
 
+    /// Fails if exports wrote more than they may.
+    fn check_written(&self) -> anyhow::Result<()> {
+        let mut bytes: Vec<u64> = self.written.iter().map(|(_, each)| each.bytes).collect();
+        bytes.sort_unstable();
+        let (median, most) = (quantile(&bytes, 50), quantile(&bytes, 95));
+        let exports = u64::try_from(bytes.len())?.max(1);
+        let year = bytes.iter().sum::<u64>() * (365 * 24) / exports;
+        ensure!(
+            median <= MEDIAN && most <= MOST_OF_95_PER_CENT && year <= IN_A_YEAR,
+            "an export wrote {median} bytes (median), {most} (95 %), and all would write {year} in a year; they may \
+             write {MEDIAN}, {MOST_OF_95_PER_CENT} and {IN_A_YEAR}"
+        );
+        Ok(())
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     fn report(&self, (before, _): (u64, usize)) -> anyhow::Result<()> {
         let (bytes, files) = self.size()?;
@@ -363,16 +391,19 @@ fn is_first_of_month(now: i64) -> bool {
     now / DAY == day(now)
 }
 
+/// Of sorted values, the one that so many per cent are below.
+fn quantile(values: &[u64], per_cent: usize) -> u64 {
+    let at = (values.len() * per_cent / 100).min(values.len().saturating_sub(1));
+    values.get(at).copied().unwrap_or_default()
+}
+
 fn quantiles(what: &str, written: impl Iterator<Item = Written>) {
     let (mut bytes, mut files): (Vec<u64>, Vec<u64>) = written
         .map(|written| (written.bytes, written.files))
         .unzip();
     bytes.sort_unstable();
     files.sort_unstable();
-    let at = |values: &[u64], per_cent: usize| {
-        let at = (values.len() * per_cent / 100).min(values.len().saturating_sub(1));
-        values.get(at).copied().unwrap_or_default()
-    };
+    let at = quantile;
     say(&format!(
         "{what}: files median {}, 95 % {}, most {}; KB median {:.1}, 95 % {:.1}, most {:.1}",
         at(&files, 50),
