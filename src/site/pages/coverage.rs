@@ -130,9 +130,10 @@ fn state(channel: &Channel, (from, to): (Millis, Millis), until: Millis) -> Stat
         .deleted_at
         .map_or(until, |deleted| deleted.min(until));
     let to = Millis(to.0.min(end.0.saturating_add(1)));
-    let own = match channel.has_only_threads {
-        true => State::None,
-        false => of_times(&channel.covered, channel.created_at, (from, to)),
+    let own = if channel.has_only_threads {
+        State::None
+    } else {
+        of_times(&channel.covered, channel.created_at, (from, to))
     };
     let threads = channel.threads.iter();
     let threads = threads.map(|(created, covered)| of_times(covered, *created, (from, to)));
