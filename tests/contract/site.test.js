@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import {execFile} from "node:child_process";
 import {createReadStream} from "node:fs";
-import {cp, mkdtemp, readdir, readFile, rm} from "node:fs/promises";
+import {cp, mkdtemp, readdir, readFile, rm, writeFile} from "node:fs/promises";
 import {createServer} from "node:http";
 import {tmpdir} from "node:os";
 import {extname, join, normalize, relative} from "node:path";
@@ -167,6 +167,8 @@ for (const {browser: name, ...launch} of [CHROMIUM, FIREFOX]) {
           });
           assert.match(await page.$eval("#state", (state) => state.textContent), /Nothing found/);
         });
+        // An address that somebody cut.
+        await open(`${addressOf(scheme, join(site("hostile"), "search.html"))}#%E0%A4%A`, ready);
       });
 
       it(`draws and zooms charts over ${scheme}`, async () => {
@@ -195,6 +197,17 @@ for (const {browser: name, ...launch} of [CHROMIUM, FIREFOX]) {
           assert.match(await page.$eval("#of", (told) => told.textContent), /received/);
           await page.click(".tools [data-zoom='1.4']");
           assert.notEqual(await page.$eval("#graph", (svg) => svg.getAttribute("viewBox")), "0 0 1200 860");
+          for (let times = 0; times < 4; times++) await page.click(".tools [data-zoom='1.4']");
+          const shown = await page.$$eval("#nodes a", (nodes) => {
+            const view = document.getElementById("graph").viewBox.baseVal;
+            return nodes.filter((node) => !node.hasAttribute("tabindex")).slice(0, 20).map((node) => {
+              node.focus();
+              const circle = node.querySelector("circle");
+              const [x, y] = ["cx", "cy"].map((at) => Number(circle.getAttribute(at)));
+              return x >= view.x && x <= view.x + view.width && y >= view.y && y <= view.y + view.height;
+            });
+          });
+          assert.ok(shown.length > 10 && shown.every(Boolean), `${shown}`);
         });
       });
     }
@@ -202,12 +215,26 @@ for (const {browser: name, ...launch} of [CHROMIUM, FIREFOX]) {
     it("misses each data file that is deleted", async () => {
       const copy = join(scratch, `broken-${name}`);
       await cp(site("hostile"), copy, {recursive: true});
-      for (const file of await readdir(join(copy, "data"))) await rm(join(copy, "data", file));
+      const all = (await readdir(join(copy, "data"))).sort();
+      const months = all.filter((file) => /^\d{4}-\d\d-/.test(file));
+      const files = all.filter((file) => !months.slice(1, -1).includes(file));
+      assert.ok(files.length >= 4, `${files}`);
       const missing = {allow: /ERR_FILE_NOT_FOUND|Loading failed|404|NotFound/i};
-      const says = (page, selector) => page.waitForFunction((selector) => document.querySelector(selector)?.textContent.includes("not"), {timeout: 20_000}, selector);
-      await open(addressOf("file", join(copy, "index.html")), (page) => says(page, "figcaption .quiet"), missing);
-      await open(addressOf("file", join(copy, "graph.html")), (page) => says(page, "#of"), missing);
-      await open(addressOf("file", join(copy, "search.html")), (page) => says(page, "#state"), missing);
+      const told = async (file, selector) => open(addressOf("file", join(copy, file)), async (page) => {
+        const says = () => page.$$eval(selector, (all) => all.some((one) => /could not be read|Could not read/.test(one.textContent)));
+        if (file !== "search.html" || await says()) return says();
+        await ready(page);
+        return says();
+      }, missing);
+      for (const file of files) {
+        const bytes = await readFile(join(copy, "data", file));
+        await rm(join(copy, "data", file));
+        const pages = [["index.html", "figcaption .quiet"], ["graph.html", "#of"], ["search.html", "#state"]];
+        const all = [];
+        for (const [page, selector] of pages) all.push(await told(page, selector));
+        assert.ok(all.some(Boolean), `no page says that ${file} is missing`);
+        await writeFile(join(copy, "data", file), bytes);
+      }
     });
 
     it("fits a phone, in every page", async () => {
@@ -217,6 +244,11 @@ for (const {browser: name, ...launch} of [CHROMIUM, FIREFOX]) {
           await open(addressOf("file", join(site(world), file)), async (page) => {
             const width = await page.evaluate(() => document.documentElement.scrollWidth);
             assert.ok(width <= 360, `${world}/${file} is ${width} wide`);
+            const apart = await page.$$eval(".ticks", (all) => all.every((ticks) => {
+              const names = [...ticks.querySelectorAll("text")].map((name) => name.getBoundingClientRect());
+              return names.every((name, at) => at === 0 || names[at - 1].right <= name.left + 1);
+            }));
+            assert.ok(apart, `names below a chart of ${world}/${file} lie on each other`);
           }, {width: 360});
         }
       }
@@ -245,6 +277,8 @@ for (const {browser: name, ...launch} of [CHROMIUM, FIREFOX]) {
         const [time] = await page.$$eval("time", (all) => all.map((time) => [time.dateTime, time.textContent]));
         assert.match(time[0], /^\d{4}-\d\d-\d\dT\d\d:\d\dZ$/);
         assert.notEqual(time[0].replace("T", " "), time[1]);
+        const months = await page.$$eval(".ticks text", (all) => all.map((name) => name.textContent));
+        assert.ok(months.length > 0 && !months.some((month) => /^\d{4}-\d\d$/.test(month)), `${months}`);
       });
     });
 
