@@ -18,7 +18,12 @@ impl<'w> World<'w> {
         name: &str,
         arguments: &JsonMap,
     ) -> Field<'w> {
-        if matches!(name, "discussion" | "discussions") && !of.shows_discussions {
+        let is_refused = match name {
+            "discussion" | "discussions" => !of.shows_discussions,
+            "release" | "latestRelease" | "releases" => !of.shows_contents,
+            _ => false,
+        };
+        if is_refused {
             return Err(problem("FORBIDDEN", NOT_ACCESSIBLE));
         }
         Ok(Some(match name {
@@ -58,19 +63,28 @@ impl<'w> World<'w> {
         }))
     }
 
-    /// Whether the token may not read the discussion that this is, or belongs to.
+    /// Whether the token may not read the discussion that this is, or belongs to, or the release or commit.
     pub(super) fn refuses(&self, node: &NodeRef) -> bool {
         let (kind, home) = match node {
-            NodeRef::Item(kind, home, _) => (*kind, *home),
+            NodeRef::Item(kind, home, id) => {
+                let item = self.source.item(*id);
+                (*kind, item.map_or(*home, |item| item.repository))
+            }
             NodeRef::Reaction(on, _) => match self.source.item(*on) {
                 Some(item) => (item.kind, item.repository),
                 None => return false,
             },
+            NodeRef::Commit(home, _) => {
+                let home = self.source.repository(*home);
+                return home.is_some_and(|home| !home.shows_contents);
+            }
             _ => return false,
         };
-        let home = self.source.repository(home);
-        matches!(kind, ItemKind::Discussion | ItemKind::DiscussionComment)
-            && home.is_some_and(|home| !home.shows_discussions)
+        self.source.repository(home).is_some_and(|home| match kind {
+            ItemKind::Discussion | ItemKind::DiscussionComment => !home.shows_discussions,
+            ItemKind::Release => !home.shows_contents,
+            _ => false,
+        })
     }
 
     fn items(&self, ids: impl Iterator<Item = u64>) -> impl Iterator<Item = &'w Item> {

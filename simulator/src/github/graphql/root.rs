@@ -153,7 +153,7 @@ impl<'w> World<'w> {
             NodeRef::Item(kind, repository, id) => {
                 let item = source.item(*id)?;
                 self.seen(item.repository)?;
-                let fits = item.kind == *kind && item.repository == *repository && self.shows(item);
+                let fits = item.kind == *kind && item.first_home == *repository && self.shows(item);
                 fits.then_some(Thing::Item(item))
             }
             NodeRef::Marker(kind, repository, id) => {

@@ -4,8 +4,9 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 
 use super::object::{Field, Given, Thing};
 use super::page::Entry;
-use super::{World, instant, text};
+use super::{World, instant, problem, text};
 use crate::github::options::Role;
+use crate::github::viewer::NOT_ACCESSIBLE;
 use crate::github::world::{
     Account, AccountKind, Commit, GitActor, ItemKind, Repository, id, time,
 };
@@ -20,6 +21,9 @@ impl<'w> World<'w> {
         name: &str,
         arguments: &JsonMap,
     ) -> Field<'w> {
+        if matches!(name, "defaultBranchRef" | "ref" | "object") && !of.shows_contents {
+            return Err(problem("FORBIDDEN", NOT_ACCESSIBLE));
+        }
         let full_name = self.source.full_name(of);
         let url = format!("{WEB}/{full_name}");
         Ok(Some(match name {

@@ -113,7 +113,8 @@ pub enum Action {
         by: Option<String>,
         message: Option<String>,
     },
-    /// Moves an issue to another repository, where it gets another id. Returns that.
+    /// Moves an issue to another repository, where it gets another id, or a discussion, which keeps its own. Returns
+    /// that.
     Transfer {
         on: Spot,
         to: Spot,
@@ -155,6 +156,11 @@ pub enum Action {
         on: Spot,
         with: Spot,
     },
+    /// Whether the token may read a repository's contents: its commits and releases.
+    SetContents {
+        repository: Spot,
+        readable: bool,
+    },
     /// Switches a repository's discussions on or off. `readable`: whether the token may read them.
     SetDiscussions {
         repository: Spot,
@@ -190,6 +196,10 @@ pub enum Action {
         body: String,
         #[serde(default)]
         draft: bool,
+    },
+    /// Moves a release's tag to a commit of now, which is when GitHub then says that the release was made.
+    MoveTag {
+        on: Spot,
     },
     /// Takes a release back into a draft, or publishes one.
     SetDraft {
@@ -359,6 +369,14 @@ impl World {
                 item.updated = now();
                 self.tell_item("unlabeled", id)
             }
+            Action::SetContents {
+                repository,
+                readable,
+            } => {
+                let id = self.find(&repository)?;
+                self.repository_mut(id)?.shows_contents = readable;
+                Ok(id)
+            }
             Action::SetDiscussions {
                 repository,
                 on,
@@ -395,6 +413,10 @@ impl World {
                 let (id, by) = (self.find(&repository)?, self.whom(by)?);
                 let id = self.release(id, by, tag, title, body, now())?;
                 self.set_draft(id, draft)
+            }
+            Action::MoveTag { on } => {
+                let id = self.find(&on)?;
+                self.move_tag(id, now())
             }
             Action::SetDraft { on, draft } => {
                 let id = self.find(&on)?;

@@ -105,6 +105,7 @@ impl World {
             review_comments: BTreeSet::new(),
             has_discussions: true,
             shows_discussions: true,
+            shows_contents: true,
             discussions: BTreeSet::new(),
             releases: BTreeSet::new(),
             deleted: BTreeSet::new(),
@@ -243,6 +244,7 @@ impl World {
             id,
             kind,
             repository,
+            first_home: repository,
             parent,
             number,
             author,
@@ -376,11 +378,14 @@ impl World {
 
     pub(super) fn transfer(&mut self, id: u64, to: u64) -> anyhow::Result<u64> {
         let item = self.item_mut(id)?.clone();
-        if item.kind != ItemKind::Issue {
-            bail!("only issues can be transferred");
-        }
         if item.repository == to {
             bail!("it is there already");
+        }
+        if item.kind == ItemKind::Discussion {
+            return self.move_discussion(id, to);
+        }
+        if item.kind != ItemKind::Issue {
+            bail!("only issues and discussions can be transferred");
         }
         self.tell_item("transferred", id)?;
         let moved = self.write(

@@ -25,6 +25,25 @@ impl World {
         self.tell_item("answered", discussion)
     }
 
+    /// Moves a discussion to another repository, with the comments on it: all keep their ids.
+    pub(super) fn move_discussion(&mut self, id: u64, to: u64) -> anyhow::Result<u64> {
+        self.tell_item("transferred", id)?;
+        let from = self.item_mut(id)?.repository;
+        self.repository_mut(from)?.discussions.remove(&id);
+        let found = self.repository_mut(to)?;
+        let number = found.next;
+        found.next += 1;
+        found.discussions.insert(id);
+        let mut all = vec![id];
+        while let Some(one) = all.pop() {
+            let item = self.item_mut(one)?;
+            (item.repository, item.number) = (to, number);
+            item.markers.clear();
+            all.extend(&item.comments);
+        }
+        Ok(id)
+    }
+
     /// A comment that is deleted answers nothing any more.
     pub(super) fn withdraw_answer(&mut self, comment: u64) {
         for topic in self
@@ -61,6 +80,14 @@ impl World {
         item.title = title;
         item.release = Some(Release { tag, draft: false });
         Ok(id)
+    }
+
+    /// Moves a release's tag to another commit: its time of creation is the commit's.
+    pub(super) fn move_tag(&mut self, id: u64, at: i64) -> anyhow::Result<u64> {
+        let item = self.item_mut(id)?;
+        item.release.as_ref().context("only releases have tags")?;
+        (item.created, item.updated) = (item.created.max(at - 1) + 1, now());
+        self.tell_item("edited", id)
     }
 
     /// Takes a release back into a draft, or publishes it.

@@ -78,6 +78,8 @@ pub struct Repository {
     pub has_discussions: bool,
     /// Whether the token may read them.
     pub shows_discussions: bool,
+    /// Whether the token may read its commits and releases.
+    pub shows_contents: bool,
     /// Discussions, which share their numbers with issues and pull requests.
     pub discussions: BTreeSet<u64>,
     pub releases: BTreeSet<u64>,
@@ -194,6 +196,8 @@ pub struct Item {
     pub id: u64,
     pub kind: ItemKind,
     pub repository: u64,
+    /// The repository that it was written in, which its node id tells.
+    pub first_home: u64,
     /// What it belongs to: a comment and a review to an issue or pull request, a review comment to a review, a comment on
     /// a discussion to that or to the comment that it replies to. 0 for what stands for itself.
     pub parent: u64,
@@ -226,7 +230,7 @@ pub struct Item {
 
 impl Item {
     pub fn node_id(&self) -> String {
-        id::item(self.kind, self.repository, self.id)
+        id::item(self.kind, self.first_home, self.id)
     }
 }
 
