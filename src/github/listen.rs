@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use propsbot_archive::Id;
-use propsbot_mirror::{ProviderError, ReadRows as _, SyncRequest, SyncedState, ask};
+use propsbot_mirror::{ProviderError, ReadRows as _, SyncRequest, SyncedSpace, SyncedState, ask};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -84,7 +84,12 @@ impl GithubProvider {
             recheck: false,
         };
         let read = self.sync_with(client, &request, stop).await;
-        self.signals.read(read.is_ok() || stop.is_cancelled());
+        let succeeds = |synced: &Vec<SyncedSpace>| {
+            let is_whole = |space: &SyncedSpace| space.state == SyncedState::Complete;
+            synced.is_empty() || synced.iter().any(is_whole)
+        };
+        let has_succeeded = read.as_ref().is_ok_and(succeeds);
+        self.signals.read(has_succeeded || stop.is_cancelled());
         match read {
             Ok(synced) => {
                 for space in synced {

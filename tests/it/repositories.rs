@@ -10,7 +10,7 @@ use propsbot_archive::{Depth, verify};
 use propsbot_backends::FolderArchive;
 use propsbot_github::SCHEMA;
 use simulator::github::{
-    Counters, Fault, Github, Limits, Options, What,
+    Counters, Fault, Github, Kind, Limits, Options, What,
     world::{Action, Content, Seed, World},
 };
 use tempfile::TempDir;
@@ -644,6 +644,13 @@ async fn tells_its_health_and_keeps_a_site_tables_and_files_beside_the_archive()
     ] {
         becomes(&running, &at, "/metrics", 200, metric).await;
     }
+    for name in REPOSITORIES.split(',') {
+        let id = source
+            .github
+            .world(|world| world.repository_named(name).unwrap().node_id());
+        let complete = format!("\npropsbot_mirror_parts_complete{{repository=\"{id}\"}} 2\n");
+        becomes(&running, &at, "/metrics", 200, &complete).await;
+    }
     becomes(&running, &at, "/healthz", 200, "ok").await;
     becomes(&running, &at, "/readyz", 200, "ok").await;
     let (_, metrics) = get(&at, "/metrics", "").await;
@@ -668,6 +675,16 @@ async fn tells_its_health_and_keeps_a_site_tables_and_files_beside_the_archive()
     }
     assert!(home.join("tables/issues").is_dir());
     assert!(home.join("archive/sourcecred/github/graph.json").is_file());
+
+    // No repository's changes can be read.
+    source
+        .github
+        .fail(Kind::ReadIssues, 10_000, Fault::Status(403));
+    source.act(comment("octo-org/alpha#1", "Not seen yet"));
+    becomes(&running, &at, "/readyz", 503, "GitHub couldn't be read").await;
+    source.github.heal();
+    source.act(comment("octo-org/alpha#1", "Seen again"));
+    becomes(&running, &at, "/readyz", 200, "ok").await;
 
     // GitHub refuses to answer, and then it answers again; webhooks tell of something to read.
     source.github.fail(What::Reads, 10_000, Fault::Status(403));
