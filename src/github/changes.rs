@@ -16,7 +16,7 @@ use crate::{
     queries::Listed,
     reading::{Reading, number_of},
     records::Read,
-    rows::{Comment, Discussion, Issue, Review},
+    rows::{Comment, Discussion, DiscussionComment, Issue, Review},
     wire::{read, time},
 };
 
@@ -211,11 +211,7 @@ impl Reading<'_> {
         let (mut asked, mut orphans, mut are_lacking) = (Vec::new(), Vec::new(), false);
         for (id, (table, entry)) in changed {
             let is_known = known.get(&id).is_some_and(|read| {
-                !read.is_gone
-                    && read.updated_at.is_some()
-                    && read.updated_at == time(&entry.updated_at)
-                    // Times have whole seconds: it may have changed once more in that second.
-                    && read.updated_at.is_some_and(|at| read.at.millis().0 > at.0 + OVERLAP)
+                !read.is_gone && read.is_settled() && read.updated_at == time(&entry.updated_at)
             });
             if is_known {
                 continue;
@@ -290,6 +286,10 @@ impl Reading<'_> {
             .filter(|read| read.table == number_of::<Discussion>());
         let discussions: Vec<String> = discussions.map(|read| read.id.clone()).collect();
         let mut harvest = self.harvest();
+        harvest.lists_comments = true;
+        if !discussions.is_empty() {
+            harvest.scrubbed = self.known_comments().await?;
+        }
         self.ask_by_id(&mut harvest, asked).await?;
         // What the lists above name, and the scrub looks at, isn't listed once more. It doesn't look at what is gone.
         let is_new = |id: &String| known.get(id).is_none_or(|read| read.is_gone);
@@ -298,8 +298,10 @@ impl Reading<'_> {
             Listed::ReviewComments => !reviews.contains(&page.id),
             _ => true,
         });
-        for id in &discussions {
-            harvest.ask(Listed::DiscussionComments, id, "");
+        // One that was moved to another repository has its comments there.
+        let discussions = discussions.iter().filter(|id| harvest.found.contains(*id));
+        for id in discussions.cloned().collect::<Vec<_>>() {
+            harvest.ask(Listed::DiscussionComments, &id, "");
         }
         // An issue from another repository comes with comments that are old.
         for id in &new_issues {
@@ -319,6 +321,17 @@ impl Reading<'_> {
             issues
                 .map(|issue| issue.map(|issue| (issue.number, issue.id.0)))
                 .collect()
+        })
+        .await
+    }
+
+    /// The comments on discussions that the scrub looks at.
+    async fn known_comments(&self) -> Result<BTreeSet<String>, SyncError> {
+        let space = self.space().to_owned();
+        self.stored(move |Reader(view)| {
+            let comments = readings(view, &space, number_of::<DiscussionComment>(), None)?;
+            let known = comments.into_iter().filter(|read| !read.is_gone);
+            Ok(known.map(|read| read.id).collect())
         })
         .await
     }

@@ -25,7 +25,8 @@ pub enum GithubError {
     Forbidden(String),
     /// Only a part is refused.
     #[error(
-        "GitHub doesn't show all of it: let GITHUB_SOURCE_TOKEN read the repository's contents, issues and pull requests"
+        "GitHub doesn't show all of it: let GITHUB_SOURCE_TOKEN read the repository's contents, discussions, issues and \
+         pull requests"
     )]
     Partial,
     /// Too many requests.

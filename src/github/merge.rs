@@ -146,7 +146,7 @@ fn merge_row<R: Kept, S: Rows>(
     updated_at: Option<propsbot_archive::Millis>,
 ) -> Result<(), S::Error> {
     row.redact(&Exclusions::of(rows)?);
-    let mut read = Read {
+    let read = Read {
         space: row.space().to_owned(),
         table: <R as Record>::TABLE.number,
         parent: row.parent().to_owned(),
@@ -160,15 +160,17 @@ fn merge_row<R: Kept, S: Rows>(
         if known.at > at {
             return Ok(());
         }
+        let before = row.made_at(known.created);
         if known.at == at {
-            let stored = rows.get::<R>(Record::key(&row))?;
+            let stored = rows.get::<R>(Record::key(&before))?;
             let key = |read: &Read, row: Option<&R>| (row.cloned(), read.updated_at);
             if key(&known, stored.as_ref()) >= key(&read, Some(&row)) {
                 return Ok(());
             }
         }
-        if known.updated_at == read.updated_at && known.is_gone == read.is_gone {
-            read = Read { at, ..known };
+        // A release was made when its tag's commit was, and tags move.
+        if known.created != read.created {
+            rows.delete(&before)?;
         }
     }
     rows.update(row.clone(), |known| known.clone_from(&row))?;

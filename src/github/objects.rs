@@ -28,6 +28,13 @@ pub(crate) struct Reference {
     pub(crate) id: String,
 }
 
+/// A discussion as the comments on it name it.
+#[derive(Deserialize)]
+struct Topic {
+    id: String,
+    repository: Option<Reference>,
+}
+
 #[derive(Deserialize)]
 struct Named {
     name: String,
@@ -106,7 +113,7 @@ pub(crate) struct Node {
     answer: Option<Reference>,
     answer_chosen_at: Option<At>,
     answer_chosen_by: Option<Actor>,
-    discussion: Option<Reference>,
+    discussion: Option<Topic>,
     reply_to: Option<Reference>,
     pub(crate) deleted_at: Option<At>,
 }
@@ -120,6 +127,10 @@ impl Harvest {
     ) -> Option<Object> {
         let repository_id = self.space.clone();
         let id = NodeId(node.id.clone());
+        if self.is_elsewhere(&node) {
+            self.elsewhere.insert(node.id);
+            return None;
+        }
         let author: Option<Actor> = node.author.as_ref().and_then(|author| match &*node.kind {
             "Commit" => read::<GitActor>(author)?.user,
             _ => read(author),
@@ -141,13 +152,6 @@ impl Harvest {
         Some(match &*node.kind {
             "Issue" | "PullRequest" => {
                 let number = node.number?;
-                if node
-                    .repository
-                    .is_some_and(|repository| repository.id != repository_id.0)
-                {
-                    self.elsewhere.insert(node.id);
-                    return None;
-                }
                 self.issues.insert(number, node.id);
                 Object::Issue(Issue {
                     repository_id,
@@ -217,6 +221,15 @@ impl Harvest {
         })
     }
 
+    /// Whether it, or what it is on, was moved to another repository, which may be private.
+    fn is_elsewhere(&self, node: &Node) -> bool {
+        let discussion = node.discussion.as_ref();
+        let home = discussion.map_or(&node.repository, |discussion| &discussion.repository);
+        let subject = node.reactable.as_ref();
+        home.as_ref().is_some_and(|home| home.id != self.space.0)
+            || subject.is_some_and(|subject| self.elsewhere.contains(&subject.id))
+    }
+
     fn commit(&mut self, node: Node, author_id: Option<UserId>) -> Option<Object> {
         let authors = node.authors.map(|authors| authors.nodes);
         let mut coauthor_ids = Vec::new();
@@ -276,11 +289,6 @@ impl Harvest {
     }
 
     fn discussion(&mut self, node: Node, author_id: Option<UserId>) -> Option<Object> {
-        let home = node.repository.as_ref();
-        if home.is_some_and(|home| home.id != self.space.0) {
-            self.elsewhere.insert(node.id);
-            return None;
-        }
         Some(Object::Discussion(Discussion {
             repository_id: self.space.clone(),
             id: NodeId(node.id),

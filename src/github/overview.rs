@@ -93,9 +93,17 @@ impl Overview {
         Some(&target.oid)
     }
 
-    /// Whether it has discussions that GitHub refuses to show.
-    pub(crate) fn hides_discussions(&self) -> bool {
-        self.has_discussions_enabled && self.discussions.is_none()
+    /// What GitHub refuses to show, and what the token has to read for that.
+    pub(crate) fn hidden(&self) -> Vec<(&'static str, &'static str)> {
+        let is_there = |list: &Option<Value>| list.as_ref().is_some_and(|list| !list.is_null());
+        let mut hidden = Vec::new();
+        if self.has_discussions_enabled && !is_there(&self.discussions) {
+            hidden.push(("discussions", "discussions"));
+        }
+        if !is_there(&self.releases) {
+            hidden.push(("releases", "contents"));
+        }
+        hidden
     }
 
     /// What it tells in short of each list; of none that can't be read.

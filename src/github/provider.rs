@@ -391,8 +391,7 @@ impl DataProvider for GithubProvider {
                 let [tracker, reactions, history] = progress.complete;
                 let mut lacks = Vec::new();
                 if tracker.is_none() {
-                    lacks
-                        .push("its issues and pull requests were never read to the end".to_owned());
+                    lacks.push("not all of its issues, pull requests, discussions and releases were ever read; `propsbot sync` says why".to_owned());
                 }
                 if history.is_none() {
                     lacks.push("its commits were never read to the end".to_owned());

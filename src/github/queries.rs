@@ -57,7 +57,8 @@ const REPOSITORY: &str = "fragment repository on Repository { __typename id name
     defaultBranchRef { name target { oid } } hasDiscussionsEnabled \
     labels(first: 100) { totalCount nodes { id updatedAt } } \
     milestones(first: 10, orderBy: { field: UPDATED_AT, direction: DESC }) { totalCount nodes { id updatedAt } } \
-    releases(first: 10, orderBy: { field: CREATED_AT, direction: DESC }) { totalCount nodes { id updatedAt } } \
+    releases(first: 10, orderBy: { field: CREATED_AT, direction: DESC }) @include(if: $releases) \
+    { totalCount nodes { id updatedAt } } \
     discussions(first: 10, orderBy: { field: UPDATED_AT, direction: DESC }) @include(if: $discussions) \
     { totalCount nodes { id updatedAt } } } ";
 
@@ -66,13 +67,13 @@ const PAGE: &str = "pageInfo { hasNextPage endCursor }";
 /// How many things a query asks for by their ids.
 pub(crate) const IDS: usize = 100;
 
-/// How many lists a query asks for: the most that cost two points.
+/// How many lists a query asks for, by their weight: the most that cost two points.
 pub(crate) const LISTS: usize = 249;
 
-/// Repositories by name. `$discussions` says whether discussions are asked for.
+/// Repositories by name. `$discussions` and `$releases` say whether those are asked for.
 pub(crate) fn repositories(names: &[(String, String)]) -> (String, Map<String, Value>) {
     let (mut fields, mut variables) = Default::default();
-    let mut parameters = "$discussions: Boolean! ".to_owned();
+    let mut parameters = "$discussions: Boolean! $releases: Boolean! ".to_owned();
     for (index, (owner, name)) in names.iter().enumerate() {
         write(
             &mut parameters,
@@ -91,10 +92,10 @@ pub(crate) fn repositories(names: &[(String, String)]) -> (String, Map<String, V
     (query, variables)
 }
 
-/// Repositories by id: `$ids`. `$discussions` says whether discussions are asked for.
+/// Repositories by id: `$ids`. `$discussions` and `$releases` say whether those are asked for.
 pub(crate) fn repositories_by_id() -> String {
     format!(
-        "query($ids: [ID!]!, $discussions: Boolean!) {{ nodes(ids: $ids) {{ ...repository }} }} {REPOSITORY}"
+        "query($ids: [ID!]!, $discussions: Boolean!, $releases: Boolean!) {{ nodes(ids: $ids) {{ ...repository }} }} {REPOSITORY}"
     )
 }
 
@@ -164,7 +165,8 @@ pub(crate) fn by_id() -> String {
     format!(
         "query($ids: [ID!]!, $space: ID!) {{ space: node(id: $space) {{ id }} nodes(ids: $ids) {{ ...issue ...pull ...review ...comment ...reviewComment \
          ...reaction ...label ...milestone ...release ...discussion ...discussionComment {LABELS} \
-         ... on Reaction {{ reactable {{ id }} }} \
+         ... on Reaction {{ reactable {{ id }} }} ... on RepositoryNode {{ repository {{ id }} }} \
+         ... on DiscussionComment {{ discussion {{ repository {{ id }} }} }} \
          ... on PullRequest {{ reviews(first: 50) {{ {PAGE} nodes {{ ...review }} }} }} }} }} \
          {ISSUE}{PULL}{REVIEW}{COMMENT}{REVIEW_COMMENT}{REACTION}{LABEL}{MILESTONE}{RELEASE}{DISCUSSION}\
          {DISCUSSION_COMMENT}{ACTOR}"
@@ -228,48 +230,61 @@ pub(crate) struct ListPage {
     pub(crate) after: Option<String>,
 }
 
+impl ListPage {
+    /// How many entries are asked for.
+    fn first(&self) -> usize {
+        match (self.kind, &self.after) {
+            // Asking a hundred comments for replies costs a point. Few discussions have more than twenty.
+            (Listed::DiscussionComments, None) => 20,
+            (Listed::ReviewComments, _) => 50,
+            _ => 100,
+        }
+    }
+
+    /// As how many lists it counts: each comment on a discussion has one of replies.
+    pub(crate) fn weight(&self) -> usize {
+        match self.kind {
+            Listed::DiscussionComments => 1 + self.first(),
+            _ => 1,
+        }
+    }
+}
+
 /// Pages of several lists at once: `a0`, `a1`, … with a `list` each.
 pub(crate) fn lists(pages: &[ListPage]) -> (String, Value) {
     let (mut parameters, mut fields, mut variables) = Default::default();
     for (index, page) in pages.iter().enumerate() {
-        let list = |name: &str, first: u8, node: &str| {
+        let first = page.first();
+        let list = |name: &str, node: &str| {
             format!(
                 "list: {name}(first: {first}, after: $c{index}) {{ {PAGE} nodes {{ ...{node} }} }}"
             )
         };
         let selected = match page.kind {
             Listed::Comments => {
-                let list = list("comments", 100, "comment");
+                let list = list("comments", "comment");
                 format!("... on Issue {{ {list} }} ... on PullRequest {{ {list} }}")
             }
             Listed::ReviewComments => {
-                let list = list("comments", 50, "reviewComment");
+                let list = list("comments", "reviewComment");
                 format!("... on PullRequestReview {{ {list} }}")
             }
             Listed::Reviews => {
-                format!(
-                    "... on PullRequest {{ {} }}",
-                    list("reviews", 100, "review")
-                )
+                format!("... on PullRequest {{ {} }}", list("reviews", "review"))
             }
             Listed::Reactions => {
-                format!(
-                    "... on Reactable {{ {} }}",
-                    list("reactions", 100, "reaction")
-                )
+                format!("... on Reactable {{ {} }}", list("reactions", "reaction"))
             }
             Listed::DiscussionComments => {
-                // Asking a hundred comments for replies costs a point. Few discussions have more than twenty.
-                let first = if page.after.is_none() { 20 } else { 100 };
                 let replies =
                     format!("replies(first: 10) {{ {PAGE} nodes {{ ...discussionComment }} }}");
                 let node = format!("discussionComment {replies}");
-                format!("... on Discussion {{ {} }}", list("comments", first, &node))
+                format!("... on Discussion {{ {} }}", list("comments", &node))
             }
             Listed::Replies => {
                 format!(
                     "... on DiscussionComment {{ {} }}",
-                    list("replies", 100, "discussionComment")
+                    list("replies", "discussionComment")
                 )
             }
         };

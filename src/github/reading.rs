@@ -14,7 +14,7 @@ use crate::{
     error::{GithubError, SyncError},
     export::Store,
     merge::{Fact, Object, Observation, Reader, readings},
-    queries::{self, IDS, LISTS, Listed},
+    queries::{self, IDS, LISTS, ListPage, Listed},
     records::{Kept, Progress, Read},
     rows::{
         Comment, Discussion, DiscussionComment, Issue, Label, Milestone, Reaction, Release, Review,
@@ -120,13 +120,23 @@ impl Reading<'_> {
     pub(crate) async fn read_lists(&self, harvest: &mut Harvest) -> Result<(), SyncError> {
         let mut most = LISTS;
         while !harvest.lists.is_empty() {
-            let rest = harvest.lists.split_off(most.min(harvest.lists.len()));
+            let mut weight = 0;
+            let mut fits = |page: &ListPage| {
+                weight += page.weight();
+                weight <= most
+            };
+            let count = harvest
+                .lists
+                .iter()
+                .map_while(|page| fits(page).then_some(()));
+            let count = count.count().max(1);
+            let rest = harvest.lists.split_off(count);
             let pages = std::mem::replace(&mut harvest.lists, rest);
             let (query, variables) = queries::lists(&pages);
             harvest.at = self.clock.stamp();
             let answer = match self.query_large(&query, variables.clone()).await {
-                Err(SyncError::Github(error)) if error.may_be_too_much() && most > 1 => {
-                    most = (most / 2).max(1);
+                Err(SyncError::Github(error)) if error.may_be_too_much() && count > 1 => {
+                    most = (pages.iter().map(ListPage::weight).sum::<usize>() / 2).max(1);
                     harvest.lists.splice(0..0, pages);
                     continue;
                 }
@@ -135,11 +145,16 @@ impl Reading<'_> {
                 }
                 answer => answer?,
             };
-            if answer.refuses_below("") {
-                return Err(GithubError::Partial.into());
-            }
             for (index, page) in pages.iter().enumerate() {
-                let list = &answer.data[format!("a{index}")]["list"];
+                let field = format!("a{index}");
+                if answer.refuses(&field) {
+                    (harvest.is_lacking, harvest.is_refused) = (true, true);
+                    continue;
+                }
+                if answer.refuses_below(&format!("{field}/")) {
+                    return Err(GithubError::Partial.into());
+                }
+                let list = &answer.data[field]["list"];
                 // It was deleted meanwhile, which is found by its id.
                 if let Some(list) = read::<Connection>(list) {
                     list.next_after(page.after.as_deref())?;
@@ -214,11 +229,20 @@ impl Reading<'_> {
                 done.insert(read.id.clone());
                 let node = &answer.data["nodes"][index];
                 let (issue, review) = belongs(&read);
+                if read.table == number_of::<Discussion>() && !harvest.lists_comments {
+                    let known = read.updated_at.filter(|_| read.is_settled());
+                    harvest.discussed.insert(read.id.clone(), known);
+                }
                 let is_there = harvest.node(node, issue.as_deref(), review.as_deref());
-                let is_gone = node.is_null() && answer.lacks(&format!("nodes/{index}"))
-                    || harvest.elsewhere.contains(&read.id);
+                // It may have another id there.
+                let own = node["id"].as_str().unwrap_or(&read.id);
+                let field = format!("nodes/{index}");
+                let is_gone =
+                    node.is_null() && answer.lacks(&field) || harvest.elsewhere.contains(own);
                 if is_gone {
                     gone.push(read);
+                } else if answer.refuses(&field) {
+                    (harvest.is_lacking, harvest.is_refused) = (true, true);
                 } else if !is_there {
                     harvest.is_lacking = true;
                     warn!(

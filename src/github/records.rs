@@ -4,7 +4,7 @@ use propsbot_archive::{Millis, Row};
 use propsbot_mirror::{Record, Stamp, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::{exclusions::Exclusions, rows::UserId};
+use crate::{changes::OVERLAP, exclusions::Exclusions, rows::UserId};
 
 /// The part with issues, pull requests and what was said about them.
 pub(crate) const TRACKER: &str = "tracker";
@@ -25,6 +25,8 @@ pub(crate) trait Kept: Record + Row + Clone + Ord {
     fn gone(&self) -> Option<Millis>;
     /// What is left of it once it is gone, found at this time.
     fn tombstone(&self, found: Millis) -> Self;
+    /// The same as if it had been made at another time.
+    fn made_at(&self, created: Millis) -> Self;
     /// Removes what is by or about people who are left out.
     fn redact(&mut self, out: &Exclusions);
 }
@@ -44,10 +46,21 @@ pub(crate) struct Read {
     pub created: Millis,
     /// When the reading was asked for.
     pub at: Stamp,
-    /// GitHub's time of its last change, which comments and labels move, but no reaction.
+    /// GitHub's time of its last change, which comments and labels move, but no reaction. Of a discussion, that up to
+    /// which the comments on it are known.
     pub updated_at: Option<Millis>,
     /// Whether it was gone.
     pub is_gone: bool,
+}
+
+impl Read {
+    /// Whether it was read long enough after its last change. Times have whole seconds: otherwise it may have changed
+    /// once more in that second.
+    pub(crate) fn is_settled(&self) -> bool {
+        let settles = |at: Millis| at.0 + OVERLAP;
+        self.updated_at
+            .is_some_and(|at| self.at.millis().0 > settles(at))
+    }
 }
 
 impl Record for Read {
@@ -105,12 +118,16 @@ pub(crate) struct Progress {
     /// Whether GitHub neither had nor lacked something in this round.
     #[serde(default)]
     pub scrub_lacks: bool,
-    /// What GitHub told in short of labels, milestones, releases and discussions when they were last read: see `Beside`.
+    /// What GitHub told in short of labels, milestones, releases and discussions when they were last read: see
+    /// [`Told`](crate::overview::Told).
     #[serde(default)]
     pub told: [Option<String>; 4],
     /// The last change of a discussion that is known; `None` if not all were read.
     #[serde(default)]
     pub discussed: Option<Millis>,
+    /// Whether GitHub refused something in this round.
+    #[serde(default)]
+    pub scrub_refused: bool,
 }
 
 impl Record for Progress {

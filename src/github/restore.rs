@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use propsbot_archive::{ArchiveReader, DataArchive, Manifest, Row};
+use propsbot_archive::{ArchiveReader, DataArchive, Manifest};
 use propsbot_mirror::{Record, Stamp, ask};
 
 use crate::{
@@ -123,15 +123,12 @@ fn progress(manifest: &Manifest, at: Stamp) -> Progress {
     let tracker = synced("tracker");
     let history = synced("history");
     let since = tracker.map(|at| propsbot_archive::Millis(at.0 - 10 * 60_000));
-    let discussions = manifest.rows.get(<Discussion as Row>::TABLE);
     Progress {
         space: manifest.space.to_string(),
         named: manifest.name.clone(),
         at,
         are_listed: [tracker.is_some(); 2],
         since,
-        // An earlier version wrote none.
-        discussed: since.filter(|_| discussions.is_some_and(|rows| *rows > 0)),
         complete: [tracker, synced("reactions"), history],
         scrub_done: synced("reactions"),
         ..Progress::default()

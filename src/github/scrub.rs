@@ -3,9 +3,10 @@
 
 use propsbot_archive::Millis;
 use propsbot_mirror::ReadRows as _;
+use tracing::warn;
 
 use crate::{
-    error::SyncError,
+    error::{GithubError, SyncError},
     merge::{Reader, readings},
     queries::{IDS, Listed},
     reading::{Reading, SCRUBBED, number_of},
@@ -14,12 +15,18 @@ use crate::{
 };
 
 impl Reading<'_> {
+    /// Has the next reading list everything, since what repositories tell in short doesn't tell of each change.
+    pub(crate) fn list_all_again(&mut self) {
+        self.progress.told = Default::default();
+        self.progress.discussed = None;
+    }
+
     /// Reads the next hundred things again, at `now`. Returns whether that was the end of a round.
     pub(crate) async fn scrub_some(&mut self, now: Millis) -> Result<bool, SyncError> {
         let (space, from) = (self.space().to_owned(), self.progress.scrubbed.clone());
         if from.is_none() {
             self.progress.scrub_began = Some(now);
-            self.progress.scrub_lacks = false;
+            (self.progress.scrub_lacks, self.progress.scrub_refused) = (false, false);
         }
         let next = self.stored(move |Reader(view)| {
             let [first, .., last] = SCRUBBED;
@@ -65,7 +72,8 @@ impl Reading<'_> {
         self.ask_by_id(&mut harvest, asked).await?;
         harvest.lists.retain(|page| page.kind == Listed::Reactions);
         for id in with_reactions {
-            if harvest.lists.iter().all(|page| page.id != id) {
+            let is_asked = harvest.lists.iter().any(|page| page.id == id);
+            if harvest.found.contains(&id) && !is_asked {
                 harvest.ask(Listed::Reactions, &id, "");
             }
         }
@@ -73,10 +81,19 @@ impl Reading<'_> {
         let unlisted = self.unlisted(&mut harvest).await?;
         self.ask_by_id(&mut harvest, unlisted).await?;
         self.progress.scrub_lacks |= harvest.is_lacking;
+        if harvest.is_refused && !self.progress.scrub_refused {
+            warn!(
+                repository = self.name,
+                "GitHub refuses some of what is known: {}",
+                GithubError::Partial
+            );
+        }
+        self.progress.scrub_refused |= harvest.is_refused;
         let lacks = self.progress.scrub_lacks;
         self.progress.scrubbed = last.filter(|_| !is_done);
         if is_done {
             self.progress.scrub_done = self.progress.scrub_began.take();
+            self.list_all_again();
             if let Some(done) = self.progress.scrub_done.filter(|_| !lacks) {
                 self.complete(1, done);
             }

@@ -315,6 +315,9 @@ impl Reading<'_> {
         let object = Object::Repository(overview.row());
         let fact = Fact::Read(Box::new(object), None);
         self.keep(vec![Observation { at, fact }]).await?;
+        if recheck {
+            self.list_all_again();
+        }
         let are_lacking = self.read_listings(overview).await?;
         if is_first {
             self.read_all().await?;
@@ -323,7 +326,8 @@ impl Reading<'_> {
         }
         let changes = self.read_changes(server).await?;
         let mut is_lacking = are_lacking || changes.are_lacking || self.progress.lacks_numbers;
-        if !is_lacking {
+        let is_hidden = !overview.hidden().is_empty();
+        if !is_lacking && !is_hidden {
             self.complete(0, began);
         }
         if is_partial {
@@ -340,6 +344,7 @@ impl Reading<'_> {
         }
         if is_first
             && !is_lacking
+            && !is_hidden
             && let Some(began) = self.progress.scrub_began.take()
         {
             self.progress.scrub_done = Some(began);
@@ -351,6 +356,9 @@ impl Reading<'_> {
             while !self.scrub_some(Clock::now()).await? {}
             self.read_absent_numbers().await?;
             is_lacking |= self.progress.scrub_lacks || self.progress.lacks_numbers;
+        }
+        if is_lacking && self.progress.scrub_refused {
+            return Err(GithubError::Partial.into());
         }
         if is_lacking {
             let lacking = "it lists something that it neither has nor lacks".to_owned();
@@ -369,32 +377,43 @@ fn overview(client: &Client, told: &Value) -> Option<Overview> {
 
 /// What is said of a repository that was read.
 fn complete(name: &str, requests: u64, overview: &Overview) -> String {
-    let hidden = if overview.hides_discussions() {
-        "; GitHub refuses its discussions: let GITHUB_SOURCE_TOKEN read them"
-    } else {
-        ""
-    };
+    let hidden = overview.hidden().into_iter().map(|(what, permission)| {
+        format!("; GitHub refuses its {what}: let GITHUB_SOURCE_TOKEN read its {permission}")
+    });
+    let hidden: String = hidden.collect();
     format!("{name}: complete; requests to GitHub: {requests}{hidden}")
 }
 
-/// What repositories tell of themselves. GitHub shows nothing of one whose discussions it refuses, unless it isn't asked
-/// for those: then nothing is told of its discussions.
+/// What can't be shown of repositories without a permission of its own, which isn't needed for anything else.
+const REFUSED: [&str; 2] = ["discussions", "releases"];
+
+/// What repositories tell of themselves. GitHub shows nothing of one whose discussions or releases it refuses, unless it
+/// isn't asked for those: then nothing is told of them.
 async fn overviews(
     client: &Client,
     query: &str,
     mut variables: Map<String, Value>,
 ) -> Result<Answer, GithubError> {
-    variables.insert("discussions".to_owned(), true.into());
+    variables.extend(REFUSED.map(|field| (field.to_owned(), true.into())));
     let all = Value::Object(variables.clone());
-    let answer = client.query(query, all).await?;
-    if !answer.refuses_field("discussions") {
-        return Ok(answer);
+    let mut answer = client.query(query, all).await?;
+    for _ in REFUSED {
+        let refused = REFUSED.iter().filter(|field| answer.refuses_field(field));
+        let refused: Vec<_> = refused
+            .map(|field| ((*field).to_owned(), false.into()))
+            .collect();
+        if refused.is_empty() {
+            break;
+        }
+        variables.extend(refused);
+        let mut again = client
+            .query(query, Value::Object(variables.clone()))
+            .await?;
+        let without = std::mem::replace(&mut again.data, answer.data);
+        fill(&mut again.data, without);
+        answer = again;
     }
-    variables.insert("discussions".to_owned(), false.into());
-    let mut again = client.query(query, Value::Object(variables)).await?;
-    let without = std::mem::replace(&mut again.data, answer.data);
-    fill(&mut again.data, without);
-    Ok(again)
+    Ok(answer)
 }
 
 /// Puts what another answer has in place of what this one lacks.

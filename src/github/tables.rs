@@ -108,6 +108,10 @@ impl Kept for Repository {
         }
     }
 
+    fn made_at(&self, _: Millis) -> Self {
+        self.clone()
+    }
+
     fn redact(&mut self, _: &Exclusions) {}
 }
 
@@ -188,6 +192,10 @@ impl Kept for User {
     }
 
     fn tombstone(&self, _: Millis) -> Self {
+        self.clone()
+    }
+
+    fn made_at(&self, _: Millis) -> Self {
         self.clone()
     }
 
@@ -272,6 +280,12 @@ macro_rules! kept {
             fn tombstone(&self, $found: Millis) -> Self {
                 let $tomb = self.clone();
                 $left
+            }
+
+            fn made_at(&self, created: Millis) -> Self {
+                let mut row = self.clone();
+                row.$time = created;
+                row
             }
 
             fn redact(&mut self, $out: &Exclusions) {

@@ -112,8 +112,18 @@ pub(crate) struct Harvest {
     pub(crate) elsewhere: BTreeSet<String>,
     /// The issues and pull requests that were read.
     pub(crate) issues: BTreeMap<u64, String>,
+    /// The ids of what was there.
+    pub(crate) found: BTreeSet<String>,
+    /// Whether the comments on discussions are listed, too.
+    pub(crate) lists_comments: bool,
+    /// The changes up to which the comments on discussions are known that are only asked for by their ids.
+    pub(crate) discussed: BTreeMap<String, Option<Millis>>,
+    /// Known comments on discussions: the scrub looks at reactions to them.
+    pub(crate) scrubbed: BTreeSet<String>,
     /// Whether something that was asked for was neither there nor said to be gone.
     pub(crate) is_lacking: bool,
+    /// Whether GitHub refused to show something.
+    pub(crate) is_refused: bool,
 }
 
 impl Harvest {
@@ -128,12 +138,16 @@ impl Harvest {
             begun: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
             issues: BTreeMap::new(),
+            found: BTreeSet::new(),
+            lists_comments: false,
+            discussed: BTreeMap::new(),
+            scrubbed: BTreeSet::new(),
             is_lacking: false,
+            is_refused: false,
         }
     }
 
-    fn add(&mut self, object: Object, updated_at: Option<At>) {
-        let updated_at = updated_at.map(|at| at.0);
+    fn add(&mut self, object: Object, updated_at: Option<Millis>) {
         let fact = Fact::Read(Box::new(object), updated_at);
         self.facts.push(Observation { at: self.at, fact });
     }
@@ -172,6 +186,7 @@ impl Harvest {
             .reaction_groups
             .as_ref()
             .is_some_and(|groups| groups.iter().any(|group| group.created_at.is_some()));
+        let has_reactions = has_reactions && !self.scrubbed.contains(&own);
         // What is gone isn't looked at again, so that its reactions go with it.
         let has_reactions = has_reactions || node.deleted_at.is_some();
         let is_issue = matches!(&*node.kind, "Issue" | "PullRequest");
@@ -185,11 +200,13 @@ impl Harvest {
             .as_ref()
             .map(|pull| pull.id.clone())
             .or(issue);
-        let updated_at = node.updated_at.or(node.changed_at);
+        let updated_at = node.updated_at.or(node.changed_at).map(|at| at.0);
+        let updated_at = self.discussed.get(&own).copied().unwrap_or(updated_at);
         let Some(object) = self.object(node, issue.as_deref(), review) else {
             return false;
         };
         self.add(object, updated_at);
+        self.found.insert(own.clone());
         let issue = issue.unwrap_or_default();
         if has_reactions {
             self.ask(Listed::Reactions, &own, &issue);

@@ -1,6 +1,11 @@
 //! Labels, milestones, releases and discussions: how they are followed, and who is left out of them.
 
-use simulator::github::world::{Action, Content, ItemKind, MarkerKind, Seed};
+use std::time::Duration;
+
+use simulator::github::{
+    Fault, Github, What,
+    world::{Action, Content, ItemKind, MarkerKind, Seed},
+};
 
 use super::{
     Source, first_issue,
@@ -46,6 +51,11 @@ fn heart(on: u64) -> Action {
         content: Content::Heart,
         at: None,
     }
+}
+
+fn heart_on_comment(source: &Source, on: u64) {
+    let said = source.act(answer(on, "bram", "So"));
+    source.act(heart(said));
 }
 
 fn edit(on: u64, title: &str) -> Action {
@@ -139,16 +149,189 @@ async fn follows_labels_milestones_releases_and_discussions() {
     assert_eq!(source.github.violations(), [""; 0]);
 }
 
-/// Which discussion changed, that, its comments, and reactions to those.
+/// Which discussion changed, that, and its comments; not reactions to those that are known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_comment_on_a_discussion_costs_little() {
     let source = Source::seeded(&Seed::default()).await;
+    let on = source.act(discussion("How?", "To be asked"));
+    for _ in 0..30 {
+        heart_on_comment(&source, on);
+    }
     source.run(&["sync"]).await.ok();
-    let on = source.item(ItemKind::Discussion);
     source.act(answer(on, "eskil", "Once more"));
     let cost = source.cost(&["sync", "--guild", ALPHA]).await;
-    assert!(cost.graphql <= 5, "{cost:?}");
+    // Those three lists cost nothing.
     assert_eq!(cost.not_modified, 3, "{cost:?}");
+    assert_eq!(cost.requests - cost.not_modified, 5, "{cost:?}");
+    source.check().await;
+}
+
+/// A discussion that is read by itself isn't taken for one whose comments are known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finds_comments_on_a_discussion_that_was_read_since() {
+    let source = Source::seeded(&Seed::default()).await;
+    let mut asked = discussion("How?", "To be asked");
+    let long_ago = jiff::Timestamp::now().as_second() - 1_000;
+    if let Action::Discussion { at, .. } = &mut asked {
+        *at = Some(long_ago);
+    }
+    let asked = source.act(asked);
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+
+    // Between the list of discussions and the reading of everything, and long enough ago.
+    let late = Fault::Delay(Duration::from_secs(5));
+    source
+        .github
+        .fail(What::Naming("/pulls/comments".to_owned()), 1, late);
+    let before = source.github.counters().requests;
+    let running = source.start(&["sync", "--guild", ALPHA, "--recheck"]);
+    let is_under_way = |github: &Github| {
+        let requests = github.requests();
+        let mut new = requests.iter().skip(usize::try_from(before).unwrap());
+        new.any(|request| request.path.contains("/pulls/comments"))
+    };
+    assert!(
+        source
+            .github
+            .wait(Duration::from_mins(1), is_under_way)
+            .await
+    );
+    source.act(Action::DiscussionComment {
+        on: asked.into(),
+        by: Some("bram".to_owned()),
+        body: "To be found".to_owned(),
+        at: Some(jiff::Timestamp::now().as_second() - 70),
+    });
+    running.wait().await.ok();
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+}
+
+/// What was known before it was refused stays, and all else is read again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn discussions_that_are_refused_later_keep_nothing_else_from_being_read_again() {
+    let source = Source::seeded(&Seed::default()).await;
+    let asked = source.act(discussion("How?", "To be asked"));
+    source.act(heart(asked));
+    heart_on_comment(&source, asked);
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+    let refuse = |refused: bool| {
+        source.act(Action::SetDiscussions {
+            repository: ALPHA.into(),
+            on: true,
+            readable: !refused,
+        })
+    };
+    refuse(true);
+    source.act(heart(source.item(ItemKind::Issue)));
+    let again = source.run(&["sync", "--recheck"]).await;
+    again.failed(3, &["let GITHUB_SOURCE_TOKEN read", "discussions"]);
+    source.check().await;
+    refuse(false);
+    source.run(&["sync", "--recheck"]).await.ok();
+    source.check().await;
+    assert_eq!(source.github.violations(), [""; 0]);
+}
+
+/// The comments on it keep their ids, but not their place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_discussion_is_moved_to_another_repository_with_its_comments() {
+    let source = Source::seeded(&Seed::default()).await;
+    let asked = source.act(discussion("How?", "To be asked"));
+    for _ in 0..2 {
+        heart_on_comment(&source, asked);
+    }
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+    source.act(Action::Repository {
+        name: "octo-org/closed".to_owned(),
+    });
+    source.act(Action::SetPrivate {
+        repository: "octo-org/closed".into(),
+        private: true,
+        readable: true,
+    });
+    source.act(Action::Transfer {
+        on: asked.into(),
+        to: "octo-org/closed".into(),
+    });
+    source.run(&["sync", "--recheck"]).await.ok();
+    source.export().await;
+    let moved: Vec<String> = source.github.world(|world| {
+        let home = world.repository_named("octo-org/closed").unwrap().id;
+        let moved = world.items().filter(|item| item.repository == home);
+        moved.map(simulator::github::world::Item::node_id).collect()
+    });
+    assert_eq!(moved.len(), 3);
+    let lines = archived(&source.archive()).await;
+    let still = lines
+        .iter()
+        .find(|line| moved.iter().any(|id| line.contains(id)));
+    assert_eq!(still, None);
+}
+
+/// GitHub then shows neither commits nor releases.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contents_may_be_refused() {
+    let source = Source::seeded(&Seed::default()).await;
+    let show = |readable: bool| {
+        source.act(Action::SetContents {
+            repository: ALPHA.into(),
+            readable,
+        })
+    };
+    show(false);
+    source.act(discussion("How?", "To be asked"));
+    let synced = source.run(&["sync"]).await;
+    synced.failed(3, &["let GITHUB_SOURCE_TOKEN read", "contents"]);
+    source.export().await;
+    let lines = archived(&source.archive()).await;
+    assert!(lines.iter().any(|line| line.contains("To be asked")));
+    let expected = source.github.world(truth);
+    let issues = |lines: &[String]| {
+        lines
+            .iter()
+            .filter(|line| line.contains(" merged "))
+            .count()
+    };
+    assert!(issues(&lines) > 0);
+    assert_eq!(issues(&lines), issues(&expected));
+    show(true);
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+}
+
+/// It is beyond what a repository tells in short.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_all_again_finds_an_old_release_that_is_published() {
+    let source = Source::seeded(&Seed::default()).await;
+    let old = source.act(release("v0", "amara", "Not yet", true));
+    for number in 1..12 {
+        source.act(release(&format!("v{number}"), "amara", "All of it", false));
+    }
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+    source.act(Action::SetDraft {
+        on: old.into(),
+        draft: false,
+    });
+    source.run(&["sync", "--recheck"]).await.ok();
+    source.check().await;
+}
+
+/// A release was made when its tag's commit was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_whose_tag_moves_is_one_release() {
+    let source = Source::seeded(&Seed::default()).await;
+    let nightly = source.act(release("nightly", "amara", "The last one", false));
+    for _ in 0..3 {
+        source.run(&["sync"]).await.ok();
+        source.check().await;
+        source.act(Action::MoveTag { on: nightly.into() });
+    }
+    source.run(&["sync"]).await.ok();
     source.check().await;
 }
 
@@ -240,7 +423,7 @@ async fn discussions_may_be_refused() {
     };
     refuse(true);
     let synced = source.run(&["sync"]).await.ok();
-    let says = "let GITHUB_SOURCE_TOKEN read them";
+    let says = "let GITHUB_SOURCE_TOKEN read its discussions";
     assert_eq!(synced.stdout.matches(says).count(), 1, "{synced:?}");
     source.export().await;
     let mut expected = source.github.world(truth);
@@ -253,6 +436,10 @@ async fn discussions_may_be_refused() {
     });
     expected.retain(|line| !hidden.iter().any(|id| line.contains(id)));
     assert_same(&archived(&source.archive()).await, &expected);
+    let status = source.run(&["status"]).await.ok().stdout;
+    assert!(status.contains("not all of its issues"), "{status}");
+    std::fs::remove_dir_all(source.home.path().join("data")).unwrap();
+    source.run(&["restore", "--from", "dir:archive"]).await.ok();
     refuse(false);
     source.run(&["sync"]).await.ok();
     source.check().await;
