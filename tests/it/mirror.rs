@@ -57,6 +57,20 @@ pub(crate) struct RawStore {
     no_forks: RwLockWriteGuard<'static, ()>,
 }
 
+/// Opens a store's tables as sled has them.
+pub(crate) fn raw_store(store: &Path) -> RawStore {
+    let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+    let (path, begun) = (store.join("sled"), Instant::now());
+    let db = loop {
+        // A child of the simulator may hold the lock for a moment, as in `open`.
+        match sled::open(&path) {
+            Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(GLANCE),
+            opened => break opened.unwrap(),
+        }
+    };
+    RawStore { db, no_forks }
+}
+
 impl Deref for RawStore {
     type Target = sled::Db;
 
@@ -307,16 +321,7 @@ impl Mirror {
 
     /// The store's tables as sled has them. No process may have the store open.
     pub(crate) fn raw_store(&self) -> RawStore {
-        let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
-        let (path, begun) = (self.store_path().join("sled"), Instant::now());
-        let db = loop {
-            // A child of the simulator may hold the lock for a moment, as in `open`.
-            match sled::open(&path) {
-                Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(GLANCE),
-                opened => break opened.unwrap(),
-            }
-        };
-        RawStore { db, no_forks }
+        raw_store(&self.store_path())
     }
 
     pub(crate) fn archive_path(&self) -> PathBuf {

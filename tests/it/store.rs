@@ -19,7 +19,7 @@ use propsbot_model::{
 };
 use propsbot_store::{Reader, Rewrite, SCHEMA, Store, StoreError};
 
-use crate::mirror::{Mirror, open, propsbot, start};
+use crate::mirror::{Mirror, open, propsbot, raw_store, start};
 
 const GUILD: GuildId = GuildId(1_000_000_000_000_000_001);
 const CHANNEL: ChannelId = ChannelId(1_000_000_000_000_000_002);
@@ -127,7 +127,7 @@ fn waits_for_a_store_that_is_still_closing() {
 async fn refuses_and_keeps_newer_schemas() {
     let folder = filled(1);
     {
-        let db = sled::open(folder.path().join("sled")).unwrap();
+        let db = raw_store(folder.path());
         db.insert([0], &(SCHEMA + 1).to_be_bytes()).unwrap();
         db.flush().unwrap();
     }

@@ -11,7 +11,7 @@ use propsbot_store::{LastExport, SCHEMA, Store};
 use serde_json::Value;
 
 use crate::{
-    mirror::{open, propsbot, spawn, start},
+    mirror::{open, propsbot, raw_store, spawn, start},
     store::copy,
 };
 
@@ -51,7 +51,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 pub(crate) fn old_store(schema: usize, path: &Path) {
     fs::create_dir_all(path).unwrap();
     fs::write(path.join("lock"), "used\n").unwrap();
-    let db = sled::open(path.join("sled")).unwrap();
+    let db = raw_store(path);
     let mut rows = String::new();
     GzDecoder::new(ROWS[schema - 1])
         .read_to_string(&mut rows)
