@@ -119,7 +119,7 @@ fn waits_for_a_store_that_is_still_closing() {
             thread::sleep(Duration::from_millis(300));
             drop(closing);
         });
-        assert_eq!(count(&Store::open(folder.path()).unwrap()), 3 * BATCH);
+        assert_eq!(count(&open(folder.path()).unwrap()), 3 * BATCH);
     });
 }
 
@@ -473,7 +473,7 @@ fn rewrites_purge_removed_data() {
 #[test]
 fn interrupted_rewrites_lose_nothing() {
     let whole = tempfile::tempdir().unwrap();
-    let store = Store::open(whole.path()).unwrap();
+    let store = open(whole.path()).unwrap();
     store.merge(&batch(1, BATCH)).unwrap();
     drop(store);
     for step in ["copying", "copied", "moved away", "moved in"] {
@@ -490,7 +490,7 @@ fn interrupted_rewrites_lose_nothing() {
             "moved in" => copy(&current, &old),
             _ => {}
         }
-        let store = Store::open(home.path()).unwrap();
+        let store = open(home.path()).unwrap();
         assert_eq!(count(&store), BATCH, "{step}");
         assert!(!fresh.exists() && !old.exists(), "{step}");
     }
