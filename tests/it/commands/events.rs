@@ -68,23 +68,7 @@ impl Server {
 
     /// To whom the edges of the meetings' graph lead, sorted.
     async fn hosts_drawn(&self) -> Vec<String> {
-        let config = json!({"meeting_channels": [self.general.to_string()]});
-        let home = self.mirror.home.path();
-        fs::write(home.join("meetings.json"), config.to_string()).unwrap();
-        let plugin = "meetings=meetings.json";
-        let draw = [
-            "graph",
-            "--from",
-            "dir:archive",
-            "--plugin",
-            plugin,
-            "--out",
-            "g",
-        ];
-        self.mirror.run(&draw).await.ok();
-        let graph = fs::read(home.join("g/graph.json")).unwrap();
-        let graph: Value = serde_json::from_slice(&graph).unwrap();
-        let edges = graph[1]["graphJSON"][1]["edges"].as_array().unwrap();
+        let edges = self.edges_of_meetings(self.general).await;
         let mut hosts: Vec<String> = edges
             .iter()
             .map(|edge| {

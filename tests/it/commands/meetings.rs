@@ -50,28 +50,24 @@ impl Server {
             .await
     }
 
+    /// The edges that the meetings plugin draws of the archive.
+    pub(super) async fn edges_of_meetings(&self, place: u64) -> Vec<Value> {
+        let home = self.mirror.home.path();
+        let config = json!({"meeting_channels": [place.to_string()]});
+        fs::write(home.join("meetings.json"), config.to_string()).unwrap();
+        let plugin = "meetings=meetings.json";
+        let draw = ["graph", "--from", "dir:archive", "--out", "meetings"];
+        let draw = [&draw[..], &["--plugin", plugin]].concat();
+        self.mirror.run(&draw).await.ok();
+        let graph = fs::read(home.join("meetings/graph.json")).unwrap();
+        let graph: Value = serde_json::from_slice(&graph).unwrap();
+        let edges = graph[1]["graphJSON"][1]["edges"].as_array().unwrap();
+        edges.clone()
+    }
+
     /// The members to whom edges of this kind lead in the meetings' graph, sorted.
     async fn drawn(&self, place: u64, edges: &[&str]) -> Vec<Vec<u64>> {
-        let config = json!({"meeting_channels": [place.to_string()]});
-        fs::write(
-            self.mirror.home.path().join("meetings.json"),
-            config.to_string(),
-        )
-        .unwrap();
-        let plugin = "meetings=meetings.json";
-        let draw = [
-            "graph",
-            "--from",
-            "dir:archive",
-            "--plugin",
-            plugin,
-            "--out",
-            "meetings",
-        ];
-        self.mirror.run(&draw).await.ok();
-        let graph = fs::read(self.mirror.home.path().join("meetings/graph.json")).unwrap();
-        let graph: Value = serde_json::from_slice(&graph).unwrap();
-        let all = graph[1]["graphJSON"][1]["edges"].as_array().unwrap();
+        let all = self.edges_of_meetings(place).await;
         let members = |edge: &&str| {
             let of_kind = all.iter().filter(|row| row["address"][2] == **edge);
             let id = |row: &Value| row["address"][6].as_str().unwrap().parse().unwrap();

@@ -368,29 +368,6 @@ impl Server {
         Ok(lines)
     }
 
-    async fn edges_of_meetings(&self, place: u64) -> Vec<Value> {
-        let home = self.mirror.home.path();
-        let config = json!({"meeting_channels": [place.to_string()]});
-        fs::write(home.join("meetings.json"), config.to_string()).unwrap();
-        let plugin = "meetings=meetings.json";
-        let draw = [
-            "graph",
-            "--from",
-            "dir:archive",
-            "--plugin",
-            plugin,
-            "--out",
-            "drawn",
-        ];
-        self.mirror.run(&draw).await.ok();
-        let graph = fs::read(home.join("drawn/graph.json")).unwrap();
-        let graph: Value = serde_json::from_slice(&graph).unwrap();
-        graph[1]["graphJSON"][1]["edges"]
-            .as_array()
-            .unwrap()
-            .clone()
-    }
-
     /// Waits until what is exported is what happened.
     async fn exports_month(&self, month: &Month) {
         let begun = Instant::now();
