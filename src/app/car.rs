@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, archive::as_of, error::Tried as _, providers::Providers};
+use super::{Error, error::Tried as _, providers::Providers, verify::as_of};
 use crate::config::Config;
 use propsbot_archive::write_car;
 use propsbot_backends::ArchiveSpec;

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Error, PluginOrder,
-    archive::{as_of, incomplete},
     error::Tried as _,
     providers::Providers,
+    verify::{as_of, incomplete},
 };
 use crate::config::Config;
 use propsbot_archive::{Id, Manifest, Millis, Schema, read_rows};

@@ -34,8 +34,9 @@ mod site;
 mod status;
 mod sync;
 mod tables;
+mod verify;
 
-pub use archive::{restore, verify};
+pub use archive::restore;
 pub use car::car;
 pub use check::{CheckOrder, check};
 pub use compact::compact;
@@ -53,3 +54,4 @@ pub use run::run;
 pub use site::{SiteOrder, site};
 pub use sync::sync;
 pub use tables::{TablesOrder, tables};
+pub use verify::verify;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Error, archive::as_of, error::Tried as _, output::notify};
+use super::{Error, error::Tried as _, output::notify, verify::as_of};
 use crate::config::Config;
 use propsbot_archive::{Id, read_rows};
 use propsbot_backends::ArchiveSpec;

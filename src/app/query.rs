@@ -17,11 +17,11 @@ use serde_json::json;
 
 use super::{
     Error,
-    archive::as_of,
     error::Tried as _,
     output::{notify, write_text},
     providers::Providers,
     row_text::{RowFormat, RowText},
+    verify::as_of,
 };
 use crate::config::Config;
 use propsbot_archive::{

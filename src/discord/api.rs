@@ -3,6 +3,8 @@
 //! Owns which request answers which question, and paging. Callers decide what to ask and where
 //! answers go.
 
+mod threads;
+
 use std::time::Duration;
 
 use propsbot_model::{
@@ -16,11 +18,8 @@ use serde::{
 };
 
 use super::{
-    Application, Items, Permit, Rest, RestError, Route, Urgency,
-    application::OfFlags,
-    gateway::StartLimit,
-    json,
-    wire::{self, Told},
+    Application, Items, Permit, Rest, RestError, Route, Urgency, application::OfFlags,
+    gateway::StartLimit, json, wire,
 };
 
 /// Discord's code for "Unknown Message". Source, also for the next two:
@@ -36,9 +35,6 @@ const MOST_GUILDS: usize = 100_000;
 /// More shards than any bot has. Source:
 /// <https://discord.com/developers/docs/events/gateway#sharding-sharding-for-large-bots>.
 const MOST_SHARDS: u32 = 10_000;
-
-/// Threads on a full page of archived threads.
-const THREADS_A_PAGE: usize = 100;
 
 const GUILDS_A_PAGE: usize = 100;
 
@@ -91,27 +87,6 @@ struct GuildInBrief {
     id: GuildId,
     #[serde(default, deserialize_with = "wire::lenient")]
     name: String,
-}
-
-#[derive(Deserialize)]
-struct ThreadList {
-    /// Required: without it, the answer is invalid.
-    #[serde(deserialize_with = "Items::required")]
-    threads: Items<wire::Channel>,
-    #[serde(default)]
-    has_more: Told<bool>,
-}
-
-impl ThreadList {
-    /// Returns whether there are more threads; `None` if unreadable.
-    /// Servers other than Discord's may omit it: then a full page may not be the last.
-    fn has_more(&self) -> Option<bool> {
-        match self.has_more {
-            Told::As(has_more) => Some(has_more),
-            Told::Absent => Some(self.threads.len >= THREADS_A_PAGE),
-            Told::Odd => None,
-        }
-    }
 }
 
 /// The gateway's URL and limits. Source:
@@ -266,59 +241,6 @@ impl DiscordApi {
         Ok(channels.map(|channel: wire::Channel| channel.into_listed(guild_id)))
     }
 
-    /// Fetches the guild's active threads that the bot can see.
-    pub async fn active_threads(&self, guild_id: GuildId) -> Result<Items<Listed>, RestError> {
-        let list = self.threads(&Route::ActiveThreads(guild_id)).await?;
-        Ok(list.threads.map(|thread| thread.into_listed(guild_id)))
-    }
-
-    /// Fetches up to 100 archived threads, last archived first, and whether older ones exist.
-    /// That is `None` if unreadable. `before` is the archive timestamp of the previous page's last
-    /// thread.
-    /// Discord's timestamps are finer than ours: threads archived in that millisecond may be listed
-    /// again.
-    pub async fn archived_threads(
-        &self,
-        guild_id: GuildId,
-        channel: ChannelId,
-        private: bool,
-        before: Option<Millis>,
-    ) -> Result<(Items<Listed>, Option<bool>), RestError> {
-        let inclusive = before.map(|before| Millis(before.0 + 1));
-        let list = self.archived_before(channel, private, inclusive).await?;
-        let has_more = list.has_more();
-        let threads = list.threads.map(|thread| thread.into_listed(guild_id));
-        let page_end = threads
-            .items
-            .last()
-            .and_then(|item| item.channel.thread.as_ref());
-        let oldest = page_end.and_then(|thread| thread.archive_timestamp);
-        if before.is_none() || has_more == Some(false) || oldest < before {
-            return Ok((threads, has_more));
-        }
-        // The whole page is from one millisecond: step over it, or paging would never end.
-        let list = self.archived_before(channel, private, before).await?;
-        let has_more = list.has_more();
-        Ok((
-            list.threads.map(|thread| thread.into_listed(guild_id)),
-            has_more,
-        ))
-    }
-
-    async fn archived_before(
-        &self,
-        channel: ChannelId,
-        private: bool,
-        before: Option<Millis>,
-    ) -> Result<ThreadList, RestError> {
-        let route = Route::ArchivedThreads {
-            channel,
-            private,
-            before,
-        };
-        self.threads(&route).await
-    }
-
     /// Fetches up to 1000 members with ids greater than `after`.
     pub async fn members(
         &self,
@@ -463,14 +385,6 @@ impl DiscordApi {
             Err(RestError::NotFound { .. } | RestError::Forbidden { .. }) => Ok(list),
             asked => asked,
         }
-    }
-
-    /// Fetches a list of threads item by item.
-    async fn threads(&self, route: &Route<'_>) -> Result<ThreadList, RestError> {
-        let read = json::read::<ThreadList>;
-        let list = self.rest.get(route, read).await?;
-        report(route, &list.threads);
-        Ok(list)
     }
 }
 

@@ -7,6 +7,7 @@
 mod columns;
 mod commit_message;
 mod coverage;
+mod exported;
 #[cfg(test)]
 mod place_tests;
 mod readme;

@@ -7,6 +7,7 @@
 
 mod archive;
 mod damage;
+mod edits;
 mod files;
 mod lies;
 mod readers;

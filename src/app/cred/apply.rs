@@ -16,9 +16,9 @@ use super::{
 use crate::{
     app::{
         Error,
-        archive::as_of,
         error::Tried as _,
         output::{notify, print_line},
+        verify::as_of,
     },
     config::Config,
 };

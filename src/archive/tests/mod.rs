@@ -1,11 +1,13 @@
 //! A mirror in memory and an archive of it, which tests change and export step by step.
 
 mod cache;
+mod canonical;
 mod damage;
 mod earlier;
 mod export;
 pub(super) mod forum;
 mod forums;
+mod lies;
 mod page;
 mod promise;
 mod query;
