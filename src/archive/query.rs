@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use memchr::memmem;
 use serde_json::{Map, Value};
 
 use super::{
@@ -150,7 +151,7 @@ impl Query {
         };
         let user = user.as_str();
         // Most rows have it nowhere, which is seen without decoding them.
-        if !row.windows(user.len()).any(|text| text == user.as_bytes()) {
+        if memmem::find(row, user.as_bytes()).is_none() {
             return Ok(false);
         }
         let row = decode_json(row).map_err(|error| error.to_string())?;

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use memchr::memmem;
 use propsbot_archive::{Depth, ReadError, Verification, verify};
 use propsbot_backends::FolderArchive;
 use propsbot_model::{ChannelKind, GuildId};
@@ -462,6 +463,5 @@ pub(crate) fn content_below(folder: &Path) -> Vec<u8> {
 
 /// Whether any file in the folder says these words.
 pub(crate) fn holds(folder: &Path, words: &[u8]) -> bool {
-    let all = content_below(folder);
-    all.windows(words.len()).any(|part| part == words)
+    memmem::find(&content_below(folder), words).is_some()
 }

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use memchr::memmem;
 use propsbot_archive::{Hash, base};
 use propsbot_mirror::Ledger as _;
 use propsbot_model::{
@@ -451,11 +452,7 @@ fn rewrites_purge_removed_data() {
         .unwrap();
     let has = |text: &str| {
         let all = files(home.path());
-        let found = |bytes: &Vec<u8>| {
-            bytes
-                .windows(text.len())
-                .any(|pair| pair == text.as_bytes())
-        };
+        let found = |bytes: &Vec<u8>| memmem::find(bytes, text.as_bytes()).is_some();
         all.values().any(found)
     };
     drop(store);

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use memchr::memmem;
 use propsbot_graph::{Weights, props_documents};
 use propsbot_model::{ChannelId, MessageId, Millis};
 use propsbot_sourcecred::Document;
@@ -13,10 +14,7 @@ use crate::mirror::{Mirror, content_below};
 const WISHES: u8 = 30;
 
 pub(super) fn times(bytes: &[u8], what: &[u8]) -> usize {
-    bytes
-        .windows(what.len())
-        .filter(|pair| *pair == what)
-        .count()
+    memmem::find_iter(bytes, what).count()
 }
 
 /// The times that bound what an archive's manifests and lists of channels say is covered.
