@@ -9,6 +9,7 @@ use crate::{
     mirror::{Mirror, holds},
 };
 
+const TOKEN: &str = "hidden-token";
 const SITE: [&str; 5] = ["site", "--from", "dir:archive", "--out", "site"];
 
 fn page(folder: &Path, path: &str) -> String {
@@ -131,4 +132,78 @@ async fn a_site_is_one_commit_on_a_branch_of_its_own() {
         mirror.run(&refused).await.failed(2, &[says]);
     }
     assert!(host.files("main", "").contains("thesis.txt"));
+}
+
+/// A mirror that writes its site to this host.
+async fn thankful_at(host: &Host) -> (Mirror, u64, u64) {
+    let (mut mirror, ana, zoe) = thankful().await;
+    let own = [
+        ("SITE", format!("git:{}@pages", host.far_url())),
+        ("GIT_TOKEN", TOKEN.to_owned()),
+        ("CACHE_PATH", "cache".to_owned()),
+        ("PATH", std::env::var("PATH").unwrap()),
+    ];
+    let own = own.map(|(name, value)| (name.to_owned(), value));
+    mirror.variables.extend(own);
+    (mirror, ana, zoe)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_repository_gets_no_pages_unless_that_is_wanted() {
+    let host = Host::start(Some(TOKEN)).await;
+    host.make_public(true);
+    let (mut mirror, _, zoe) = thankful_at(&host).await;
+    let refused = ["can be read without a login", "GIT_ALLOW_PUBLIC=yes"];
+    // The export itself is done, and says what isn't.
+    let exported = mirror.run(&["export"]).await;
+    exported.failed(1, &["generation 1", "but could not bring the site in"]);
+    exported.failed(1, &refused);
+    let out = format!("git:{}@pages", host.far_url());
+    let by_hand = ["site", "--from", "dir:archive", "--out", &out];
+    mirror.run(&by_hand).await.failed(1, &refused);
+    assert_eq!(host.commits("pages"), 0);
+    // At GitHub, too, pages go to a branch over git, which is looked at in the same way.
+    let github = [&by_hand[..4], &["github:owner/repo@pages"]].concat();
+    mirror
+        .run(&github)
+        .await
+        .failed(2, &["goes to a folder", "git:URL@BRANCH"]);
+
+    let allow = ("GIT_ALLOW_PUBLIC".to_owned(), "yes".to_owned());
+    mirror.variables.push(allow);
+    mirror.run(&by_hand).await.ok();
+    assert!(
+        host.files("pages", "")
+            .contains(&format!("member/{zoe}.html"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repository_that_becomes_public_gets_no_more_pages() {
+    let host = Host::start(Some(TOKEN)).await;
+    let (mirror, ana, zoe) = thankful_at(&host).await;
+    mirror.export().await;
+    let head = || git(&host.path(), &["rev-parse", "pages"]);
+    let before = head();
+    let post = |reason: &str| {
+        let props = mirror.discord.channel("props").unwrap();
+        let reason = format!("<@{zoe}> for {reason}");
+        mirror.discord.post(ana, props, &reason);
+    };
+    post("the tea");
+    mirror.sync().await.ok();
+    host.make_public(true);
+    let refused = ["but could not bring the site in", "GIT_ALLOW_PUBLIC=yes"];
+    mirror.run(&["export"]).await.failed(1, &refused);
+    assert_eq!(head(), before);
+    // The next export after it is private again brings what was missed.
+    host.make_public(false);
+    post("the toast");
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let shown = git(&host.path(), &["show", "pages:index.html"]);
+    for reason in ["the tea", "the toast"] {
+        assert!(shown.contains(reason), "{shown}");
+    }
+    assert_eq!(host.commits("pages"), 1);
 }

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -52,6 +52,8 @@ struct Server {
     root: PathBuf,
     /// What a login has to have; `None` if everyone can read and write.
     token: Option<String>,
+    /// Whether everyone can read, and only writing takes the token.
+    is_public: AtomicBool,
     requests: AtomicUsize,
     /// From which request on what goes wrong, and how many times.
     fault: Mutex<Option<(usize, usize, Fault)>>,
@@ -105,6 +107,7 @@ impl Host {
         let state = Arc::new(Server {
             root: folder.path().to_owned(),
             token: token.map(str::to_owned),
+            is_public: AtomicBool::new(false),
             requests: AtomicUsize::new(0),
             fault: Mutex::default(),
             sent: AtomicU64::new(0),
@@ -132,6 +135,16 @@ impl Host {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same at an address that isn't known to be near: Linux connects 0.0.0.0 to this machine.
+    pub(crate) fn far_url(&self) -> String {
+        self.url.replace("127.0.0.1", "0.0.0.0")
+    }
+
+    /// Lets everyone read the repository, or only those with the token.
+    pub(crate) fn make_public(&self, is_public: bool) {
+        self.state.is_public.store(is_public, Ordering::SeqCst);
     }
 
     /// The archive over http. `suffix` is its branch and folder.
@@ -279,8 +292,10 @@ async fn serve(State(server): State<Arc<Server>>, request: Request) -> Response 
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let length = body.len() as u64;
     server.received.fetch_add(length, Ordering::SeqCst);
+    let is_reading = parts.uri.to_string().ends_with("git-upload-pack");
     if let Some(token) = &server.token
         && !has_token(&parts.headers, token)
+        && !(is_reading && server.is_public.load(Ordering::SeqCst))
     {
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"git\"")];
         return (StatusCode::UNAUTHORIZED, ask).into_response();
