@@ -5,29 +5,41 @@ use std::fmt::Write as _;
 use crate::buckets::Buckets;
 
 /// The size of the drawing, which is stretched to the page: what is drawn has no text and no outline.
-pub(crate) const WIDTH: f64 = 2_000.0;
-pub(crate) const HEIGHT: f64 = 200.0;
+pub(crate) const WIDTH: f64 = 1_000.0;
+pub(crate) const HEIGHT: f64 = 100.0;
 
 /// How much of the space of a bucket its columns take.
 const FILLED: f64 = 0.76;
 
-/// A chart of one or two series over time.
+/// Plots over the same time, one below the other, with one table of their numbers.
 pub(crate) struct Chart {
+    pub(crate) plots: Vec<Plot>,
+    /// The first and the last bucket, and some between.
+    pub(crate) ticks: Vec<Tick>,
+    /// A row for each bucket that has something, the first column its name.
+    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) unit: &'static str,
+}
+
+/// One or two series on the same scale.
+pub(crate) struct Plot {
     /// What it shows.
     pub(crate) title: String,
     /// What it shows in a sentence, for those who don't see it.
     pub(crate) sentence: String,
     /// The highest number.
     pub(crate) top: String,
-    /// The first and the last bucket, and some between.
-    pub(crate) ticks: Vec<Tick>,
     pub(crate) series: Vec<Series>,
-    /// A row for each bucket that has something, the first column its name.
-    pub(crate) rows: Vec<Vec<String>>,
-    pub(crate) unit: &'static str,
     /// What zooming needs: see `assets/zoom.js`. Empty without it.
     pub(crate) zoom: String,
 }
+
+/// What a plot shows: its name; what zooming needs, if it can be zoomed; and series, each with a number for each bucket.
+pub(crate) type Shown<'a> = (
+    &'a str,
+    String,
+    &'a [(&'static str, &'static str, Vec<f64>)],
+);
 
 /// The name of a bucket below its columns.
 pub(crate) struct Tick {
@@ -69,13 +81,31 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 impl Chart {
-    /// A chart of series, each with a number for each bucket.
-    pub(crate) fn new(
-        title: String,
-        buckets: &Buckets,
-        series: &[(&'static str, &'static str, Vec<f64>)],
-    ) -> Self {
-        let values = series.iter().flat_map(|(_, _, values)| values);
+    /// A chart of these plots.
+    pub(crate) fn new(buckets: &Buckets, shown: Vec<Shown<'_>>) -> Self {
+        let all: Vec<&[f64]> = shown
+            .iter()
+            .flat_map(|(.., series)| series.iter().map(|(.., values)| &**values))
+            .collect();
+        let rows = (0..buckets.count).filter(|index| all.iter().any(|values| values[*index] > 0.0));
+        let rows = rows.map(|index| {
+            let numbers = all.iter().map(|values| number(values[index]));
+            [buckets.label(index)].into_iter().chain(numbers).collect()
+        });
+        let rows = rows.collect();
+        let plots = shown.into_iter();
+        Self {
+            plots: plots.map(|shown| Plot::new(buckets, shown)).collect(),
+            ticks: ticks(buckets),
+            rows,
+            unit: buckets.unit(),
+        }
+    }
+}
+
+impl Plot {
+    fn new(buckets: &Buckets, (name, zoom, series): Shown<'_>) -> Self {
+        let values = series.iter().flat_map(|(.., values)| values);
         let top = values.copied().fold(0.0, f64::max);
         #[expect(clippy::cast_precision_loss, reason = "there are few")]
         let (count, each) = (buckets.count as f64, series.len() as f64);
@@ -97,16 +127,11 @@ impl Chart {
             }
             drawn.push(Series { name, class, path });
         }
-        let rows = (0..buckets.count)
-            .filter(|index| series.iter().any(|(_, _, values)| values[*index] > 0.0));
-        let rows = rows.map(|index| {
-            let numbers = series.iter().map(|(_, _, values)| number(values[index]));
-            [buckets.label(index)].into_iter().chain(numbers).collect()
-        });
         let totals = series.iter().map(|(name, _, values)| {
             format!("{} {}", number(values.iter().sum()), name.to_lowercase())
         });
         let totals: Vec<String> = totals.collect();
+        let title = format!("{name} by {}", buckets.unit());
         let last = buckets.label(buckets.count - 1);
         Self {
             sentence: format!(
@@ -116,11 +141,8 @@ impl Chart {
             ),
             title,
             top: number(top),
-            ticks: ticks(buckets),
             series: drawn,
-            rows: rows.collect(),
-            unit: buckets.unit(),
-            zoom: String::new(),
+            zoom,
         }
     }
 }
@@ -184,25 +206,32 @@ mod tests {
     #[test]
     fn a_chart_has_a_column_and_a_row_for_each_number() {
         let buckets = Buckets::over(24_000, 24_003, 36);
-        let chart = Chart::new(
-            "Thanks".to_owned(),
-            &buckets,
-            &[
-                ("Received", "received", vec![4.0, 0.0, 1.0, 0.0]),
-                ("Given", "given", vec![0.0, 0.0, 2.0, 0.0]),
-            ],
-        );
-        assert_eq!(chart.series[0].path.matches('M').count(), 2);
-        assert!(
-            chart.series[0].path.starts_with("M60 200v-200h190v200M"),
-            "{}",
-            chart.series[0].path
-        );
-        assert_eq!(chart.rows, [["2000-01", "4", "0"], ["2000-03", "1", "2"]]);
-        assert!(
-            chart.sentence.contains("5 received, 2 given"),
-            "{}",
-            chart.sentence
+        let thanks = [
+            ("Received", "received", vec![4.0, 0.0, 1.0, 0.0]),
+            ("Given", "given", vec![0.0, 0.0, 2.0, 0.0]),
+        ];
+        let cred = [("Cred", "cred", vec![0.0, 0.5, 0.0, 0.0])];
+        let shown = vec![
+            ("Thanks", String::new(), &thanks[..]),
+            ("Cred", String::new(), &cred[..]),
+        ];
+        let chart = Chart::new(&buckets, shown);
+        let [thanks, cred] = &chart.plots[..] else {
+            panic!("two plots")
+        };
+        let path = &thanks.series[0].path;
+        assert_eq!(path.matches('M').count(), 2);
+        assert!(path.starts_with("M30 100v-100h95v100M"), "{path}");
+        assert_eq!(cred.series[0].path.matches('M').count(), 1);
+        let rows = [
+            ["2000-01", "4", "0", "0"],
+            ["2000-02", "0", "0", "0.5"],
+            ["2000-03", "1", "2", "0"],
+        ];
+        assert_eq!(chart.rows, rows);
+        assert_eq!(
+            thanks.sentence,
+            "Thanks by month, 2000-01 to 2000-04: 5 received, 2 given."
         );
     }
 }

@@ -13,12 +13,12 @@ import {promisify} from "node:util";
 import puppeteer from "puppeteer-core";
 import {PROPSBOT} from "./blackbox.js";
 import {CHROMIUM, FIREFOX} from "./site/browsers.js";
-import {writeCredView} from "./site/cred.js";
+import {credOf, writeCredView} from "./site/cred.js";
 
 const run = promisify(execFile);
 const ARCHIVES = fileURLToPath(new URL("../../target/debug/examples/site_archives", import.meta.url));
 const AXE = fileURLToPath(new URL("node_modules/axe-core/axe.min.js", import.meta.url));
-const WORLDS = ["hostile", "hidden", "empty", "two", "large:4000:120:10"];
+const WORLDS = ["hostile", "hidden", "empty", "two", "large:4000:120:10", "crowd:20000:2600:2"];
 const PAGES = ["index.html", "members.html", "graph.html", "search.html", "coverage.html", "about.html"];
 const TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"};
 /** The ids of the hidden members of `hostile`. */
@@ -87,6 +87,65 @@ describe("the files of a site", () => {
     assert.ok(Number(told[1]) <= 11, told[0]);
     assert.ok(Number(told[2]) <= 3, told[0]);
     assert.equal((await filesBelow(site("growing"))).length, pages);
+  });
+
+  it("draw the 2,000 with the most thanks, and everyone else as one", async () => {
+    const read = (file) => readFile(join(site("crowd"), file), "utf8");
+    const [graph, members] = await Promise.all(["graph.html", "members.html"].map(read));
+    const drawn = new Set(Array.from(graph.matchAll(/<a class="(?:member|bot)" href="member\/(\d+)\.html"/g), ([, id]) => id));
+    assert.equal(drawn.size, 2000);
+    const number = (text) => Number(text.replaceAll(",", ""));
+    const between = number(/arrows between ([\d,]+) members/.exec(graph)[1]);
+    const [, others] = /class="others" role="img" aria-label="([\d,]+) others"/.exec(graph);
+    assert.ok(between > 2001, `${between}`);
+    assert.equal(number(others), between - 2000);
+    // All have a page and a line.
+    const lines = Array.from(members.matchAll(/<tr>.*?member\/(\d+)\.html.*?number">([\d,]+)<.*?number">([\d,]+)</g));
+    assert.ok(lines.length >= between, `${lines.length}`);
+    const pages = new Set(await readdir(join(site("crowd"), "member")));
+    for (const [, id] of lines) assert.ok(pages.has(`${id}.html`), id);
+    const thanks = ([, , received, given]) => number(received) + number(given);
+    const least = Math.min(...lines.filter(([, id]) => drawn.has(id)).map(thanks));
+    const most = Math.max(...lines.filter(([, id]) => !drawn.has(id)).map(thanks));
+    assert.ok(least >= most && most > 0, `${least} ${most}`);
+    // The others' arrows are those of one node, the last.
+    const data = (await readdir(join(site("crowd"), "data"))).find((file) => file.startsWith("graph-"));
+    const arrows = JSON.parse(/=(.*);/s.exec(await read(`data/${data}`))[1]);
+    assert.equal(arrows.length, 2001);
+    assert.ok(arrows[2000].length > 0 && arrows.some((to) => to.some((node, at) => at % 2 === 0 && node === 2000)));
+    assert.ok(arrows.flatMap((to) => to.filter((_, at) => at % 2 === 0)).every((node) => node <= 2000));
+    assert.match(graph, /weaker arrows are drawn only when you point at a member/);
+  });
+
+  it("draw each direction, and tell it in the table", async () => {
+    const graph = await readFile(join(site("hostile"), "graph.html"), "utf8");
+    const circles = Array.from(graph.matchAll(/<circle cx="(\d+)" cy="(\d+)" r="([\d.]+)"/g), (circle) => circle.slice(1).map(Number));
+    const at = (x, y) => circles.findIndex((circle) => circle[0] === x && circle[1] === y);
+    const data = (await readdir(join(site("hostile"), "data"))).find((file) => file.startsWith("graph-"));
+    const arrows = JSON.parse(/=(.*);/s.exec(await readFile(join(site("hostile"), "data", data), "utf8"))[1]);
+    const numbers = (path) => Array.from(path.matchAll(/-?\d+/g), Number);
+    const drawn = [], tips = [];
+    for (const [, lines, heads] of graph.matchAll(/<path d="([^"]*)"\/><path class="heads" d="([^"]*)"\/>/g)) {
+      for (const line of lines.split("M").slice(1)) {
+        const [x, y, , , dx, dy] = numbers(line);
+        drawn.push(`${at(x, y)} ${at(x + dx, y + dy)}`);
+      }
+      for (const head of heads.split("M").slice(1)) tips.push(numbers(head).slice(0, 2));
+    }
+    const given = arrows.flatMap((to, from) => to.filter((_, at) => at % 2 === 0).map((node) => `${from} ${node}`));
+    assert.deepEqual(drawn.toSorted(), given.toSorted());
+    assert.ok(given.some((arrow) => given.includes(arrow.split(" ").reverse().join(" "))));
+    // Each head ends at the edge of the receiver's circle.
+    drawn.forEach((arrow, number) => {
+      const [x, y, radius] = circles[arrow.split(" ")[1]];
+      const far = Math.hypot(tips[number][0] / 10 - x, tips[number][1] / 10 - y);
+      assert.ok(Math.abs(far - radius) < 0.2, `${far} ${radius}`);
+    });
+    const rows = Array.from(graph.matchAll(/<tr><td>.*?(\d+)\.html.*?<td>.*?(\d+)\.html.*?number">(\d+)<.*?number">(\d+)</g));
+    const count = (from, to) => rows.find((row) => row[1] === from && row[2] === to)?.[3];
+    const both = rows.filter(([, from, to]) => count(to, from));
+    assert.ok(both.length > 0);
+    for (const [, from, to, , back] of both) assert.equal(count(to, from), back);
   });
 
   it("load nothing from elsewhere", async () => {
@@ -172,29 +231,65 @@ for (const {browser: name, ...launch} of [CHROMIUM, FIREFOX]) {
       });
 
       it(`draws and zooms charts over ${scheme}`, async () => {
-        const members = await readdir(join(site("large"), "member"));
-        for (const file of ["index.html", `member/${members[0]}`]) {
+        for (const file of ["index.html", "member/300000000000000000.html"]) {
           await open(addressOf(scheme, join(site("large"), file)), async (page) => {
             const drawn = await page.$$eval(".plot path", (all) => all.map((path) => path.getBBox().width * path.getBBox().height));
             assert.ok(drawn.length >= 2 && drawn.some((area) => area > 1000), `${drawn}`);
-            await page.click("figcaption button");
+            await page.click(".chart button");
+            await page.waitForSelector(".zoomed canvas");
             assert.ok(await page.$eval(".zoomed canvas", (canvas) => canvas.width > 200));
             const painted = await page.$eval(".zoomed canvas", (canvas) => {
               const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
               return data.some((byte) => byte > 0);
             });
             assert.ok(painted);
+            if (file === "index.html") return;
+            // The last week's number, as far as it can be drawn.
+            const over = await page.$eval(".zoomed .u-over", (over) => {
+              const {right, top} = over.getBoundingClientRect();
+              return [right - 1, top + 50];
+            });
+            await page.mouse.move(...over);
+            const told = await page.$$eval(".u-legend .u-value", (all) => all.map((value) => Number(value.textContent)));
+            assert.ok(Math.abs(told[1] - credOf(0, 129)) <= credOf(0, 129) / 200, `${told} ${credOf(0, 129)}`);
           });
         }
+      });
+
+      it(`links every name of a member's page over ${scheme}`, async () => {
+        const members = (await readdir(join(site("large"), "member"))).filter((file) => !file.includes("-"));
+        const html = await readFile(join(site("large"), "member", members[0]), "utf8");
+        assert.match(html, /<li><b>/);
+        await open(addressOf(scheme, join(site("large"), "member", members[0])), async (page) => {
+          assert.equal((await page.$$(".thanks b")).length, 0);
+          const links = await page.$$eval(".partners a, .thanks a", (all) => all.map((link) => [link.textContent, link.href.split("/").pop()]));
+          assert.ok(links.length > 100);
+          const pages = new Map(links);
+          for (const [name, file] of links) {
+            assert.equal(file, pages.get(name));
+            assert.ok(members.includes(file), file);
+          }
+        });
       });
 
       it(`shows a member's links in the graph over ${scheme}`, async () => {
         await open(addressOf(scheme, join(site("large"), "graph.html")), async (page) => {
           assert.ok((await page.$$("#nodes circle")).length > 100);
           await page.$eval("#nodes a", (node) => node.focus());
-          const own = await page.$eval("#own", (path) => path.getAttribute("d"));
-          assert.ok(own.match(/M/g).length > 3);
-          assert.match(await page.$eval("#of", (told) => told.textContent), /received/);
+          // What they gave begins at them, what they received ends there, and both have heads.
+          const [own, heads] = await page.evaluate(() => ["path:not(.heads)", ".heads"].map((part) => ["in", "out"].map((way) => document.querySelector(`#own ${part}.${way}`).getAttribute("d"))));
+          const [x, y] = await page.$eval("#nodes circle", (circle) => [circle.getAttribute("cx"), circle.getAttribute("cy")]);
+          const data = await page.evaluate(() => [propsbotGraph.filter((to) => to.some((node, at) => at % 2 === 0 && node === 0)).length, propsbotGraph[0].length / 2]);
+          for (const way of [0, 1]) {
+            assert.ok(data[way] > 3);
+            for (const paths of [own, heads]) assert.equal(paths[way].match(/M/g).length, data[way]);
+          }
+          assert.ok(own[1].split("M").slice(1).every((line) => line.startsWith(`${x},${y}q`)));
+          for (const line of own[0].split("M").slice(1)) {
+            const [from, by] = [line.split("q")[0].split(","), line.split(",").slice(-2)];
+            assert.deepEqual([0, 1].map((at) => Number(from[at]) + Number(by[at])), [Number(x), Number(y)]);
+          }
+          assert.match(await page.$eval("#of", (told) => told.textContent), /^Amara: \d+ received, \d+ given; most from .+ \(\d+\); most to .+ \(\d+\)$/);
           await page.click(".tools [data-zoom='1.4']");
           assert.notEqual(await page.$eval("#graph", (svg) => svg.getAttribute("viewBox")), "0 0 1200 860");
           for (let times = 0; times < 4; times++) await page.click(".tools [data-zoom='1.4']");

@@ -57,7 +57,7 @@ const HOSTILE: [&str; 2] = [
     "javascript:alert(5) <img src=x onerror=alert(6)>\nand a second line",
 ];
 
-fn member_id(number: u64) -> UserId {
+pub(crate) fn member_id(number: u64) -> UserId {
     UserId(300_000_000_000_000_000 + number * 7_919_113)
 }
 

@@ -1,5 +1,5 @@
-// Shows a member's links when they are pointed at or focused, and zooms. `propsbotGraph` has the links: two numbers of
-// nodes and how many thanks, one after the other.
+// Shows a member's arrows when they are pointed at or focused, and zooms. `propsbotGraph` has, for each node, whom it
+// thanked and how often: numbers of nodes and of thanks, one after the other.
 "use strict";
 
 (function () {
@@ -9,20 +9,59 @@
   var nodes = Array.from(document.getElementById("nodes").children);
   var places = nodes.map(function (node) {
     var circle = node.querySelector("circle");
-    return [+circle.getAttribute("cx"), +circle.getAttribute("cy")];
+    return [+circle.getAttribute("cx"), +circle.getAttribute("cy"), +circle.getAttribute("r")];
   });
   if (!window.propsbotGraph) {
     told.textContent = "The file with the links could not be read.";
     told.parentElement.hidden = false;
     return;
   }
-  var links = nodes.map(function () { return []; });
-  for (var at = 0; at + 2 < propsbotGraph.length; at += 3) {
-    links[propsbotGraph[at]].push(propsbotGraph[at + 1]);
-    links[propsbotGraph[at + 1]].push(propsbotGraph[at]);
-  }
+  // For each node, the others with the number of thanks.
+  var given = nodes.map(function () { return []; });
+  var received = nodes.map(function () { return []; });
+  propsbotGraph.forEach(function (to, from) {
+    for (var at = 0; at + 1 < to.length; at += 2) {
+      given[from].push([to[at], to[at + 1]]);
+      received[to[at]].push([from, to[at + 1]]);
+    }
+  });
   var names = {};
   document.querySelectorAll(".names text").forEach(function (name) { names[name.dataset.of] = name; });
+  function path(kind, part) {
+    var made = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    made.setAttribute("class", kind + " " + part);
+    return own.appendChild(made);
+  }
+  var drawn = ["in", "out"].map(function (kind) { return [path(kind, "line"), path(kind, "heads")]; });
+  var BEND = 0.12;
+  // As in src/site/pages/graph.rs.
+  function draw(paths, arrows) {
+    var lines = "", heads = "";
+    arrows.forEach(function (arrow) {
+      var from = places[arrow[0]], to = places[arrow[1]];
+      var x = to[0] - from[0], y = to[1] - from[1];
+      var bend = [x / 2 - y * BEND, y / 2 + x * BEND];
+      lines += "M" + from[0] + "," + from[1] + "q" + bend + "," + x + "," + y;
+      var far = Math.hypot(x - bend[0], y - bend[1]) || 1;
+      var dx = (x - bend[0]) / far, dy = (y - bend[1]) / far;
+      var size = Math.max(6, Math.min(11, to[2]));
+      heads += "M" + (to[0] - dx * to[2]) + "," + (to[1] - dy * to[2]);
+      heads += "l" + (-dx - dy * 0.42) * size + "," + (-dy + dx * 0.42) * size;
+      heads += "," + dy * 0.84 * size + "," + -dx * 0.84 * size + "z";
+    });
+    paths[0].setAttribute("d", lines);
+    paths[1].setAttribute("d", heads);
+  }
+  // A node's name and its numbers.
+  function toldOf(number) {
+    var text = nodes[number].querySelector("title").textContent;
+    var end = text.lastIndexOf(": ");
+    return end < 0 ? [text, ""] : [text.slice(0, end), text.slice(end)];
+  }
+  function most(word, links) {
+    var first = links.reduce(function (best, link) { return best && best[1] >= link[1] ? best : link; }, null);
+    return first ? "; " + word + " " + toldOf(first[0])[0] + " (" + first[1] + ")" : "";
+  }
   var near = [];
   var pointed = -1;
 
@@ -31,18 +70,17 @@
     near = [];
     pointed = number;
     svg.classList.toggle("pointing", number >= 0);
+    draw(drawn[0], number < 0 ? [] : received[number].map(function (link) { return [link[0], number]; }));
+    draw(drawn[1], number < 0 ? [] : given[number].map(function (link) { return [number, link[0]]; }));
     if (number < 0) {
-      own.setAttribute("d", "");
-      told.textContent = "";
+      told.textContent = "Point at a member: orange arrows are thanks they gave, blue ones thanks they received.";
       return;
     }
-    var from = places[number];
-    var own_and_near = links[number].concat(number);
-    near = own_and_near.map(function (other) { return nodes[other]; });
-    near = near.concat(own_and_near.map(function (other) { return names[other]; }).filter(Boolean));
+    var shown = given[number].concat(received[number]).map(function (link) { return link[0]; }).concat(number);
+    near = shown.map(function (other) { return nodes[other]; });
+    near = near.concat(shown.map(function (other) { return names[other]; }).filter(Boolean));
     near.forEach(function (node) { node.classList.add("near"); });
-    own.setAttribute("d", links[number].map(function (other) { return "M" + from + "L" + places[other]; }).join(""));
-    told.textContent = nodes[number].querySelector("title").textContent;
+    told.textContent = toldOf(number).join("") + most("most from", received[number]) + most("most to", given[number]);
   }
 
   nodes.forEach(function (node, number) {
@@ -93,6 +131,7 @@
     button.addEventListener("click", function () { zoom(+button.dataset.zoom, 0.5, 0.5); });
   });
   told.parentElement.hidden = false;
+  point(-1);
   svg.addEventListener("wheel", function (event) {
     if (!event.ctrlKey) return;
     event.preventDefault();

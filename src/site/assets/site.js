@@ -1,10 +1,10 @@
 // What every page does: the theme, times in the reader's language, and the filter of the members' page.
 "use strict";
 
-// The only scripts that a page may add are data files of its own.
+// The only scripts that a page may add are data files of its own, and the library for zooming.
 var propsbotUrl = (function () {
   var check = function (url) {
-    if (/^data\/[0-9a-z-]+\.js$/.test(url)) return url;
+    if (/^(data\/[0-9a-z-]+|(\.\.\/)*assets\/uplot)\.js$/.test(url)) return url;
     throw new TypeError("this page loads no " + url);
   };
   if (!window.trustedTypes) return check;
@@ -61,6 +61,18 @@ var propsbotUrl = (function () {
     });
   }
 
+  // A page with many thanks links each name once. Those that stand there again become links, too.
+  function links() {
+    var pages = new Map();
+    document.querySelectorAll(".partners a, .thanks a").forEach(function (link) { pages.set(link.textContent, link.href); });
+    document.querySelectorAll(".thanks b").forEach(function (name) {
+      var link = document.createElement("a");
+      link.href = pages.get(name.textContent);
+      link.textContent = name.textContent;
+      name.replaceWith(link);
+    });
+  }
+
   function filter() {
     var input = document.getElementById("filter");
     if (!input) return;
@@ -95,6 +107,7 @@ var propsbotUrl = (function () {
     });
     window.propsbotTimes(document);
     months();
+    links();
     filter();
   });
 })();

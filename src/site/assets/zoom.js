@@ -1,27 +1,57 @@
-// Lets charts be zoomed: shows them by week, and the stretch that is selected. A figure's `data-weeks` has the first
-// week and a number for each, or the name of such a text in `propsbotWeeks`.
+// Lets plots be zoomed: shows them by week, and the stretch that is selected. A plot's `data-weeks` has when the first
+// week begins, the highest number, and two letters for each week, or the name of such a text in `propsbotWeeks` (see
+// `by_weeks` in src/site/pages/overview.rs in propsbot).
 "use strict";
 
 (function () {
   var WEEK = 7 * 24 * 3600;
 
-  function numbers(text) {
-    var parts = text.split(" ").map(Number);
-    var start = parts.shift() / 1000;
-    return [parts.map(function (_, at) { return start + at * WEEK; }), parts];
+  var assets = document.currentScript.getAttribute("src").replace("zoom.js", "");
+
+  // Most readers never zoom, so the library comes with the first click.
+  var library = null;
+  function load() {
+    library = library || new Promise(function (done, failed) {
+      var style = document.createElement("link");
+      style.rel = "stylesheet";
+      style.href = assets + "uplot.css";
+      style.onload = function () {
+        var script = document.createElement("script");
+        script.src = propsbotUrl(assets + "uplot.js");
+        script.onload = done;
+        script.onerror = failed;
+        document.head.append(script);
+      };
+      style.onerror = failed;
+      document.head.append(style);
+    });
+    return library;
   }
 
-  function draw(figure, data, name) {
+  var DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+  function numbers(text, name) {
+    var parts = text.split(" ");
+    var start = parts[0] / 1000, top = +parts[1], letters = parts[2];
+    var weeks = [], values = [];
+    for (var at = 0; at + 1 < letters.length; at += 2) {
+      var level = (DIGITS.indexOf(letters[at]) * 64 + DIGITS.indexOf(letters[at + 1])) / 4095;
+      weeks.push(start + at / 2 * WEEK);
+      values.push(name === "Thanks" ? Math.round(level * level * top) : +(level * level * top).toPrecision(3));
+    }
+    return [weeks, values];
+  }
+
+  function draw(plot, data, name) {
     var style = getComputedStyle(document.documentElement);
     function colour(variable) {
       var probe = document.createElement("i");
-      figure.append(probe);
+      plot.append(probe);
       probe.style.color = "var(--" + variable + ")";
       var found = getComputedStyle(probe).color;
       probe.remove();
       return found;
     }
-    var plot = figure.querySelector(".plot");
     var label = colour("quiet");
     var axis = {stroke: label, font: "12px " + style.fontFamily, grid: {stroke: colour("line"), width: 1}, ticks: {show: false}};
     var language = navigator.language || undefined;
@@ -39,19 +69,20 @@
     }, data, plot);
   }
 
-  document.querySelectorAll("figure[data-weeks]").forEach(function (figure) {
-    var weeks = figure.dataset.weeks;
-    var caption = figure.querySelector("figcaption");
+  document.querySelectorAll(".plot[data-weeks]").forEach(function (plot) {
+    var weeks = plot.dataset.weeks;
+    var caption = plot.previousElementSibling;
     var isNamed = /^[a-z]+$/.test(weeks);
     var text = isNamed ? (window.propsbotWeeks || {})[weeks] : weeks;
-    if (!text) {
+    function miss(what) {
       var missing = document.createElement("span");
       missing.className = "quiet";
-      missing.textContent = "The file with the weeks could not be read.";
+      missing.textContent = "The file with the " + what + " could not be read.";
       caption.append(missing);
-      return;
     }
+    if (!text) return miss("weeks");
     var title = caption.querySelector(".title");
+    var ticks = plot.parentElement.querySelector(".ticks");
     var whole = title.textContent;
     var name = whole.trim().split(" ")[0];
     var button = document.createElement("button");
@@ -61,9 +92,12 @@
         chart.destroy();
         chart = null;
       } else {
-        chart = draw(figure, numbers(text), name);
+        chart = draw(plot, numbers(text, name), name);
       }
-      figure.classList.toggle("zoomed", !!chart);
+      plot.classList.toggle("zoomed", !!chart);
+      // The plot above keeps the names that both have.
+      if (chart && caption.previousElementSibling) caption.before(ticks);
+      else plot.after(ticks);
       title.textContent = chart ? whole.replace(/ by .*/, " by week") : whole;
       button.textContent = chart ? "Whole time" : "Zoom by week";
       button.setAttribute("aria-pressed", String(!!chart));
@@ -71,7 +105,12 @@
     button.type = "button";
     button.textContent = "Zoom by week";
     button.setAttribute("aria-pressed", "false");
-    button.addEventListener("click", toggle);
+    button.addEventListener("click", function () {
+      load().then(toggle, function () {
+        button.remove();
+        miss("library");
+      });
+    });
     caption.append(button);
     function again() {
       if (chart) {

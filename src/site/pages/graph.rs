@@ -1,4 +1,5 @@
-//! Who thanked whom, as a picture.
+//! Who thanked whom, as a picture: an arrow from each giver to each receiver. It bends to its right, so that the arrow
+//! back lies beside it.
 
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Write as _};
 
@@ -9,8 +10,10 @@ use crate::layout::layout;
 
 /// How many members are drawn; all others are one node.
 const MEMBERS: usize = 2_000;
-/// How many links are drawn at once. All others show at their members.
-const LINKS: usize = 3_000;
+/// How many arrows are drawn at once. All others show at their members.
+const ARROWS: usize = 3_000;
+/// How far arrows bend, as a share of their length; the same in `assets/graph.js`.
+const BEND: f64 = 0.12;
 /// How many names are written beside members, as far as there is room.
 const NAMES: usize = 60;
 /// How many letters of a name.
@@ -30,9 +33,8 @@ struct Graph<'a> {
     frame: Frame<'a>,
     sentence: String,
     left_out: String,
-    strong: String,
-    middle: String,
-    weak: String,
+    /// The weak ones first.
+    arrows: [Arrows; 3],
     nodes: Vec<Node<'a>>,
     names: Vec<Name>,
     pairs: Vec<Pair<'a>>,
@@ -41,15 +43,32 @@ struct Graph<'a> {
     height: f64,
 }
 
+/// Arrows of about the same strength, as paths.
+#[derive(Default)]
+struct Arrows {
+    class: &'static str,
+    lines: String,
+    /// In tenths of the picture's unit.
+    heads: String,
+}
+
 struct Node<'a> {
     who: Who<'a>,
     x: i64,
     y: i64,
-    radius: String,
+    /// In tenths of the picture's unit.
+    radius: i64,
     class: &'static str,
     received: usize,
     given: usize,
     is_stop: bool,
+}
+
+impl Node<'_> {
+    /// In the picture's unit.
+    fn radius(&self) -> String {
+        format!("{}.{}", self.radius / 10, self.radius % 10)
+    }
 }
 
 struct Name {
@@ -65,6 +84,8 @@ struct Pair<'a> {
     giver: Who<'a>,
     receiver: Who<'a>,
     count: u32,
+    /// How often the receiver thanked the giver.
+    back: u32,
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "it is within the picture")]
@@ -94,14 +115,19 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         .collect();
     let nodes = shown.len() + usize::from(others > 0);
 
-    // Both directions together; whoever isn't drawn is the last node.
-    let mut links: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+    // Whoever isn't drawn is the last node.
+    let mut arrows: BTreeMap<(usize, usize), u32> = BTreeMap::new();
     for ((giver, receiver), count) in &stats.pairs {
         let of = |member: &usize| number.get(member).copied().unwrap_or(shown.len());
-        let (one, other) = (of(giver), of(receiver));
-        if one != other {
-            *links.entry((one.min(other), one.max(other))).or_default() += count;
+        let (from, to) = (of(giver), of(receiver));
+        if from != to {
+            *arrows.entry((from, to)).or_default() += count;
         }
+    }
+    // What pulls members together is both directions at once.
+    let mut links: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+    for ((from, to), count) in &arrows {
+        *links.entry((*from.min(to), *from.max(to))).or_default() += count;
     }
     let weighted: Vec<_> = links
         .iter()
@@ -111,23 +137,6 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
         .into_iter()
         .map(on_picture)
         .collect();
-
-    let mut strongest: Vec<_> = links.iter().collect();
-    strongest.sort_by_key(|(pair, count)| (Reverse(**count), **pair));
-    let hidden = strongest.len().saturating_sub(LINKS);
-    strongest.truncate(LINKS);
-    let top = strongest.first().map_or(1, |(_, count)| **count);
-    let mut paths = [const { String::new() }; 3];
-    for ((one, other), count) in strongest {
-        let class = if *count * 2 > top {
-            0
-        } else {
-            usize::from(*count * 5 <= top) + 1
-        };
-        let ((x, y), (to_x, to_y)) = (places[*one], places[*other]);
-        let _ = write!(paths[class], "M{x} {y}l{} {}", to_x - x, to_y - y);
-    }
-    let [strong, middle, weak] = paths;
 
     let most = stats
         .of
@@ -148,7 +157,8 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             who: writer.who(Some(*member)),
             x,
             y,
-            radius: format!("{:.1}", largest * (0.25 + 0.75 * share)),
+            #[expect(clippy::cast_possible_truncation, reason = "it is at most 200")]
+            radius: (10.0 * largest * (0.25 + 0.75 * share)).round() as i64,
             class: if writer.community.members[*member].is_bot {
                 "bot"
             } else {
@@ -167,53 +177,53 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
             who: Who {
                 id: None,
                 name: &others_text,
+                is_linked: false,
             },
             x,
             y,
-            radius: "12".to_owned(),
+            radius: 120,
             class: "others",
             received: 0,
             given: 0,
             is_stop: true,
         });
     }
-    let mut data = String::from("propsbotGraph=[");
-    for ((one, other), count) in &links {
-        let _ = write!(data, "{one},{other},{count},");
-    }
-    data.push_str("];\n");
-
-    let mut strongest: Vec<_> = stats.pairs.iter().collect();
+    let mut strongest: Vec<_> = arrows.iter().collect();
     strongest.sort_by_key(|(pair, count)| (Reverse(**count), **pair));
-    let pairs = strongest
-        .into_iter()
-        .take(PAIRS)
-        .map(|((giver, receiver), count)| Pair {
-            giver: writer.who(Some(*giver)),
-            receiver: writer.who(Some(*receiver)),
-            count: *count,
-        });
+    let hidden = strongest.len().saturating_sub(ARROWS);
+    strongest.truncate(ARROWS);
+    let mut pairs: Vec<_> = stats.pairs.iter().collect();
+    pairs.sort_by_key(|(pair, count)| (Reverse(**count), **pair));
+    let pairs = pairs.into_iter().take(PAIRS);
+    let pairs = pairs.map(|((giver, receiver), count)| Pair {
+        giver: writer.who(Some(*giver)),
+        receiver: writer.who(Some(*receiver)),
+        count: *count,
+        back: stats
+            .pairs
+            .get(&(*receiver, *giver))
+            .copied()
+            .unwrap_or_default(),
+    });
     let pairs = pairs.collect();
-    let data = if links.is_empty() {
+    let data = if arrows.is_empty() {
         String::new()
     } else {
-        writer.data("graph", data)
+        writer.data("graph", script(nodes, &arrows))
     };
     let page = Graph {
         frame: writer.frame("graph", "Graph"),
         sentence: format!(
-            "{1} between {0} who thanked each other.",
+            "{1} between {0}, from each giver to each receiver.",
             counted(total, "member", "members"),
-            counted(links.len(), "link", "links")
+            counted(arrows.len(), "arrow", "arrows")
         ),
         left_out: if hidden == 0 {
             String::new()
         } else {
-            counted(hidden, "weaker link is", "weaker links are")
+            counted(hidden, "weaker arrow is", "weaker arrows are")
         },
-        strong,
-        middle,
-        weak,
+        arrows: drawn_arrows(&strongest, &drawn, largest),
         names: names(&drawn),
         nodes: drawn,
         pairs,
@@ -224,12 +234,84 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     writer.page("graph.html", &page)
 }
 
+/// The arrows, the strongest first, between these nodes, the largest of which has this radius.
+fn drawn_arrows(
+    strongest: &[(&(usize, usize), &u32)],
+    nodes: &[Node<'_>],
+    largest: f64,
+) -> [Arrows; 3] {
+    let top = strongest.first().map_or(1, |(_, count)| **count);
+    let mut drawn = ["weak", "middle", "strong"].map(|class| Arrows {
+        class,
+        ..Arrows::default()
+    });
+    for ((from, to), count) in strongest {
+        let level = if **count * 2 > top {
+            2
+        } else {
+            usize::from(**count * 5 > top)
+        };
+        let (from, to) = (&nodes[*from], &nodes[*to]);
+        let length = largest * [4.0, 5.5, 7.5][level];
+        let (line, head) = arrow((from.x, from.y), (to.x, to.y), to.radius, length);
+        // A minus separates numbers, too.
+        drawn[level].lines.push_str(&line.replace(" -", "-"));
+        drawn[level].heads.push_str(&head.replace(" -", "-"));
+    }
+    drawn
+}
+
+/// An arrow's line, and its head in tenths, which is so long and ends at the receiver's circle.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "it is within the picture"
+)]
+fn arrow(from: (i64, i64), to: (i64, i64), radius: i64, length: f64) -> (String, String) {
+    let (x, y) = ((to.0 - from.0) as f64, (to.1 - from.1) as f64);
+    let bend = (x / 2.0 - y * BEND, y / 2.0 + x * BEND);
+    let line = format!("M{} {}q{:.0} {:.0} {x} {y}", from.0, from.1, bend.0, bend.1);
+    // Where the line arrives from.
+    let (dx, dy) = (x - bend.0, y - bend.1);
+    let far = (dx * dx + dy * dy).sqrt();
+    if far == 0.0 {
+        return (line, String::new());
+    }
+    let (dx, dy) = (dx / far, dy / far);
+    let tip = (
+        to.0 as f64 * 10.0 - dx * radius as f64,
+        to.1 as f64 * 10.0 - dy * radius as f64,
+    );
+    let half = length * 0.42;
+    let points = [
+        tip,
+        (-dx * length - dy * half, -dy * length + dx * half),
+        (dy * 2.0 * half, -dx * 2.0 * half),
+    ];
+    let [tip, side, other] = points.map(|(x, y)| (x.round() as i64, y.round() as i64));
+    let head = format!(
+        "M{} {}l{} {} {} {}z",
+        tip.0, tip.1, side.0, side.1, other.0, other.1
+    );
+    (line, head)
+}
+
+/// `propsbotGraph = [[to, count, …], …]`: for each node whom it thanked, and how often.
+fn script(nodes: usize, arrows: &BTreeMap<(usize, usize), u32>) -> String {
+    let mut of: Vec<String> = vec![String::new(); nodes];
+    for ((from, to), count) in arrows {
+        let comma = if of[*from].is_empty() { "" } else { "," };
+        let _ = write!(of[*from], "{comma}{to},{count}");
+    }
+    format!("propsbotGraph=[[{}]];\n", of.join("],\n["))
+}
+
 /// The names of the first nodes that have room for one: below the circle or above it, on no other name, and on no large
 /// circle.
 #[expect(clippy::cast_precision_loss, reason = "it is within the picture")]
 fn names(nodes: &[Node<'_>]) -> Vec<Name> {
     let circle = |node: &Node<'_>| {
-        let radius: f64 = node.radius.parse().unwrap_or_default();
+        let radius = node.radius as f64 / 10.0;
         let (x, y) = (node.x as f64, node.y as f64);
         [x - radius, y - radius, x + radius, y + radius]
     };
@@ -264,4 +346,30 @@ fn names(nodes: &[Node<'_>]) -> Vec<Name> {
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrows_of_two_who_thank_each_other_lie_apart_and_point_away() {
+        let (there, head) = arrow((100, 100), (300, 100), 100, 40.0);
+        assert_eq!(there, "M100 100q100 24 200 0");
+        // It comes from below, and ends at the circle's edge, left of its middle.
+        assert_eq!(head, "M2903 1023l-35 26 -8 -33z");
+        let (back, head) = arrow((300, 100), (100, 100), 100, 40.0);
+        assert_eq!(back, "M300 100q-100 -24 -200 0");
+        assert_eq!(head, "M1097 977l35 -26 8 33z");
+        assert_eq!(arrow((5, 5), (5, 5), 100, 40.0).1, "");
+    }
+
+    #[test]
+    fn a_script_has_the_arrows_of_each_node() {
+        let arrows = [((0, 1), 3), ((0, 2), 1), ((2, 0), 5)].into();
+        assert_eq!(
+            script(3, &arrows),
+            "propsbotGraph=[[1,3,2,1],\n[],\n[0,5]];\n"
+        );
+    }
 }

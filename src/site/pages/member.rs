@@ -1,25 +1,29 @@
 //! A member's pages: what they received and gave.
 //!
 //! The first one has the latest thanks. Older ones are on pages of their own, counted from the oldest, so that these
-//! stay as they are when another one comes.
+//! stay as they are when another one comes. Each page links a name once: with ten years of thanks, more links would be a
+//! tenth of the site. `assets/site.js` makes the other links.
+
+use std::collections::BTreeSet;
 
 use askama::Template;
 
 use super::{
     Entry, Frame, Item, Stamp, Writer,
-    overview::{by_weeks, cred_chart, cred_text},
+    overview::{by_weeks, cred_series, cred_text, months_with},
 };
 use crate::{
     buckets::{Buckets, month_of},
     chart::Chart,
+    community::Thanks,
     stats::OfMember,
 };
 
 /// How many thanks an older page has. The first one has at least as many, and less than twice as many.
 const PAGE: usize = 150;
 /// How many of the given thanks there are: each is on its receivers' pages.
-const GIVEN: usize = 5;
-const PARTNERS: usize = 6;
+const GIVEN: usize = 3;
+const PARTNERS: usize = 5;
 const COLUMNS: usize = 24;
 
 #[derive(Template)]
@@ -33,7 +37,7 @@ struct MemberPage<'a> {
     given: usize,
     cred: Option<String>,
     since: Option<Stamp>,
-    charts: Vec<Chart>,
+    chart: Option<Chart>,
     thanked_by: Vec<Entry<'a>>,
     thanked: Vec<Entry<'a>>,
     latest: Vec<Item<'a>>,
@@ -64,15 +68,40 @@ struct Older {
 }
 
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
+    let (mut names, mut shared) = (BTreeSet::new(), BTreeSet::new());
+    for member in &writer.community.members {
+        if !names.insert(&*member.name) {
+            shared.insert(&*member.name);
+        }
+    }
     for member in 0..writer.stats.of.len() {
         if writer.stats.of[member].is_active() {
-            write_member(writer, member)?;
+            write_member(writer, member, &shared)?;
         }
     }
     Ok(())
 }
 
-fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Error> {
+/// Leaves one link to each member, except to those who share their name with another.
+fn link_once<'a>(
+    mut items: Vec<Item<'a>>,
+    shared: &BTreeSet<&str>,
+    linked: &mut BTreeSet<&'a str>,
+) -> Vec<Item<'a>> {
+    for item in &mut items {
+        let people = [&mut item.giver].into_iter().chain(&mut item.receivers);
+        for who in people.filter(|who| who.id.is_some() && !shared.contains(who.name)) {
+            who.is_linked = linked.insert(who.name);
+        }
+    }
+    items
+}
+
+fn write_member(
+    writer: &mut Writer<'_>,
+    member: usize,
+    shared: &BTreeSet<&str>,
+) -> Result<(), askama::Error> {
     let row = &writer.community.members[member];
     let received = writer.stats.of[member].received.clone();
     let older = (received.len() / PAGE).saturating_sub(1);
@@ -92,6 +121,7 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
     for page in &pages {
         let (root, title) = frame(writer, &format!("{}, {}–{}", row.name, page.from, page.to));
         let items = received[page.from - 1..page.to].iter().rev();
+        let items = items.map(|thanks| writer.item(thanks, Some(member)));
         let html = OlderPage {
             frame: Frame {
                 root,
@@ -101,9 +131,7 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
             name: &row.name,
             id: row.id.to_string(),
             of: page.clone(),
-            latest: items
-                .map(|thanks| writer.item(thanks, Some(member)))
-                .collect(),
+            latest: link_once(items.collect(), shared, &mut BTreeSet::new()),
             // The others are near; all of them would make each page new with each page.
             pages: pages
                 .iter()
@@ -125,8 +153,15 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
             .collect();
         writer.entries(&partners, PARTNERS)
     };
-    let newest = received[older * PAGE..].iter().rev();
+    let (thanked_by, thanked) = (partners(true), partners(false));
+    let with_page = thanked_by.iter().chain(&thanked);
+    let with_page = with_page.filter(|entry| entry.who.id.is_some());
+    let mut linked = with_page.map(|entry| entry.who.name).collect();
+    let latest = received[older * PAGE..].iter().rev();
+    let latest = latest.map(|thanks| writer.item(thanks, Some(member)));
+    let latest = link_once(latest.collect(), shared, &mut linked);
     let given = of.given.iter().rev().take(GIVEN);
+    let given = given.map(|thanks| writer.item(thanks, None));
     let page = MemberPage {
         frame: Frame {
             root,
@@ -140,52 +175,57 @@ fn write_member(writer: &mut Writer<'_>, member: usize) -> Result<(), askama::Er
         given: of.given.len(),
         cred: writer.cred.map(|_| cred_text(of.total_cred())),
         since: of.received.first().map(|thanks| Stamp(thanks.at)),
-        charts: charts(writer, of),
-        thanked_by: partners(true),
-        thanked: partners(false),
-        latest: newest
-            .map(|thanks| writer.item(thanks, Some(member)))
-            .collect(),
-        latest_given: given.map(|thanks| writer.item(thanks, None)).collect(),
+        chart: chart(writer, of),
+        thanked_by,
+        thanked,
+        latest,
+        latest_given: link_once(given.collect(), shared, &mut linked),
         pages: pages.into_iter().rev().collect(),
         dir: "",
     };
     writer.page(&format!("member/{}.html", row.id), &page)
 }
 
-fn charts(writer: &Writer<'_>, of: &OfMember<'_>) -> Vec<Chart> {
-    let mut charts = Vec::new();
-    let months = |thanks: &[&crate::community::Thanks]| -> Vec<i32> {
+/// Thanks and cred over the same time.
+fn chart(writer: &Writer<'_>, of: &OfMember<'_>) -> Option<Chart> {
+    let months = |thanks: &[&Thanks]| -> Vec<i32> {
         thanks.iter().map(|thanks| month_of(thanks.at)).collect()
     };
     let (received, given) = (months(&of.received), months(&of.given));
-    let all = || received.iter().chain(&given).copied();
-    if let (Some(first), Some(last)) = (all().min(), all().max()) {
-        let buckets = Buckets::over(first, last, COLUMNS);
-        let values = |months: &[i32]| {
-            let mut values = vec![0.0; buckets.count];
-            for index in months.iter().filter_map(|month| buckets.index(*month)) {
-                values[index] += 1.0;
-            }
-            values
-        };
-        charts.push(Chart::new(
-            format!("Thanks by {}", buckets.unit()),
-            &buckets,
-            &[
-                ("Received", "received", values(&received)),
-                ("Given", "given", values(&given)),
-            ],
-        ));
+    let cred = writer.cred.zip(of.cred);
+    let cred = cred.and_then(|(all, own)| Some((all, own, months_with(&all.weeks, own)?)));
+    let of_cred = cred
+        .iter()
+        .flat_map(|(.., months)| [*months.start(), *months.end()]);
+    let all = || {
+        received
+            .iter()
+            .chain(&given)
+            .copied()
+            .chain(of_cred.clone())
+    };
+    let buckets = Buckets::over(all().min()?, all().max()?, COLUMNS);
+    let values = |months: &[i32]| {
+        let mut values = vec![0.0; buckets.count];
+        for index in months.iter().filter_map(|month| buckets.index(*month)) {
+            values[index] += 1.0;
+        }
+        values
+    };
+    let thanks = [
+        ("Received", "received", values(&received)),
+        ("Given", "given", values(&given)),
+    ];
+    let own = cred.map(|(all, own, _)| {
+        let series = [cred_series(&buckets, &all.weeks, own)];
+        (by_weeks(&all.weeks, own), series)
+    });
+    let mut shown = Vec::new();
+    if !(received.is_empty() && given.is_empty()) {
+        shown.push(("Thanks", String::new(), &thanks[..]));
     }
-    if let (Some(cred), Some(own)) = (writer.cred, of.cred)
-        && let Some(first) = own.iter().position(|cred| *cred > 0.0)
-    {
-        let chart = cred_chart(&cred.weeks[first..], &own[first..], COLUMNS);
-        charts.push(Chart {
-            zoom: by_weeks(&cred.weeks, own),
-            ..chart
-        });
+    if let Some((weeks, series)) = &own {
+        shown.push(("Cred", weeks.clone(), &series[..]));
     }
-    charts
+    Some(Chart::new(&buckets, shown))
 }

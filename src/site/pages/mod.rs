@@ -68,6 +68,8 @@ pub(crate) struct Who<'a> {
     /// None for those without a page.
     id: Option<UserId>,
     name: &'a str,
+    /// Whether the name is a link to the page.
+    is_linked: bool,
 }
 
 /// A message that thanks, as a page shows it.
@@ -86,7 +88,7 @@ pub(crate) struct Entry<'a> {
     rank: usize,
     who: Who<'a>,
     count: String,
-    /// The bar's length, in percent.
+    /// The bar's length, in twentieths: a class of the style sheet.
     share: u32,
 }
 
@@ -225,9 +227,9 @@ impl<'a> Writer<'a> {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
-                    reason = "it is a percentage"
+                    reason = "it is at most 20"
                 )]
-                share: (100.0 * count / top).ceil() as u32,
+                share: (20.0 * count / top).ceil() as u32,
             })
             .collect()
     }
@@ -237,6 +239,7 @@ fn who(community: &Community, member: Option<usize>) -> Who<'_> {
     Who {
         id: member.map(|member| community.members[member].id),
         name: community.name_of(member),
+        is_linked: true,
     }
 }
 

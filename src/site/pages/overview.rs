@@ -1,5 +1,7 @@
 //! The first page: the leaderboard by period, thanks over time, and the latest ones.
 
+use std::ops::RangeInclusive;
+
 use askama::Template;
 use propsbot_archive::Millis;
 
@@ -163,25 +165,25 @@ fn charts(writer: &Writer<'_>) -> (Vec<Chart>, Option<String>) {
     let weeks = usize::try_from(week(last) - from + 1)
         .unwrap_or(1)
         .min(10_000);
-    let mut by_week = vec![0_u32; weeks];
+    let mut by_week = vec![0.0; weeks];
     for thanks in thanks {
         if let Some(index) = buckets.index(month_of(thanks.at)) {
             values[index] += 1.0;
         }
         let index = usize::try_from(week(thanks.at) - from).unwrap_or_default();
         if let Some(count) = by_week.get_mut(index) {
-            *count += 1;
+            *count += 1.0;
         }
     }
-    let title = format!("Thanks by {}", buckets.unit());
-    let chart = Chart::new(title, &buckets, &[("Thanks", "received", values)]);
-    let mut charts = vec![Chart {
-        zoom: "thanks".to_owned(),
-        ..chart
-    }];
-    let counts: Vec<String> = by_week.iter().map(u32::to_string).collect();
-    let start = from * WEEK_MS + SUNDAY_MS;
-    let mut script = format!("propsbotWeeks={{thanks:\"{start} {}\"", counts.join(" "));
+    let thanks = [("Thanks", "received", values)];
+    let mut charts = vec![Chart::new(
+        &buckets,
+        vec![("Thanks", "thanks".to_owned(), &thanks[..])],
+    )];
+    let start = |week: i64| Millis((from + week) * WEEK_MS + SUNDAY_MS);
+    let starts: Vec<Millis> = (0..).map(start).take(weeks).collect();
+    let by_week = by_weeks(&starts, &by_week);
+    let mut script = format!("propsbotWeeks={{thanks:\"{by_week}\"");
     if let Some(cred) = writer.cred.filter(|cred| !cred.weeks.is_empty()) {
         let mut totals = vec![0.0; cred.weeks.len()];
         for of in &writer.stats.of {
@@ -189,54 +191,90 @@ fn charts(writer: &Writer<'_>) -> (Vec<Chart>, Option<String>) {
                 *total += cred;
             }
         }
-        charts.push(Chart {
-            zoom: "cred".to_owned(),
-            ..cred_chart(&cred.weeks, &totals, COLUMNS)
-        });
-        script.extend([",cred:\"", &by_weeks(&cred.weeks, &totals), "\""]);
+        if let Some(months) = months_with(&cred.weeks, &totals) {
+            let buckets = Buckets::over(*months.start(), *months.end(), COLUMNS);
+            let own = [cred_series(&buckets, &cred.weeks, &totals)];
+            charts.push(Chart::new(
+                &buckets,
+                vec![("Cred", "cred".to_owned(), &own[..])],
+            ));
+            script.extend([",cred:\"", &by_weeks(&cred.weeks, &totals), "\""]);
+        }
     }
     script.push_str("};\n");
     (charts, Some(script))
 }
 
-/// A chart of cred.
-pub(super) fn cred_chart(weeks: &[Millis], cred: &[f64], columns: usize) -> Chart {
+/// The first month with cred and the last one; `None` without any.
+pub(super) fn months_with(weeks: &[Millis], cred: &[f64]) -> Option<RangeInclusive<i32>> {
+    let is_some = |cred: &f64| *cred > 0.0;
     let (first, last) = (
-        weeks.first().copied().unwrap_or_default(),
-        weeks.last().copied().unwrap_or_default(),
+        cred.iter().position(is_some)?,
+        cred.iter().rposition(is_some)?,
     );
-    let buckets = Buckets::over(month_of(first), month_of(last), columns);
+    Some(month_of(*weeks.get(first)?)..=month_of(*weeks.get(last)?))
+}
+
+/// Cred by bucket.
+pub(super) fn cred_series(
+    buckets: &Buckets,
+    weeks: &[Millis],
+    cred: &[f64],
+) -> (&'static str, &'static str, Vec<f64>) {
     let mut values = vec![0.0; buckets.count];
     for (week, cred) in weeks.iter().zip(cred) {
         if let Some(index) = buckets.index(month_of(*week)) {
             values[index] += cred;
         }
     }
-    Chart::new(
-        format!("Cred by {}", buckets.unit()),
-        &buckets,
-        &[("Cred", "cred", values)],
-    )
+    ("Cred", "cred", values)
 }
 
-/// The first week that has something, and a number for each week from then on: what `assets/zoom.js` reads.
+/// The highest of the levels that [`by_weeks`] tells: two letters for each week.
+const LEVELS: f64 = 4_095.0;
+
+/// The digits of levels, the same as in `assets/zoom.js`.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// When the first week with something begins, the highest number, and two letters for each week up to the last one with
+/// something: what `assets/zoom.js` reads. The letters are the root of the number's share of the highest, in 4,095ths, so
+/// small numbers are as exact as they can be drawn.
 pub(super) fn by_weeks(weeks: &[Millis], numbers: &[f64]) -> String {
-    let Some(first) = numbers.iter().position(|number| *number > 0.0) else {
+    let is_some = |number: &f64| *number > 0.0;
+    let ends = numbers.iter().position(is_some);
+    let Some((first, last)) = ends.zip(numbers.iter().rposition(is_some)) else {
         return String::new();
     };
-    let numbers: Vec<String> = numbers[first..]
-        .iter()
-        .map(|number| number_text(*number))
-        .collect();
-    format!("{} {}", weeks[first].0, numbers.join(" "))
-}
-
-fn number_text(number: f64) -> String {
-    let text = format!("{number:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let shown = &numbers[first..=last];
+    let top = shown.iter().copied().fold(0.0, f64::max);
+    let mut text = format!("{} {top:.4} ", weeks[first].0);
+    for number in shown {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is from 0 to 4,095"
+        )]
+        let level = ((number / top).sqrt() * LEVELS).round() as usize;
+        text.extend([level / 64, level % 64].map(|digit| char::from(DIGITS[digit])));
+    }
+    text
 }
 
 /// A total of cred, readable.
 pub(super) fn cred_text(cred: f64) -> String {
     number(cred)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weeks_are_told_from_the_first_to_the_last_with_something() {
+        let weeks: Vec<Millis> = (0..6).map(|week| Millis(week * WEEK_MS)).collect();
+        assert_eq!(by_weeks(&weeks, &[0.0; 6]), "");
+        // 8 is the highest, 2 the half of its root, and 0 nothing.
+        let text = by_weeks(&weeks, &[0.0, 8.0, 0.0, 2.0, 0.0, 0.0]);
+        assert_eq!(text, format!("{WEEK_MS} 8.0000 __AAgA"));
+    }
 }
