@@ -1,10 +1,10 @@
-//! Column charts as SVG paths, each with a table of the same numbers.
+//! Column charts as SVG paths, whose outlines are the columns, each with a table of the same numbers.
 
 use std::fmt::Write as _;
 
 use crate::buckets::Buckets;
 
-/// The size of the drawing, which is stretched to the page: what is drawn has no text and no outline.
+/// The size of the drawing, which is stretched to the page: what is drawn has no text, and its outlines are upright.
 pub(crate) const WIDTH: f64 = 1_000.0;
 pub(crate) const HEIGHT: f64 = 100.0;
 
@@ -29,6 +29,8 @@ pub(crate) struct Plot {
     pub(crate) sentence: String,
     /// The highest number.
     pub(crate) top: String,
+    /// How wide columns are.
+    pub(crate) column: String,
     pub(crate) series: Vec<Series>,
     /// What zooming needs: see `assets/zoom.js`. Empty without it.
     pub(crate) zoom: String,
@@ -114,16 +116,13 @@ impl Plot {
         let mut drawn = Vec::new();
         for (number, (name, class, values)) in series.iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "there are few")]
-            let left = slot * (1.0 - FILLED) / 2.0 + column * number as f64;
+            let left = slot * (1.0 - FILLED) / 2.0 + column * (number as f64 + 0.5);
             let mut path = String::new();
             for (index, value) in values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
                 #[expect(clippy::cast_precision_loss, reason = "there are few")]
                 let x = left + slot * index as f64;
                 let height = (value / top * HEIGHT).max(1.0);
-                let _ = write!(
-                    path,
-                    "M{x:.0} {HEIGHT}v-{height:.0}h{column:.0}v{height:.0}"
-                );
+                let _ = write!(path, "M{x:.0} {HEIGHT}v-{height:.0}");
             }
             drawn.push(Series { name, class, path });
         }
@@ -141,6 +140,7 @@ impl Plot {
             ),
             title,
             top: number(top),
+            column: format!("{column:.0}"),
             series: drawn,
             zoom,
         }
@@ -221,7 +221,7 @@ mod tests {
         };
         let path = &thanks.series[0].path;
         assert_eq!(path.matches('M').count(), 2);
-        assert!(path.starts_with("M30 100v-100h95v100M"), "{path}");
+        assert_eq!(path, "M78 100v-100M578 100v-25");
         assert_eq!(cred.series[0].path.matches('M').count(), 1);
         let rows = [
             ["2000-01", "4", "0", "0"],

@@ -100,7 +100,7 @@ describe("the files of a site", () => {
     assert.ok(between > 2001, `${between}`);
     assert.equal(number(others), between - 2000);
     // All have a page and a line.
-    const lines = Array.from(members.matchAll(/<tr>.*?member\/(\d+)\.html.*?number">([\d,]+)<.*?number">([\d,]+)</g));
+    const lines = Array.from(members.matchAll(/<tr>.*?member\/(\d+)\.html.*?number>([\d,]+)<.*?number>([\d,]+)</g));
     assert.ok(lines.length >= between, `${lines.length}`);
     const pages = new Set(await readdir(join(site("crowd"), "member")));
     for (const [, id] of lines) assert.ok(pages.has(`${id}.html`), id);
@@ -112,7 +112,7 @@ describe("the files of a site", () => {
     const data = (await readdir(join(site("crowd"), "data"))).find((file) => file.startsWith("graph-"));
     const arrows = JSON.parse(/=(.*);/s.exec(await read(`data/${data}`))[1]);
     assert.equal(arrows.length, 2001);
-    assert.ok(arrows[2000].length > 0 && arrows.some((to) => to.some((node, at) => at % 2 === 0 && node === 2000)));
+    assert.ok(arrows.some((to) => to.some((node, at) => at % 2 === 0 && node === 2000)));
     assert.ok(arrows.flatMap((to) => to.filter((_, at) => at % 2 === 0)).every((node) => node <= 2000));
     assert.match(graph, /weaker arrows are drawn only when you point at a member/);
   });
