@@ -237,8 +237,8 @@ const LEVELS: f64 = 4_095.0;
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// When the first week with something begins, the highest number, and two letters for each week up to the last one with
-/// something: what `assets/zoom.js` reads. The letters are the root of the number's share of the highest, in 4,095ths, so
-/// small numbers are as exact as they can be drawn.
+/// something: what `assets/zoom.js` reads. The letters are a level: the root of the number's share of the highest, times
+/// 4,095. So small numbers are nearly as exact as large ones.
 pub(super) fn by_weeks(weeks: &[Millis], numbers: &[f64]) -> String {
     let is_some = |number: &f64| *number > 0.0;
     let ends = numbers.iter().position(is_some);
