@@ -229,3 +229,45 @@ fn chart(writer: &Writer<'_>, of: &OfMember<'_>) -> Option<Chart> {
     }
     Some(Chart::new(&buckets, shown))
 }
+
+#[cfg(test)]
+mod tests {
+    use propsbot_archive::Millis;
+    use propsbot_model::UserId;
+
+    use super::*;
+    use crate::pages::Who;
+
+    #[test]
+    fn a_page_links_each_name_once_unless_several_have_it() {
+        let who = |id: Option<u64>, name| Who {
+            id: id.map(UserId),
+            name,
+            is_linked: true,
+        };
+        let item = |giver| Item {
+            at: Stamp(Millis(0)),
+            giver,
+            receivers: vec![who(Some(2), "Ben")],
+            unnamed: 0,
+            reason: "",
+            reactions: 0,
+        };
+        let items = vec![
+            item(who(Some(1), "Ana")),
+            item(who(Some(3), "Alex")),
+            item(who(None, "someone")),
+            item(who(Some(1), "Ana")),
+            item(who(Some(4), "Alex")),
+            item(who(Some(5), "someone")),
+        ];
+        let shared = ["Alex"].into();
+        let items = link_once(items, &shared, &mut ["Ben"].into());
+        let linked = items.iter().map(|item| item.giver.is_linked);
+        assert_eq!(
+            linked.collect::<Vec<_>>(),
+            [true, true, true, false, true, true]
+        );
+        assert!(items.iter().all(|item| !item.receivers[0].is_linked));
+    }
+}
