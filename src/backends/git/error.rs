@@ -63,9 +63,8 @@ pub enum GitError {
     Unreachable(String),
     /// Nothing came for so long that the program was stopped.
     #[error(
-        "git was stopped: nothing came for {} s. Check the connection; if an ssh command of your own asks for \
-         something, give it `-o BatchMode=yes`, the key's passphrase to an ssh agent, and the host's key to \
-         known_hosts",
+        "git was stopped: nothing came for {} s. Check the connection, and that an ssh command of your own asks for \
+         nothing",
         .0.as_secs()
     )]
     Stalled(Duration),

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read as _, Seek as _},
-    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{ChildStdout, Command, Stdio},
     sync::{
@@ -14,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use process_wrap::std::{CommandWrap, ProcessSession};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{GitError, environment::Environment, scratch::Scratch};
@@ -179,8 +179,10 @@ impl Git {
                 .map_err(Self::local("open a temporary file"))
         };
         command.stdin(stdin).stdout(Stdio::piped()).stderr(copy()?);
-        // So that its children can be stopped with it, and a Ctrl-C is ours alone.
-        command.process_group(0);
+        // Its own process group, so that its children can be stopped with it, and a Ctrl-C is ours alone. Without a
+        // terminal, ssh and whatever else would ask there fails instead of waiting for an answer.
+        let mut command = CommandWrap::from(command);
+        command.wrap(ProcessSession);
         let mut child = {
             let mut current = self.running.current();
             if current.is_stopped {
@@ -192,7 +194,7 @@ impl Git {
             current.told = Some((copy()?, 0, Instant::now()));
             child
         };
-        let stdout = child.stdout.take().expect("stdout is a pipe");
+        let stdout = child.stdout().take().expect("stdout is a pipe");
         let found = read(&mut BufReader::new(stdout));
         if found.is_err() {
             self.end();

@@ -1,9 +1,9 @@
 //! Archives that git reaches over ssh: a program stands in for it, and runs on this machine what the host would run.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use super::{Host, mirror, set};
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, start};
 
 /// Notes its arguments and environment, and does as the host would, unless it has something to say.
 const SSH: &str = r#"#!/bin/sh
@@ -121,5 +121,56 @@ async fn what_ssh_would_ask_is_an_error() {
         let archive = "git:git@git.example.org:team/archive.git";
         let refused = mirror.run(&["export", "--to", archive]).await;
         refused.failed(1, &[archive, wanted[0], wanted[1]]);
+    }
+}
+
+/// Asks at the terminal as ssh does: without one, it says what ssh says then.
+const ASKS: &str = r#"#!/bin/sh
+case " $* " in *" -G "*) exit 0 ;; esac
+if { read -r answer </dev/tty; } 2>/dev/null; then exit 0; fi
+echo "Host key verification failed." >&2
+exit 255
+"#;
+
+/// Runs a command at a new terminal, where nobody answers, and ends with its code.
+const TERMINAL: &str = "\
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+while True:
+    try:
+        told = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not told:
+        break
+    os.write(1, told)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+";
+
+/// A command of the operator's own doesn't wait for answers at the terminal that propsbot was started from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_asked_at_the_terminal() {
+    let mut mirror = with_ssh("asks").await;
+    fs::write(mirror.home.path().join("ssh/asks"), ASKS).unwrap();
+    let archive = "git:git@git.example.org:team/archive.git";
+    for name in ["GIT_SSH_COMMAND", "GIT_SSH"] {
+        mirror
+            .variables
+            .retain(|(known, _)| !known.starts_with("GIT_SSH"));
+        set(&mut mirror, name, "asks");
+        let propsbot = mirror.command(&["export", "--to", archive]);
+        let mut command = Command::new("python3");
+        let home = propsbot.get_current_dir().unwrap();
+        command.current_dir(home).env_clear();
+        command.args(["-c", TERMINAL]).arg(propsbot.get_program());
+        command.args(propsbot.get_args());
+        let variables = propsbot.get_envs();
+        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        let ended = start(command).wait().await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let told = "ssh doesn't know the host's key";
+        assert!(ended.stdout.contains(told), "{ended:?}");
     }
 }
