@@ -25,7 +25,8 @@ use tempfile::TempDir;
 
 use super::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, MANIFEST_LIMIT, Object, ROOT, blocking,
-    files::needed_in,
+    error::ReadError,
+    files::{SpaceFiles, needed_in},
     is_manifest, is_whole,
     manifest::{Manifest, parse_checked},
     needed, read_file,
@@ -47,6 +48,10 @@ pub struct CachedArchive<'a, A> {
     whole: Option<PathBuf>,
     /// Whether a warning that copies can't be stored was logged.
     has_failed: AtomicBool,
+    /// Whether everything was removed that isn't needed, so that only what newer manifests supersede is left to remove.
+    is_swept: AtomicBool,
+    /// Whether what is needed was found to be unknown since the root was last read.
+    is_unknown: AtomicBool,
     /// Held while the cache is updated to new manifests.
     following: Mutex<()>,
 }
@@ -62,6 +67,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             scratch: None,
             whole: None,
             has_failed: AtomicBool::new(false),
+            is_swept: AtomicBool::new(false),
+            is_unknown: AtomicBool::new(false),
             following: Mutex::default(),
         }
     }
@@ -87,6 +94,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             scratch: Some(scratch),
             whole: None,
             has_failed: AtomicBool::new(false),
+            is_swept: AtomicBool::new(false),
+            is_unknown: AtomicBool::new(false),
             following: Mutex::default(),
         })
     }
@@ -188,10 +197,26 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         if before.as_deref() == Some(bytes) {
             return Ok(());
         }
-        if self.whole.is_some() && before.is_none() {
-            // Nothing that it named is here.
-            let (file, bytes) = (self.folder.join(path), bytes.to_vec());
-            self.may_fail(blocking(move || put(&file, &bytes)).await);
+        if self.whole.is_some() {
+            // Nothing is here that was named by a manifest that isn't.
+            let superseded = match &before {
+                None => Some(BTreeSet::new()),
+                Some(before) if path != ROOT && self.is_swept.load(Ordering::Relaxed) => {
+                    self.superseded(path, before, bytes).await.ok()
+                }
+                Some(_) => None,
+            };
+            if let Some(superseded) = superseded {
+                let (folder, path, bytes) = (self.folder.clone(), path.to_owned(), bytes.to_vec());
+                let kept = blocking(move || {
+                    let mut gone = superseded.iter().map(|path| folder.join(path));
+                    gone.try_for_each(|file| remove(&file))?;
+                    put(&folder.join(path), &bytes)
+                });
+                self.may_fail(kept.await);
+                return Ok(());
+            }
+        } else if self.is_unknown.load(Ordering::Relaxed) {
             return Ok(());
         }
         if self.whole.is_none()
@@ -209,13 +234,14 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             // The caller that reads the manifest reports what is wrong with it. Unless everything is
             // known that is still needed, nothing is removed.
             let Ok(needed) = needed(&current).await else {
+                self.is_unknown.store(true, Ordering::Relaxed);
                 return Ok(());
             };
             needed
         } else {
             // What a list or an index names is read, and kept, after that. So most of it is here; but of a list that
             // takes the place of one here, what the old one named as well has to stay.
-            let is_here = |path: &str| self.folders().any(|folder| folder.join(path).exists());
+            let is_here = |path: &str| self.is_here(path);
             let next = next_lists(before.as_deref(), bytes, &is_here);
             let is_read = |path: &str| next.contains(path) || is_here(path);
             // Nothing may stay that is withdrawn: what is needed of a space that can't be read is unknown, and nothing
@@ -235,8 +261,36 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             let mut found = found.filter_map(|(path, bytes)| Some((path, bytes?)));
             found.try_for_each(|(path, bytes)| put(&folder.join(path), &bytes))
         });
-        self.may_fail(kept.await);
+        let kept = kept.await;
+        self.is_swept.store(kept.is_ok(), Ordering::Relaxed);
+        self.may_fail(kept);
         Ok(())
+    }
+
+    /// What is here of a generation of a space that its next one doesn't need. No other space needs it: each file says
+    /// which space it is of.
+    async fn superseded(
+        &self,
+        path: &str,
+        before: &[u8],
+        now: &[u8],
+    ) -> Result<BTreeSet<String>, ReadError> {
+        let current = Current {
+            cached: self,
+            manifests: Mutex::new([(path.to_owned(), Some(now.to_vec()))].into()),
+        };
+        let is_here = |path: &str| self.is_here(path);
+        let next = next_lists(Some(before), now, &is_here);
+        let is_read = |path: &str| next.contains(path) || is_here(path);
+        let before = SpaceFiles::of(&current, path, before)?;
+        let (before, _) = before.named_in(&is_here).await?;
+        let now = SpaceFiles::of(&current, path, now)?;
+        let (now, _) = now.named_in(&is_read).await?;
+        Ok(&before - &now)
+    }
+
+    fn is_here(&self, path: &str) -> bool {
+        self.folders().any(|folder| folder.join(path).exists())
     }
 
     /// The manifest at this path that the cache was last updated to.
@@ -289,6 +343,9 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive
             return self.object(path.to_owned(), longest).await;
         }
         let found = self.archive.read(path, longest).await?;
+        if path == ROOT {
+            self.is_unknown.store(false, Ordering::Relaxed);
+        }
         if let Some(bytes) = found.as_ref().filter(|_| is_manifest(path)) {
             self.follow(path, bytes).await?;
         }
@@ -360,16 +417,18 @@ fn remove_others(folder: &Path, needed: &BTreeSet<String>) -> Result<(), Archive
             let name = path.strip_prefix(folder).expect("it is in this folder");
             let parts: Vec<_> = name.iter().map(|name| name.to_string_lossy()).collect();
             if !needed.contains(&parts.join("/")) {
-                match fs::remove_file(&path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(failed("remove", &path, error));
-                    }
-                    _ => {}
-                }
+                remove(&path)?;
             }
         }
     }
     Ok(())
+}
+
+fn remove(file: &Path) -> Result<(), ArchiveError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", file, error)),
+        _ => Ok(()),
+    }
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> ArchiveError {

@@ -78,7 +78,21 @@ pub(super) struct SpaceFiles<'a> {
     pub(super) hash: Hash,
 }
 
-impl SpaceFiles<'_> {
+impl<'a> SpaceFiles<'a> {
+    /// The files that the manifest at this path names, each of which is read once.
+    pub(super) fn of(
+        archive: &'a dyn DataArchive,
+        path: &str,
+        manifest: &[u8],
+    ) -> Result<Self, ReadError> {
+        Ok(Self {
+            archive,
+            kept: None,
+            manifest: parse_checked(manifest).map_err(damaged(path))?,
+            hash: Hash::of(manifest),
+        })
+    }
+
     /// A file as it is found, if its uncompressed bytes are at most so many.
     pub(super) async fn packed(&self, path: &str, bytes: u64) -> Result<Vec<u8>, ReadError> {
         if let Some(packed) = read(self.archive, path, longest(bytes)).await? {
@@ -122,7 +136,7 @@ impl SpaceFiles<'_> {
     }
 
     /// The same, but only what these lists and indexes name.
-    async fn named_in(
+    pub(super) async fn named_in(
         &self,
         is_read: &IsRead<'_>,
     ) -> Result<(BTreeSet<String>, Vec<Id>), ReadError> {
@@ -252,12 +266,7 @@ async fn open(
         let Some(bytes) = read(archive, &path, MANIFEST_LIMIT).await? else {
             return Ok(None);
         };
-        Ok(Some(SpaceFiles {
-            archive,
-            kept: None,
-            manifest: parse_checked(&bytes).map_err(damaged(&path))?,
-            hash: Hash::of(&bytes),
-        }))
+        SpaceFiles::of(archive, &path, &bytes).map(Some)
     };
     let opened = opened.await;
     (path, opened)

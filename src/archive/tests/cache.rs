@@ -9,7 +9,7 @@ use super::{
     query::Noting,
     *,
 };
-use crate::{ArchiveReader, CachedArchive, DataArchive};
+use crate::{ArchiveReader, CachedArchive, DataArchive, MANIFEST_LIMIT, ROOT, manifest_path};
 
 /// A reader of a few files, with its copies.
 struct Reader(TempDir);
@@ -142,4 +142,71 @@ fn is_of_7(packed: &[u8]) -> bool {
     [json, packed]
         .iter()
         .any(|wanted| inflated.windows(wanted.len()).any(|found| found == *wanted))
+}
+
+/// An archive of many forums.
+async fn many(forums: &mut Forums) -> MemoryArchive {
+    for forum in 101..=120 {
+        forums.add(forum, 895..=900);
+    }
+    let archive = MemoryArchive::new();
+    forums.export(&archive, forums.request()).await;
+    archive
+}
+
+#[tokio::test]
+async fn copies_are_listed_once_however_many_spaces_change() {
+    let mut forums = Forums::default();
+    let archive = many(&mut forums).await;
+    let reader = Reader::new();
+    reader.read(&archive, &[Query::table(Post::TABLE)]).await;
+    let all: Vec<u64> = forums.0.keys().copied().collect();
+    for forum in all {
+        forums.post(forum, 930, "news");
+    }
+    forums.export(&archive, forums.request()).await;
+
+    let (folder, whole) = (reader.folder(), reader.0.path().join("whole"));
+    let cached = CachedArchive::of_few(&archive as &dyn DataArchive, &folder, &whole);
+    cached.read(ROOT, MANIFEST_LIMIT).await.unwrap();
+    // Whoever lists the copies removes it.
+    let litter = folder.join("litter");
+    let mut listings = 0;
+    for forum in forums.0.keys() {
+        fs::write(&litter, "").unwrap();
+        let manifest = manifest_path(&Id::new(forum));
+        cached.read(&manifest, MANIFEST_LIMIT).await.unwrap();
+        listings += usize::from(!litter.exists());
+    }
+    assert_eq!(listings, 1);
+    fs::remove_file(litter).unwrap();
+    let (copies, files) = (reader.copies(), archive.files().await);
+    let gone = copies.iter().find(|path| !files.contains_key(*path));
+    assert_eq!(gone, None, "it is withdrawn");
+    assert!(copies.len() > 40, "{copies:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_space_is_looked_at_once() {
+    let mut forums = Forums::default();
+    let archive = many(&mut forums).await;
+    let mut files = archive.files().await;
+    let lists: Vec<String> = files
+        .keys()
+        .filter(|path| path.starts_with("parts/"))
+        .cloned()
+        .collect();
+    files.remove(&lists[0]);
+    let noting = Noting::of(&files);
+    let folder = tempfile::tempdir().unwrap();
+    let cached = CachedArchive::new(&noting as &dyn DataArchive, folder.path());
+    cached.read(ROOT, MANIFEST_LIMIT).await.unwrap();
+    for forum in forums.0.keys() {
+        let manifest = manifest_path(&Id::new(forum));
+        cached.read(&manifest, MANIFEST_LIMIT).await.unwrap();
+    }
+    let read = noting.take();
+    let manifests = read.iter().filter(|path| path.starts_with("spaces/"));
+    // All of them once to find out what is needed, and each for its own sake.
+    assert_eq!(manifests.count(), 2 * forums.0.len());
 }
