@@ -27,6 +27,11 @@ use propsbot_store::Store;
 
 use community::{CHANNELS, Community, request};
 
+/// The program's own, or figures of memory would be another allocator's.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut given: Vec<String> = std::env::args().skip(1).collect();

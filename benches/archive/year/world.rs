@@ -58,6 +58,18 @@ impl World {
         }
     }
 
+    /// How many messages were ever posted.
+    pub(super) fn posted(&self) -> usize {
+        self.posted.len()
+    }
+
+    /// How much memory this takes, about.
+    pub(super) fn bytes(&self) -> u64 {
+        let posted = self.posted.capacity() * size_of::<(ChannelId, MessageId, UserId)>();
+        let later = self.later.capacity() * size_of::<Event>();
+        (posted + later) as u64
+    }
+
     /// A number below `bound`, by `SplitMix64`.
     fn below(&mut self, bound: u64) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
