@@ -118,8 +118,9 @@ impl Planner<'_> {
                     let (times, limits) = (region.times(), (base.limit, region.unit()));
                     self.read(scope, table.name, times, limits, &mut entries)?;
                 }
-                // What shrank, or lies in a year that is over now, may have to be joined with its neighbours.
-                regions = base.to_join(entries.values().map(|entry| {
+                // What shrank, or lies in a year that is over now, may have to be joined with its neighbours. What an
+                // earlier version left whole is split.
+                regions = base.to_divide_again(entries.values().map(|entry| {
                     let head = overhead(&scope.space, scope.part.as_ref(), table.name, entry.rows);
                     (entry.period, entry.file.bytes.saturating_sub(head))
                 }));

@@ -316,7 +316,7 @@ pub(super) fn index(
             ensure(base.allows(period) && entry.rows > 0, || {
                 format!("{period} is no file of {table}")
             })?;
-            let is_split = bytes <= base.limit || period.unit().finer().is_none();
+            let is_split = bytes <= base.whole || period.unit().finer().is_none();
             ensure(is_split, || {
                 format!("{table} in {period} are too long for one file")
             })?;

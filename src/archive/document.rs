@@ -104,7 +104,11 @@ mod tests {
         ] {
             assert!(page.contains(line), "{line}\n{page}");
         }
-        for limit in [LIMITS.parts, LIMITS.own, FILE_LIMIT, MANIFEST_LIMIT] {
+        let (parts, own) = (
+            LIMITS.parts,
+            [LIMITS.own, LIMITS.own_whole, LIMITS.own_apart],
+        );
+        for limit in [parts, FILE_LIMIT, MANIFEST_LIMIT].into_iter().chain(own) {
             let digits = limit.to_string();
             let groups = digits
                 .as_bytes()

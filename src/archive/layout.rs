@@ -21,8 +21,11 @@ pub struct Limits {
     /// In a file of parts. An hour that is as long stays the same file when it lies in its day: so little is
     /// written twice where much is said, and an old row that changes takes little with it.
     pub parts: u64,
-    /// In a file of a space's own tables, of which a few rows change at a time.
+    /// In a file of a space's own tables. One member who changes writes a file of members again, and readers want few:
+    /// with 700 members, these are two files.
     pub own: u64,
+    /// What readers let stay whole in a space's own tables. Archives from when `own` was larger have such files.
+    pub own_whole: u64,
     /// What readers let stay split in a space's own tables: files of a year or more, and files within a year that
     /// are together longer than this. Archives from before `own` was larger, and periods longer, have such files.
     pub own_apart: u64,
@@ -31,7 +34,8 @@ pub struct Limits {
 /// The limits of the format.
 pub const LIMITS: Limits = Limits {
     parts: 1 << 20,
-    own: 128 << 10,
+    own: 96 << 10,
+    own_whole: 128 << 10,
     own_apart: 64 << 10,
 };
 
@@ -118,6 +122,8 @@ pub struct Base {
     top: Unit,
     /// How long the rows of a file may be together, in bytes.
     pub limit: u64,
+    /// What is longer than this must be split.
+    pub whole: u64,
     /// What is not longer than this, and within a year, may not be split.
     apart: u64,
 }
@@ -130,12 +136,14 @@ impl Base {
                 until: None,
                 top: Unit::Century,
                 limit: limits.own,
+                whole: limits.own_whole,
                 apart: limits.own_apart,
             },
             Level::Part => Self {
                 until: stamps.map(|stamps| stamps.days_from),
                 top: Unit::Year,
                 limit: limits.parts,
+                whole: limits.parts,
                 apart: limits.parts,
             },
         }
@@ -197,10 +205,18 @@ impl Base {
         regions
     }
 
-    /// The periods that are split although a file may hold them: those to join, none within another. Takes the
-    /// length of each file's rows.
-    pub fn to_join(self, files: impl Iterator<Item = (Period, u64)>) -> BTreeSet<Period> {
-        undersized(files, self.limit, |period| self.allows(period))
+    /// The periods whose files are not as an export makes them: what is split although one file may hold it, and what is
+    /// too long for one. None is within another. Takes the length of each file's rows.
+    pub fn to_divide_again(
+        self,
+        files: impl Iterator<Item = (Period, u64)> + Clone,
+    ) -> BTreeSet<Period> {
+        let mut periods = undersized(files.clone(), self.limit, |period| self.allows(period));
+        let is_too_long = |(period, bytes): &(Period, u64)| {
+            *bytes > self.limit && period.unit().finer().is_some()
+        };
+        periods.extend(files.filter(is_too_long).map(|(period, _)| period));
+        periods
     }
 
     /// A period that is split although no export ever did that. Takes the length of each file's rows.

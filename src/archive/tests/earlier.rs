@@ -1,9 +1,9 @@
-//! Archives from before a space's own tables had periods of more than a year.
+//! Archives from when a space's own tables were divided into other files.
 
 use super::{damage::inflate, forum::id_at, *};
 use crate::{
     file::{encode, pack},
-    layout::LIMITS,
+    layout::{LIMITS, Limits},
     manifest::{Entry, Index, parse, print, print_checked},
 };
 
@@ -92,4 +92,43 @@ fn smaller_files_than_any_export_wrote_are_refused() {
     divide(&mut world, Unit::HalfYear);
     let refused = read(&world.all_files(), LIMITS, &Query::all()).unwrap_err();
     assert!(refused.to_string().contains("short enough"), "{refused}");
+}
+
+#[test]
+fn longer_files_are_read_and_split() {
+    let earlier = Limits {
+        own: LIMITS.own_whole,
+        ..LIMITS
+    };
+    let mut world = World::new(earlier);
+    // About 110,000 bytes, from 2015 to 2026.
+    for number in 0..1_000 {
+        let topic = id_at(Millis(1_420_070_400_000 + number * 100 * HOUR), 0);
+        world.topic(
+            topic,
+            &format!("topic {number}, {}", "of some length ".repeat(4)),
+        );
+    }
+    world.export(NOW);
+    let longest = |world: &World| {
+        let files = world.files.iter();
+        let rows = files.filter(|(path, _)| path.starts_with("rows/"));
+        rows.map(|(_, file)| inflate(file).len() as u64)
+            .max()
+            .unwrap()
+    };
+    assert!(longest(&world) > LIMITS.own);
+    let (rows, _) = read(&world.all_files(), LIMITS, &Query::all()).unwrap();
+    assert_eq!(rows, world.rows(|_, _, _| true));
+
+    world.limits = LIMITS;
+    // A change of another table.
+    let (id, name) = (Number(FORUM), "another name".to_owned());
+    world.put(None, &Forum { id, name });
+    world.export(Millis(NOW.0 + HOUR));
+    let fresh = world.fresh(Millis(NOW.0 + HOUR));
+    assert!(world.files.keys().eq(fresh.files.keys()));
+    assert!(longest(&world) < LIMITS.own + 100);
+    let (rows, _) = read(&world.all_files(), LIMITS, &Query::all()).unwrap();
+    assert_eq!(rows, world.rows(|_, _, _| true));
 }

@@ -12,6 +12,7 @@ use crate::{
 pub(super) const SMALL: Limits = Limits {
     parts: 1000,
     own: 150,
+    own_whole: 150,
     own_apart: 150,
 };
 
