@@ -60,7 +60,7 @@ pub(super) fn read<'a>(
     let repositories = noted(value, mistakes, REPOSITORIES, str::parse::<Wanted>);
     let api_url = value("GITHUB_SOURCE_API_URL").map(str::to_owned);
     let api_url = api_url.and_then(|url| note(mistakes, "GITHUB_SOURCE_API_URL", server(url)));
-    let token = noted(value, mistakes, TOKEN, secret).filter(|_| needs == Needs::Discord);
+    let token = noted(value, mistakes, TOKEN, personal_token).filter(|_| needs == Needs::Discord);
     if needs == Needs::Discord && value(TOKEN).is_none() {
         let help = "is not set, but GITHUB_REPOSITORIES needs it: make a personal access token that can read these \
                     repositories (GITHUB_TOKEN, the archive's, isn't used for that)";
@@ -83,6 +83,18 @@ pub(super) fn read<'a>(
             .collect(),
         webhook,
     })
+}
+
+/// A token that stands for a person. What GitHub Apps have ends within an hour, or makes such tokens.
+fn personal_token(text: &str) -> Result<String, &'static str> {
+    let of_apps = ["ghs_", "ghr_", "eyJ", "-----BEGIN"];
+    if of_apps.iter().any(|start| text.starts_with(start)) {
+        return Err(
+            "is the token or the key of a GitHub App, which propsbot can't use: make a personal access token \
+                    (github_pat_... or ghp_...) that can read these repositories",
+        );
+    }
+    secret(text)
 }
 
 fn webhook(
