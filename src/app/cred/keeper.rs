@@ -22,7 +22,9 @@ use tracing::{error, info, warn};
 
 use super::keep::{Github, basis};
 use crate::config::Config;
-use propsbot_archive::{ArchiveReader, Manifest, ReadError, one_line};
+use propsbot_archive::{
+    ArchiveError, ArchiveReader, MANIFEST_LIMIT, Manifest, ROOT, ReadError, one_line,
+};
 use propsbot_jobs::{
     clock::Clock,
     cred::{CLEARED, CredBasis, CredBoard, CredFailure},
@@ -35,6 +37,10 @@ use propsbot_rows::SCHEMA;
 const LONGEST: Duration = Duration::from_mins(10);
 /// After how long an archive that couldn't be read is tried again, if there is no export before.
 const AGAIN: Duration = Duration::from_mins(5);
+/// How often an archive of GitHub is looked at for exports of another process, at the soonest; at the latest it's [`AGAIN`].
+const LOOK: Duration = Duration::from_secs(10);
+/// How many times as long as a look took it rests until the next one.
+const LOOK_REST: u32 = 100;
 /// How many times as long as computing took it rests afterwards, however often there are exports.
 const REST: u32 = 9;
 /// How much of the end of what the process says is logged, in bytes.
@@ -89,19 +95,25 @@ impl CredKeeper {
         self.board.clone()
     }
 
-    /// Computes what is missing now, and again after each export, until stopped.
+    /// Computes what is missing now, and again after each export, also of GitHub's process, until stopped.
     pub(in crate::app) async fn run(mut self, stop: CancellationToken) {
         let awake = Arc::clone(&self.awake);
         loop {
             let begun = Instant::now();
-            let updating = stop.run_until_cancelled(self.update());
-            let Some(is_done) = updating.await else {
+            let updating = stop.run_until_cancelled(async {
+                let root = self.github_root().await.ok();
+                (root, self.update().await)
+            });
+            let Some((root, is_done)) = updating.await else {
                 return;
             };
             let next = async {
                 tokio::time::sleep(begun.elapsed() * REST).await;
                 if is_done {
-                    awake.notified().await;
+                    tokio::select! {
+                        () = awake.notified() => {}
+                        () = self.exports_of_github(root) => {}
+                    }
                 } else {
                     let _ = timeout(AGAIN, awake.notified()).await;
                 }
@@ -110,6 +122,34 @@ impl CredKeeper {
                 return;
             }
         }
+    }
+
+    /// Waits until the archive of GitHub has another root than this one, which is `None` if it couldn't be read.
+    async fn exports_of_github(&self, known: Option<Option<Vec<u8>>>) {
+        loop {
+            let begun = Instant::now();
+            if let Ok(root) = self.github_root().await
+                && known.as_ref() != Some(&root)
+            {
+                return;
+            }
+            let rest = begun.elapsed().saturating_mul(LOOK_REST);
+            tokio::time::sleep(rest.clamp(LOOK, AGAIN)).await;
+        }
+    }
+
+    /// The root of the archive of GitHub, which every export changes; `None` if there is none, or cred counts nothing
+    /// of it.
+    async fn github_root(&self) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if self.config.cred.instance.is_some() {
+            return Ok(None);
+        }
+        let Config {
+            access, network, ..
+        } = &self.config;
+        let from = self.config.github_archive();
+        let archive = propsbot_backends::open_to_read(from, access, network)?;
+        archive.read(ROOT, MANIFEST_LIMIT).await
     }
 
     /// Computes the cred of each guild that isn't kept as it is in the archive, one after the other. False if an archive
