@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use propsbot_graph::{QuotaEntry, Quotas, Rules, ThanksKey, Way};
 use propsbot_mirror::Record as _;
 use propsbot_model::{
-    ChannelId, GuildId, InteractionId, Limits, MessageId, MessageState, Millis, Props, Reaction,
-    Settings, UserId,
+    ChannelId, GuildId, InteractionId, Limits, MessageId, MessageState, Millis, Props,
+    ReactionThanks, Settings, UserId,
 };
 use propsbot_rows::{
     ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Redactor, Snapshot,
@@ -189,7 +189,7 @@ pub fn used(
 /// The messages of others that a member reacted to with an emoji that may be thanks, with those reactions;
 /// adds their channels and authors, and the member, to the rows.
 ///
-/// Reads the index of recent rows: it has the longest period of a quota, and as much of a longer cooldown.
+/// Reads only reactions with these emojis.
 fn reacted(
     store: &Store,
     settings: &Settings,
@@ -202,13 +202,11 @@ fn reacted(
         return Ok(Vec::new());
     };
     let since = Millis(since(settings, now).0 - i64::from(cooldown) * 60_000);
-    let since = since.max(store.recent_from()?);
     let mut messages = BTreeSet::new();
-    for row in store.recent(guild, since..=Millis(i64::MAX)) {
-        let row = row?;
-        if row.is_of(Reaction::TABLE) {
-            let reaction: Reaction = row.read()?;
-            if reaction.user_id == giver && reaction.is_present() {
+    for emoji in ReactionThanks::emojis(&settings.reaction_thanks) {
+        for reaction in store.with_emoji(guild, &emoji, since..=Millis(i64::MAX)) {
+            let reaction = reaction?;
+            if reaction.user_id == giver {
                 messages.insert((reaction.channel_id, reaction.message_id));
             }
         }

@@ -1,13 +1,13 @@
-//! The indexes of rows: by row time, and by author.
+//! The indexes of rows: by row time, and by what else they are found by, such as their author.
 //!
-//! An entry's key is the space, the row time or author and row time, and the row's stored key; its
-//! value is empty. In the store and in every view of it:
+//! An entry's key is the space, perhaps what the row is found by, the row time, and the row's stored
+//! key; its value is empty. In the store and in every view of it:
 //!
 //! - The index of recent rows has an entry for every row of a part whose row time is at or after
 //!   [`Clock::recent_from`](crate::Clock::recent_from). A row enters it as soon as it is written,
 //!   and the clock never goes back, so no row becomes recent later.
-//! - The index by author has an entry for every row of a part whose place names an author.
-//! - No entry names a row that is missing or has another row time or author. It is removed in the
+//! - The other index has an entry for every row of a part whose [`Place`] says what it is found by.
+//! - No entry names a row that is missing or lies at another place. It is removed in the
 //!   batch that removes or moves its row, however old that is.
 //!
 //! Entries of rows that are no longer recent take space only; they are removed after an export.
@@ -54,9 +54,9 @@ pub(crate) fn entries_since(place: &Place, stored_key: &[u8], recent_from: Milli
         return Vec::new();
     };
     let recent = (*time >= recent_from).then(|| at(&place.space, *time));
-    let by_author = place.author.as_ref();
-    let by_author = by_author.map(|author| at_author(&place.space, author, *time));
-    let begin = recent.into_iter().chain(by_author);
+    let found_by = place.found_by.as_ref();
+    let found_by = found_by.map(|by| at_found(&place.space, by, *time));
+    let begin = recent.into_iter().chain(found_by);
     begin.map(|begin| [&begin, stored_key].concat()).collect()
 }
 
@@ -65,16 +65,20 @@ pub(crate) fn keys(space: &Id, times: &RangeInclusive<Millis>) -> (Vec<u8>, Vec<
     (at(space, *times.start()), after(&at(space, *times.end())))
 }
 
-/// The keys of the entries of an author in a space from a time on.
-pub(crate) fn keys_by_author(space: &Id, author: &Id, since: Millis) -> (Vec<u8>, Vec<u8>) {
-    let last = after(&at_author(space, author, Millis(i64::MAX)));
-    (at_author(space, author, since), last)
+/// The keys of a space's entries that are found by this, with these times.
+pub(crate) fn keys_found_by(
+    space: &Id,
+    by: &Id,
+    times: &RangeInclusive<Millis>,
+) -> (Vec<u8>, Vec<u8>) {
+    let last = after(&at_found(space, by, *times.end()));
+    (at_found(space, by, *times.start()), last)
 }
 
-/// What an entry's key consists of: the prefix of all keys of its space or author, the row time,
+/// What an entry's key consists of: the prefix of all keys of its space or of what it is found by, the row time,
 /// and the row's stored key.
 pub(crate) fn parts(entry: &[u8]) -> Result<(&[u8], Millis, &[u8]), RowError> {
-    let ids = if entry.first() == Some(&Table::BY_AUTHOR.number) {
+    let ids = if entry.first() == Some(&Table::FOUND_BY.number) {
         2
     } else {
         1
@@ -125,10 +129,10 @@ fn at(space: &Id, time: Millis) -> Vec<u8> {
     key
 }
 
-fn at_author(space: &Id, author: &Id, time: Millis) -> Vec<u8> {
-    let mut key = vec![Table::BY_AUTHOR.number];
+fn at_found(space: &Id, by: &Id, time: Millis) -> Vec<u8> {
+    let mut key = vec![Table::FOUND_BY.number];
     KeyPart::write(space, &mut key);
-    KeyPart::write(author, &mut key);
+    KeyPart::write(by, &mut key);
     KeyPart::write(&time.0, &mut key);
     key
 }

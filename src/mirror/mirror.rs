@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Version of the layout on disk. A newer store is refused; an older one is rewritten.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// The key of the schema, which every version reads.
 pub(crate) const SCHEMA_KEY: &[u8] = &[0];

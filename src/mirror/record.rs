@@ -32,10 +32,10 @@ impl Table {
         number: 201,
         name: "recent rows",
     };
-    /// The index of rows by author; it has no records.
-    pub(crate) const BY_AUTHOR: Self = Self {
+    /// The index of rows by what they are found by; it has no records.
+    pub(crate) const FOUND_BY: Self = Self {
         number: 203,
-        name: "rows by author",
+        name: "found rows",
     };
     /// The manifests that were published.
     pub(crate) const PUBLISHED: Self = Self {
@@ -44,15 +44,15 @@ impl Table {
     };
 }
 
-/// Where the exported row of a record lies, and who it is found by. Its table is the record's.
+/// Where the exported row of a record lies, and what it is found by. Its table is the record's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The space.
     pub space: Id,
     /// The part and the row's time, for tables kept by part.
     pub part: Option<(Id, Millis)>,
-    /// Who the row is to be found by, if by anybody.
-    pub author: Option<Id>,
+    /// What else the row is to be found by, if by anything: its author, say.
+    pub found_by: Option<Id>,
 }
 
 impl Place {
@@ -61,7 +61,7 @@ impl Place {
         Self {
             space: Id::new(space),
             part: None,
-            author: None,
+            found_by: None,
         }
     }
 
@@ -73,11 +73,11 @@ impl Place {
         }
     }
 
-    /// The same place of a row that [`ReadRows::by_author`](crate::ReadRows::by_author) finds.
+    /// The same place of a row that [`ReadRows::found_by`](crate::ReadRows::found_by) finds.
     #[must_use]
-    pub fn by(self, author: Option<impl fmt::Display>) -> Self {
+    pub fn by(self, found_by: Option<impl fmt::Display>) -> Self {
         Self {
-            author: author.map(Id::new),
+            found_by: found_by.map(Id::new),
             ..self
         }
     }

@@ -89,15 +89,15 @@ pub trait ReadRows {
         indexed(self, index::keys(space, &times))
     }
 
-    /// The rows of the space's parts whose places name this author, with row times from `since` on;
-    /// in the order of [`Self::recent`].
-    fn by_author<'a>(
+    /// The rows of the space's parts that are found by this, with row times in `times`; in the order
+    /// of [`Self::recent`].
+    fn found_by<'a>(
         &'a self,
         space: &Id,
-        author: &Id,
-        since: Millis,
+        by: &Id,
+        times: RangeInclusive<Millis>,
     ) -> impl DoubleEndedIterator<Item = Result<IndexedRow, Self::Error>> + use<'a, Self> {
-        indexed(self, index::keys_by_author(space, author, since))
+        indexed(self, index::keys_found_by(space, by, &times))
     }
 }
 

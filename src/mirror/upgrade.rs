@@ -1,7 +1,8 @@
 //! Rewrites a store of an earlier schema as the current one.
 //!
 //! Schema 2 made the mirror's own values records. Schema 3 has the index of recent rows, marks by
-//! hour and month, and a ledger of several manifests for an archive. Schema 4 has the index by author.
+//! hour and month, and a ledger of several manifests for an archive. Schema 4 has the index of
+//! rows by what they are found by, schema 5 more rows in it.
 
 use propsbot_archive::{Hash, Id};
 use serde::{

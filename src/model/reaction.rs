@@ -57,6 +57,12 @@ impl Reaction {
         reaction_time(self.message_id, added)
     }
 
+    /// What the store finds reactions with this emoji by. Not an id of a user, whom other rows are
+    /// found by.
+    pub fn found_by(emoji: &EmojiKey) -> String {
+        format!("emoji {}", emoji.bare())
+    }
+
     /// Whether the reaction exists. If seen and removed at the same time, it exists: a list removes
     /// all others at its own time.
     pub fn is_present(&self) -> bool {

@@ -3,6 +3,8 @@
 //! The store keeps every state that the setting had, so that what was thanked while it was on stays
 //! thanks, and what wasn't never becomes thanks.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -63,6 +65,12 @@ impl ReactionThanks {
     pub fn is_with(&self, emoji: &EmojiKey) -> bool {
         self.key()
             .is_some_and(|chosen| chosen.bare() == emoji.bare())
+    }
+
+    /// The emojis that were ever chosen, each in its [`bare`](EmojiKey::bare) spelling.
+    pub fn emojis(all: &[Self]) -> BTreeSet<EmojiKey> {
+        let keys = all.iter().filter_map(Self::key);
+        keys.map(|key| key.bare().into_owned()).collect()
     }
 
     /// What applies at a time; `None` before it was first on.

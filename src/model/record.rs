@@ -246,7 +246,8 @@ records! {
         Place::of_part(row.guild_id, row.channel_id, row.id.created_at()).by(row.mentioner());
     Reaction: REACTIONS, (ChannelId, MessageId, EmojiKey, bool, UserId),
         |row| (row.channel_id, row.message_id, row.emoji.clone(), row.burst, row.user_id),
-        Place::of_part(row.guild_id, row.channel_id, row.row_time());
+        Place::of_part(row.guild_id, row.channel_id, row.row_time())
+            .by(row.is_present().then(|| Reaction::found_by(&row.emoji)));
     Props: PROPS, (ChannelId, InteractionId), |row| (row.channel_id, row.id),
         Place::of_part(row.guild_id, row.channel_id, row.id.created_at()).by(Some(row.giver));
     Settings: SETTINGS, GuildId, |row| row.guild_id,

@@ -7,7 +7,7 @@ use propsbot_mirror::{
     StoreError, View,
 };
 use propsbot_model::{
-    AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
+    AdminAction, Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildChoice, GuildEmoji,
     GuildEntity, GuildId, InteractionId, Link, Member, MessageId, MessageState, Millis, Pending,
     Privacy, Props, Reaction, Recap, Registered, Role, ScheduledEvent, Scrub, Session, Settings,
     Stamp, Synced, Tally, User, UserId, permissions::Permissions,
@@ -90,7 +90,21 @@ impl Reader {
         giver: UserId,
         since: Millis,
     ) -> impl DoubleEndedIterator<Item = Result<IndexedRow, StoreError>> {
-        self.0.by_author(&Id::new(guild), &Id::new(giver), since)
+        let times = since..=Millis(i64::MAX);
+        self.0.found_by(&Id::new(guild), &Id::new(giver), times)
+    }
+
+    /// The reactions with an emoji that are there now, with these row times, by row time. Every
+    /// spelling of the emoji counts ([`EmojiKey::bare`]).
+    pub fn with_emoji(
+        &self,
+        guild: GuildId,
+        emoji: &EmojiKey,
+        times: RangeInclusive<Millis>,
+    ) -> impl Iterator<Item = Result<Reaction, StoreError>> {
+        let by = Id::new(Reaction::found_by(emoji));
+        let rows = self.0.found_by(&Id::new(guild), &by, times);
+        rows.map(|row| Ok(row?.read()?))
     }
 
     /// The latest stamp of a gateway event: until then the gateway delivered.

@@ -18,9 +18,10 @@ use propsbot_archive::{
     manifest_path, verify,
 };
 use propsbot_model::{
-    Author, AuthorKind, Channel, ChannelId, ChannelKind, Command, Emoji, Evidence, Fact, Forget,
-    Guild, GuildId, InteractionId, Live, Mention, Message, MessageId, MessageKind, Observation,
-    Privacy, Props, PropsOrigin, ReactionEvent, Role, RoleId, Stamp, Tier, Unread, UserId,
+    Author, AuthorKind, Channel, ChannelId, ChannelKind, Command, Emoji, EmojiKey, Evidence, Fact,
+    Forget, Guild, GuildId, InteractionId, Live, Mention, Message, MessageId, MessageKind,
+    Observation, Privacy, Props, PropsOrigin, Reaction, ReactionEvent, Role, RoleId, Stamp, Tier,
+    Unread, UserId,
     permissions::{READ_MESSAGE_HISTORY, VIEW_CHANNEL},
 };
 use propsbot_rows::{
@@ -32,6 +33,8 @@ const GUILD: GuildId = GuildId(1);
 /// The first is a props channel.
 const CHANNELS_OF: [ChannelId; 2] = [ChannelId(2), ChannelId(3)];
 const ANA: UserId = UserId(480_300_000_000_000_001);
+/// Each message has one of them. The first two are one emoji.
+const EMOJIS: [&str; 3] = ["❤", "❤\u{fe0f}", "🎉"];
 const START: i64 = 1_700_000_000_000;
 const HOUR: i64 = 3_600_000;
 const ALWAYS: RangeInclusive<Millis> = Millis(i64::MIN)..=Millis(i64::MAX);
@@ -133,7 +136,7 @@ fn facts(action: &Action, now: Millis) -> Vec<(Evidence, Fact)> {
         channel_id: CHANNELS_OF[channel],
         message_id: id(channel, of),
         user_id: UserId(ANA.0 + 1),
-        emoji: Emoji::unicode("🎉"),
+        emoji: Emoji::unicode(EMOJIS[usize::from(of) % EMOJIS.len()]),
         burst: false,
     };
     let by = |heard: bool| {
@@ -376,6 +379,34 @@ proptest! {
     }
 }
 
+/// By its emoji, a reaction that is there is found as a scan of all of them finds it.
+fn finds_emojis(store: &Store, cut: Millis) {
+    let mut all = Vec::new();
+    for channel in CHANNELS_OF {
+        let reactions = store.reactions(channel, 0..=u64::MAX);
+        all.extend(reactions.map(|reaction| reaction.unwrap()));
+    }
+    all.retain(Reaction::is_present);
+    all.sort_by_key(|reaction| {
+        (
+            reaction.row_time(),
+            reaction.channel_id,
+            reaction.message_id,
+        )
+    });
+    for emoji in EMOJIS.map(|text| EmojiKey::Unicode(text.to_owned())) {
+        for times in [ALWAYS, *ALWAYS.start()..=cut, cut..=*ALWAYS.end()] {
+            let found = store.with_emoji(GUILD, &emoji, times.clone());
+            let found: Vec<Reaction> = found.map(|reaction| reaction.unwrap()).collect();
+            let is_wanted = |reaction: &&Reaction| {
+                reaction.emoji.bare() == emoji.bare() && times.contains(&reaction.row_time())
+            };
+            let wanted: Vec<Reaction> = all.iter().filter(is_wanted).cloned().collect();
+            assert_eq!(found, wanted, "{emoji} {times:?}");
+        }
+    }
+}
+
 /// Whether anyone hides everything, and so is missing in counts of the archive.
 fn hides(store: &Store) -> bool {
     let chosen = store.privacy(GUILD).unwrap();
@@ -414,6 +445,7 @@ proptest! {
                 continue;
             }
             let source = StoreSource::new(store.view()).unwrap();
+            finds_emojis(&store, Millis(START + cuts.0 * HOUR));
             let after = rows(&source);
             are_whole(&after);
             let dirty = store.dirty().unwrap();

@@ -1,6 +1,7 @@
 //! Tests of the indexes and of the marks, with notes that move between parts and times.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
@@ -186,10 +187,14 @@ fn check(view: &View, model: &Model) {
             );
         }
         for author in 0..2 {
-            for since in [recent_from, Millis(i64::MIN)] {
-                let mut all = model.of_times(&board, &(since..=*ALWAYS.end()));
+            for times in [
+                recent_from..=*ALWAYS.end(),
+                ALWAYS,
+                *ALWAYS.start()..=recent_from,
+            ] {
+                let mut all = model.of_times(&board, &times);
                 all.retain(|note| note.author() == Some(author));
-                let rows = view.by_author(&Id::new(&board), &Id::new(author), since);
+                let rows = view.found_by(&Id::new(&board), &Id::new(author), times);
                 let read: Vec<Note> = rows.map(|row| row.unwrap().read().unwrap()).collect();
                 assert_eq!(read, all);
             }
@@ -203,14 +208,14 @@ fn check(view: &View, model: &Model) {
     assert!(scanned.iter().eq(model.notes.values()));
     // No entry names a row that is missing.
     let recent = entries(view, Table::RECENT);
-    let by_author = entries(view, Table::BY_AUTHOR);
-    for entry in recent.iter().chain(&by_author) {
+    let found_by = entries(view, Table::FOUND_BY);
+    for entry in recent.iter().chain(&found_by) {
         let (_, _, key) = parts(entry).unwrap();
         assert!(view.value(key).unwrap().is_some());
     }
     assert!(recent.len() <= scanned.len());
     let with_author = scanned.iter().filter(|note| note.author().is_some());
-    assert_eq!(by_author.len(), with_author.count());
+    assert_eq!(found_by.len(), with_author.count());
 }
 
 /// The keys of an index.
@@ -404,7 +409,7 @@ fn of_notes() -> Model {
 
 #[test]
 fn upgrades_index_rows() {
-    for schema in [2u32, 3] {
+    for schema in [2u32, 3, 4] {
         upgrades_index_rows_of(schema);
     }
 }
@@ -430,4 +435,46 @@ fn upgrades_index_rows_of(schema: u32) {
     assert_eq!(read(&mirror.0, "1", ALWAYS), notes()[1..]);
     check(&mirror.0, &of_notes());
     assert_eq!(Clock::of(&mirror.0).unwrap(), clock);
+}
+
+/// Rows of a view, with how many were read.
+struct Counting<'a>(&'a View, Cell<usize>);
+
+impl ReadRows for Counting<'_> {
+    type Error = StoreError;
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.1.set(self.1.get() + 1);
+        self.0.value(key)
+    }
+
+    fn entries(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        few: bool,
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
+        let entries = self.0.entries(from, to, few);
+        entries.inspect(|_| self.1.set(self.1.get() + 1))
+    }
+}
+
+#[test]
+fn only_what_is_found_is_read() {
+    let folder = TempDir::new().unwrap();
+    let mirror = open(folder.path());
+    // Every fiftieth is by the other author.
+    let all = (0..250).map(|id| Note {
+        column: u8::from(id % 50 == 0),
+        ..note(id, i64::from(id))
+    });
+    let seen = all.map(|note| Seen(Millis(BEGUN).into(), Change::Put(note)));
+    mirror.merge(&[seen.collect()]).unwrap();
+    let rows = Counting(&mirror.0, Cell::new(0));
+    let times = Millis(BEGUN - 150 * DAY)..=Millis(BEGUN - 50 * DAY);
+    let found = rows.found_by(&Id::new("1"), &Id::new(1), times);
+    let found: Vec<Note> = found.map(|row| row.unwrap().read().unwrap()).collect();
+    let ids: Vec<u8> = found.iter().map(|note| note.id).collect();
+    assert_eq!(ids, [150, 100, 50]);
+    assert_eq!(rows.1.get(), 2 * 3, "an entry and a row for each");
 }

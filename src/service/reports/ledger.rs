@@ -8,9 +8,8 @@ use std::{
 
 use propsbot_graph::{self as graph, Rules, ThanksKey};
 use propsbot_jobs::quota::BEGUN_BEFORE_MS;
-use propsbot_mirror::Record as _;
 use propsbot_model::{
-    ChannelId, GuildId, InteractionId, Language, MessageId, Millis, Props, Reaction, UserId,
+    ChannelId, GuildId, InteractionId, Language, MessageId, Millis, Props, ReactionThanks, UserId,
 };
 use propsbot_rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Redactor,
@@ -232,8 +231,7 @@ pub(super) fn by_command(
 
 /// The thanks by reaction in these channels and this id range, the oldest first.
 ///
-/// Those of the last 45 days come from the index of recent rows. For older ones, all reactions in the
-/// channels are read, because any message may have got one late.
+/// Reads only reactions with emojis that an admin chose, of any channel, and the messages that have them.
 fn by_reaction(
     store: &Store,
     (community, rules): (&Community, &Rules<'_>),
@@ -248,31 +246,13 @@ fn by_reaction(
     };
     let from = InteractionId(*ids.start()).created_at().max(first.since);
     let until = InteractionId(*ids.end()).created_at();
+    let channels: BTreeSet<&ChannelId> = channels.iter().collect();
     let mut messages = BTreeSet::new();
-    let mut consider = |reaction: Reaction| {
-        let row = ReactionRow::from(&reaction);
-        let time = reaction.row_time();
-        if row.removed_at.is_none()
-            && (from..=until).contains(&time)
-            && rules.has_thanks_emoji(&row)
-        {
-            messages.insert((row.channel_id, row.message_id));
-        }
-    };
-    if from >= store.recent_from()? {
-        for row in store.recent(guild.id, from..=until) {
-            let row = row?;
-            if row.is_of(Reaction::TABLE) {
-                consider(row.read()?);
-            }
-        }
-        let channels: BTreeSet<&ChannelId> = channels.iter().collect();
-        messages.retain(|(channel, _)| channels.contains(channel));
-    } else {
-        let last = MessageId::at(Millis(until.0.saturating_add(1))).0;
-        for channel in channels {
-            for reaction in store.reactions(*channel, 0..=last) {
-                consider(reaction?);
+    for emoji in ReactionThanks::emojis(&guild.reaction_thanks) {
+        for reaction in store.with_emoji(guild.id, &emoji, from..=until) {
+            let row = ReactionRow::from(&reaction?);
+            if channels.contains(&row.channel_id) && rules.has_thanks_emoji(&row) {
+                messages.insert((row.channel_id, row.message_id));
             }
         }
     }
