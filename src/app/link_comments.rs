@@ -15,9 +15,6 @@ use propsbot_github::{
 use propsbot_network::Network;
 use propsbot_service::{CommentsError, GithubComment, GithubComments};
 
-/// The repositories of everyone, in GitHub's words.
-pub(super) const PUBLIC: &str = "PUBLIC";
-
 /// The type of people's accounts, in GitHub's words.
 const PERSON: &str = "User";
 
@@ -50,9 +47,7 @@ impl GithubComments for ArchivedComments {
             Err(ReadError::Empty | ReadError::OtherProvider { .. }) => Vec::new(),
             rows => rows?,
         };
-        let shown = rows
-            .iter()
-            .filter(|row| row.deleted_at.is_none() && row.visibility == PUBLIC);
+        let shown = rows.iter().filter(|row| row.is_public());
         let names: BTreeSet<String> = shown
             .map(|row| format!("{}/{}", row.owner, row.name))
             .collect();

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Error, cred, error::Tried as _, link_comments::PUBLIC};
+use super::{Error, cred, error::Tried as _};
 use crate::config::Config;
 use propsbot_archive::{
     ArchiveReader, DataArchive, Id, ReadError, read_derived, retry, retry_or_empty,
@@ -164,7 +164,7 @@ async fn repositories(archive: &dyn DataArchive) -> Result<Vec<Neighbour>, ReadE
         None,
         |reader| async move {
             let rows = reader.rows::<Repository>().await?;
-            let public = rows.iter().filter(|row| row.visibility == PUBLIC);
+            let public = rows.iter().filter(|row| row.is_public());
             let public: BTreeSet<Id> = public.map(|row| Id::from(&row.id)).collect();
             let mut neighbours = Vec::new();
             for space in reader.spaces() {

@@ -43,12 +43,14 @@ impl Store {
     fn withheld(&self, repository: &Repository, named: &str) -> Option<&'static str> {
         let now = format!("{}/{}", repository.owner, repository.name).to_lowercase();
         let is_named = self.private.contains(&now) || self.private.contains(&named.to_lowercase());
-        match &*repository.visibility {
-            _ if repository.deleted_at.is_some() => Some("it is gone, or can't be read any more"),
-            _ if !self.names(repository, named) => Some("GITHUB_REPOSITORIES doesn't name it"),
-            "PUBLIC" => None,
-            _ if is_named => None,
-            _ => Some("it isn't public, and GITHUB_EXPORT_PRIVATE doesn't name it"),
+        if repository.deleted_at.is_some() {
+            Some("it is gone, or can't be read any more")
+        } else if !self.names(repository, named) {
+            Some("GITHUB_REPOSITORIES doesn't name it")
+        } else if repository.is_public() || is_named {
+            None
+        } else {
+            Some("it isn't public, and GITHUB_EXPORT_PRIVATE doesn't name it")
         }
     }
 

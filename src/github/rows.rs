@@ -313,6 +313,13 @@ cells! {
     bool => Kind::Bool;
 }
 
+impl Repository {
+    /// Whether everyone can read it: it is there, and public. Members and sites are told only of such ones.
+    pub fn is_public(&self) -> bool {
+        self.deleted_at.is_none() && self.visibility == "PUBLIC"
+    }
+}
+
 impl From<&NodeId> for Id {
     fn from(id: &NodeId) -> Self {
         Self::from(id.0.as_str())

@@ -1,9 +1,6 @@
 //! Checks that the archive can be read and written, by a probe that leaves nothing.
 
-use crate::{
-    app::{link_comments::PUBLIC, plugins::side_files},
-    config::Config,
-};
+use crate::{app::plugins::side_files, config::Config};
 use propsbot_archive::{
     ArchiveReader, DataArchive, Millis, Probe, ReadError, Schema, one_line, spaces_of,
 };
@@ -79,9 +76,7 @@ async fn repositories(config: &Config, spec: &ArchiveSpec) -> Result<Finding, Re
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     let reader = ArchiveReader::open(archive.as_ref(), &propsbot_github::SCHEMA).await?;
     let rows = reader.rows::<Repository>().await?;
-    let public = rows
-        .iter()
-        .filter(|row| row.visibility == PUBLIC && row.deleted_at.is_none());
+    let public = rows.iter().filter(|row| row.is_public());
     let names: Vec<String> = public
         .map(|row| one_line(&format!("{}/{}", row.owner, row.name)))
         .collect();

@@ -15,7 +15,6 @@ use super::{
         Error, PluginOrder,
         drawn::{Drawn, draw},
         error::Tried as _,
-        link_comments::PUBLIC,
         plugins::github_of,
     },
     instance::Instance,
@@ -167,7 +166,7 @@ impl Github {
         };
         let public: BTreeMap<&str, String> = rows
             .iter()
-            .filter(|row| row.deleted_at.is_none() && row.visibility == PUBLIC)
+            .filter(|row| row.is_public())
             .map(|row| (row.id.0.as_str(), format!("{}/{}", row.owner, row.name)))
             .collect();
         let is_public = |manifest: &&Manifest| public.contains_key(manifest.space.as_str());
