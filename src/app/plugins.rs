@@ -429,6 +429,13 @@ fn discord(path: &Path, improved: bool) -> anyhow::Result<Arc<dyn GraphPlugin>> 
     Ok(Arc::new(DiscordPlugin::new(config, rules)))
 }
 
+/// The meetings plugin for scheduled events alone, which an admin switches on in Discord. Which channels have meetings, its file
+/// says.
+pub(super) fn scheduled_events() -> Arc<dyn GraphPlugin> {
+    let config = MeetingsConfig::of(BTreeSet::new());
+    Arc::new(MeetingsPlugin::new(config))
+}
+
 /// The github plugin with SourceCred's rules, for these repositories.
 pub(super) fn github_of(repositories: Vec<String>) -> Arc<dyn GraphPlugin> {
     let config = GithubConfig { repositories };

@@ -15,7 +15,7 @@ use super::{
         Error, PluginOrder,
         drawn::{Drawn, draw},
         error::Tried as _,
-        plugins::github_of,
+        plugins::{github_of, scheduled_events},
     },
     instance::Instance,
     logins::Logins,
@@ -61,8 +61,8 @@ pub struct KeepOrder {
 
 /// Computes a guild's cred from `ARCHIVE`, and keeps it.
 ///
-/// Without an instance, what members did on GitHub counts, too: the graph of the public repositories that are mirrored, and
-/// what `/link` proved. An instance has the graphs and the ledger that it has.
+/// Without an instance, scheduled events count, too, if an admin has them kept, and what members did on GitHub: the graph of the
+/// public repositories that are mirrored, and what `/link` proved. An instance has the graphs and the ledger that it has.
 pub async fn keep_cred(config: &Config, order: KeepOrder) -> Result<Vec<String>, Error> {
     limit(order.memory).context("could not limit memory")?;
     let plugin = PluginOrder {
@@ -72,6 +72,9 @@ pub async fn keep_cred(config: &Config, order: KeepOrder) -> Result<Vec<String>,
     let now = Clock::now();
     let only = Some(&order.guild);
     let mut plugins = plugin.open(&config.network, now).await?;
+    if config.cred.instance.is_none() {
+        plugins.push(scheduled_events());
+    }
     let github = match &config.cred.instance {
         Some(_) => None,
         None => Github::read(config).await?,

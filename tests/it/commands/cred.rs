@@ -8,7 +8,7 @@ use std::{
 
 use resvg::tiny_skia::Pixmap;
 use serde_json::json;
-use simulator::discord::{Answer, Options, Overwrite, bit, kind};
+use simulator::discord::{Answer, Options, Overwrite, bit, event_status, kind};
 
 use super::{SOON, Server, says};
 use crate::mirror::holds;
@@ -104,6 +104,31 @@ async fn tells_how_much_cred_and_what_for() {
     {
         assert!(begun.elapsed() < SOON, "{}", server.log());
     }
+    server.check_manners();
+}
+
+/// Without an instance, scheduled events count once an admin has them kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_scheduled_events_that_are_switched_on() {
+    let server = Server::start().await;
+    let (ana, ben) = (server.ana, server.ben);
+    let discord = server.discord();
+    let call = discord.schedule(ana, "Community call", 4_000_000_000_000, None);
+    discord.update_event(call, |event| event.status = event_status::ACTIVE);
+    server.give(ana, &[ben], "the cocoa").await;
+    let before = server.cred_until(ben, None, "the cocoa").await;
+    says(&before, &["rank **1** of 2"]);
+    let set = json!({"meeting_events": true});
+    says(
+        &server.admin("settings set", set).await,
+        &["kept and exported"],
+    );
+    let own = server.cred_until(ana, None, "Community call").await;
+    says(&own, &["Event: ", "rank **1** of 2"]);
+    assert!(total(&own) > total(&before), "{own:?} {before:?}");
+    // Only those who hosted it see it among their contributions.
+    let told = server.cred_until(ben, Some(ana), "rank **1**").await;
+    assert!(!told.content.contains("Community call"), "{told:?}");
     server.check_manners();
 }
 
