@@ -291,6 +291,30 @@ mod tests {
         assert_eq!(began(&late), Some(Millis(9_000)));
     }
 
+    /// Discord keeps exceptions of a series beside it. Of one that is called off, it goes on to the next start; of one that is
+    /// moved, it says the old start: <https://github.com/discord/discord-api-docs/issues/8428>.
+    #[test]
+    fn an_occurrence_is_held_once_if_it_is_moved_alone_and_never_if_it_is_called_off() {
+        let mut event = ScheduledEvent::unknown(GuildId(1), EventId(2));
+        let (scheduled, active) = (EventStatus::SCHEDULED, EventStatus::ACTIVE);
+        for (start, at, status) in [
+            (1_000, 10, scheduled),
+            // Moved to 1500.
+            (1_000, 1_500, active),
+            (2_000, 1_600, scheduled),
+            // Called off.
+            (3_000, 1_700, scheduled),
+            // Moved to 2500.
+            (3_000, 2_500, active),
+            (4_000, 2_600, scheduled),
+        ] {
+            event.see(seen(start, at, status));
+        }
+        let held = |own: &Occurrence| Some((own.start.0, own.began_at()?.0));
+        let held: Vec<_> = event.announced().filter_map(held).collect();
+        assert_eq!(held, [(1_000, 1_000), (3_000, 2_500)]);
+    }
+
     #[test]
     fn whom_a_list_lacks_is_not_interested() {
         let mut event = ScheduledEvent::unknown(GuildId(1), EventId(2));
