@@ -39,15 +39,6 @@ pub(crate) const OVERLAP: i64 = 60_000;
 /// How many changes are read before they are kept.
 const AT_ONCE: usize = 500;
 
-/// What became of changes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Changes {
-    /// Whether some could not be read: they are asked for again.
-    pub(crate) are_lacking: bool,
-    /// Whether an issue or a pull request was read.
-    pub(crate) has_issue: bool,
-}
-
 /// An entry of a list.
 #[derive(Deserialize)]
 pub(crate) struct Changed {
@@ -92,8 +83,8 @@ impl Changed {
 }
 
 impl Reading<'_> {
-    /// Reads what changed.
-    pub(crate) async fn read_changes(&mut self, server: Millis) -> Result<Changes, SyncError> {
+    /// Reads what changed. Returns whether some could not be read: it is asked for again.
+    pub(crate) async fn read_changes(&mut self, server: Millis) -> Result<bool, SyncError> {
         let since = *self
             .progress
             .since
@@ -117,20 +108,19 @@ impl Reading<'_> {
                 .map(|entry| (entry.node_id.clone(), (*table, entry)));
             changed.extend(entries);
         }
-        let mut read = Changes::default();
+        let mut are_lacking = is_odd || cut_at.is_some();
         if !changed.is_empty() {
-            read = self.read_changed(changed).await?;
+            are_lacking |= self.read_changed(changed).await?;
         }
-        read.are_lacking |= is_odd || cut_at.is_some();
         if let Some(cut_at) = cut_at {
             // What comes after that is read the next time.
             self.progress.since = Some(cut_at.max(since));
             self.progress.etags = Default::default();
         }
-        if read.are_lacking {
+        if are_lacking {
             // The lists are asked for again.
             self.keep(Vec::new()).await?;
-            return Ok(read);
+            return Ok(true);
         }
         self.progress.etags = etags;
         if is_long {
@@ -139,7 +129,7 @@ impl Reading<'_> {
             self.progress.etags = Default::default();
         }
         self.keep(Vec::new()).await?;
-        Ok(read)
+        Ok(false)
     }
 
     fn route(&self, path: &str, since: Millis) -> String {
@@ -188,11 +178,11 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads what isn't known as it is now.
+    /// Reads what isn't known as it is now. Returns whether some could not be read: it is asked for again.
     pub(crate) async fn read_changed(
         &mut self,
         changed: BTreeMap<String, (u8, Changed)>,
-    ) -> Result<Changes, SyncError> {
+    ) -> Result<bool, SyncError> {
         let space = self.space().to_owned();
         let tables: BTreeSet<u8> = changed.values().map(|(table, _)| *table).collect();
         let known = self.stored(move |Reader(view)| {
@@ -247,12 +237,8 @@ impl Reading<'_> {
             }
         }
         if asked.is_empty() {
-            return Ok(Changes {
-                are_lacking,
-                has_issue: false,
-            });
+            return Ok(are_lacking);
         }
-        let has_issue = asked.iter().any(is_issue);
         let is_new = |read: &Read| is_issue(read) && !known.contains_key(&read.id);
         let has_new_issue = asked.iter().any(is_new);
         let reviews = self.known_reviews().await?;
@@ -265,10 +251,7 @@ impl Reading<'_> {
         if has_new_issue {
             self.read_absent_numbers().await?;
         }
-        Ok(Changes {
-            are_lacking,
-            has_issue,
-        })
+        Ok(are_lacking)
     }
 
     /// Reads and keeps some of what changed. Returns whether GitHub neither has nor lacks some of it.

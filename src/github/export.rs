@@ -78,7 +78,7 @@ fn name(repository: &Repository) -> String {
 }
 
 fn space(repository: &Repository, progress: &Progress) -> ExportSpace {
-    let [tracker, _, history] = progress.complete;
+    let [tracker, reactions, history] = progress.complete;
     let part = |id: &str, until: Option<Millis>| ExportPart {
         id: Id::new(id),
         name: id.to_owned(),
@@ -91,7 +91,7 @@ fn space(repository: &Repository, progress: &Progress) -> ExportSpace {
             .into_iter()
             .collect(),
     };
-    let synced = CLASSES.iter().zip(progress.complete);
+    let synced = CLASSES.iter().zip(progress.synced());
     ExportSpace {
         id: Id::from(&repository.id),
         name: name(repository),
@@ -100,7 +100,7 @@ fn space(repository: &Repository, progress: &Progress) -> ExportSpace {
             .map(|(class, at)| ((*class).to_owned(), at))
             .collect(),
         history: progress.scrub_done.map(|done| ManifestHistory {
-            known_until: Some(done),
+            known_until: reactions,
             reread_at: Some(done),
         }),
         stamps: None,

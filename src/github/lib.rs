@@ -13,6 +13,7 @@ mod exclusions;
 mod export;
 mod first;
 pub mod graph;
+mod history;
 mod listen;
 mod listings;
 mod merge;

@@ -64,7 +64,7 @@ impl Reading<'_> {
         let ids: BTreeSet<String> = listed.keys().cloned().collect();
         let mut are_lacking = false;
         if !listed.is_empty() {
-            are_lacking |= self.read_changed(listed).await?.are_lacking;
+            are_lacking |= self.read_changed(listed).await?;
         }
         if until.is_none() {
             let (space, table) = (self.space().to_owned(), listing.table());

@@ -106,6 +106,11 @@ impl Overview {
         hidden
     }
 
+    /// Whether GitHub refuses to show this.
+    pub(crate) fn hides(&self, what: &str) -> bool {
+        self.hidden().iter().any(|(hidden, _)| *hidden == what)
+    }
+
     /// What it tells in short of each list; of none that can't be read.
     pub(crate) fn told(&self) -> impl Iterator<Item = Told> {
         let lists = [

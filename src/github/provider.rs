@@ -420,6 +420,7 @@ impl DataProvider for GithubProvider {
                         "counts": counts.into_iter().collect::<BTreeMap<_, _>>(),
                         "changes_known_until": tracker,
                         "reactions_known_until": reactions,
+                        "discussions_known_until": progress.discussions,
                         "history_known_until": history,
                     }),
                     name,

@@ -152,11 +152,11 @@ pub(crate) fn history() -> String {
     )
 }
 
-/// A page of the commits that lead to this one.
+/// A page of the commits that lead to this one, with what each of them directly follows.
 pub(crate) fn history_of_commit() -> String {
     format!(
         "query($id: ID!, $after: String) {{ node(id: $id) {{ ... on Commit {{ oid history(first: 100, after: $after) \
-         {{ totalCount {PAGE} nodes {{ ...commit }} }} }} }} }} {COMMIT}{ACTOR}"
+         {{ totalCount {PAGE} nodes {{ ...commit parents(first: 100) {{ nodes {{ id }} }} }} }} }} }} }} {COMMIT}{ACTOR}"
     )
 }
 

@@ -108,6 +108,9 @@ impl Reading<'_> {
 
     /// Keeps what was read, and how far the reading is; durable on return.
     pub(crate) async fn keep(&mut self, mut facts: Vec<Observation>) -> Result<(), SyncError> {
+        if !self.progress.lacks_merged {
+            self.progress.lacks_merged = self.has_unknown_merge(&facts).await?;
+        }
         let at = self.clock.stamp();
         self.progress.at = at;
         let fact = Fact::Progress(Box::new(self.progress.clone()));
@@ -148,7 +151,8 @@ impl Reading<'_> {
             for (index, page) in pages.iter().enumerate() {
                 let field = format!("a{index}");
                 if answer.refuses(&field) {
-                    (harvest.is_lacking, harvest.is_refused) = (true, true);
+                    let kinds = [Listed::DiscussionComments, Listed::Replies];
+                    harvest.refuse(kinds.contains(&page.kind));
                     continue;
                 }
                 if answer.refuses_below(&format!("{field}/")) {
@@ -216,7 +220,15 @@ impl Reading<'_> {
                     continue;
                 }
                 Err(SyncError::Github(error)) if error.may_be_too_much() => {
-                    self.query(&query, variables).await?
+                    match self.query(&query, variables).await {
+                        // One thing that is too much for GitHub keeps nothing else from being read.
+                        Err(SyncError::Github(error @ GithubError::TooMuch(_))) => {
+                            warn!(id = some[0].id, "GitHub shows it to nobody: {error}");
+                            harvest.refuse(is_discussion(&some[0]));
+                            continue;
+                        }
+                        answer => answer?,
+                    }
                 }
                 answer => answer?,
             };
@@ -242,9 +254,9 @@ impl Reading<'_> {
                 if is_gone {
                     gone.push(read);
                 } else if answer.refuses(&field) {
-                    (harvest.is_lacking, harvest.is_refused) = (true, true);
+                    harvest.refuse(is_discussion(&read));
                 } else if !is_there {
-                    harvest.is_lacking = true;
+                    (harvest.is_lacking, harvest.lacks_others) = (true, true);
                     warn!(
                         id = read.id,
                         "GitHub neither has nor lacks something; it is asked for again later"
@@ -304,6 +316,11 @@ impl Reading<'_> {
         })
         .await
     }
+}
+
+fn is_discussion(read: &Read) -> bool {
+    let tables = [number_of::<Discussion>(), number_of::<DiscussionComment>()];
+    tables.contains(&read.table)
 }
 
 /// The issue and the review (or what a reaction is on) that something is listed with. GitHub says so itself of

@@ -128,6 +128,31 @@ pub(crate) struct Progress {
     /// Whether GitHub refused something in this round.
     #[serde(default)]
     pub scrub_refused: bool,
+    /// Up to when discussions and the reactions to them are complete.
+    #[serde(default)]
+    pub discussions: Option<Millis>,
+    /// Whether GitHub refuses discussions.
+    #[serde(default)]
+    pub hides_discussions: bool,
+    /// Whether a commit may be known without all that lead to it.
+    #[serde(default = "yes")]
+    pub lacks_ancestors: bool,
+    /// Whether a pull request may be merged as a commit that isn't known.
+    #[serde(default = "yes")]
+    pub lacks_merged: bool,
+}
+
+/// Earlier versions didn't say.
+fn yes() -> bool {
+    true
+}
+
+impl Progress {
+    /// Up to when each of the archive's classes is complete.
+    pub(crate) fn synced(&self) -> [Option<Millis>; 4] {
+        let [tracker, reactions, history] = self.complete;
+        [tracker, reactions, history, self.discussions]
+    }
 }
 
 impl Record for Progress {

@@ -131,6 +131,14 @@ fn progress(manifest: &Manifest, at: Stamp) -> Progress {
         since,
         complete: [tracker, synced("reactions"), history],
         scrub_done: synced("reactions"),
+        // Earlier versions had one class for both.
+        discussions: match manifest.synced.get("discussions") {
+            Some(discussions) => *discussions,
+            None => synced("reactions"),
+        },
+        // It may have been exported while they were read.
+        lacks_ancestors: true,
+        lacks_merged: true,
         ..Progress::default()
     }
 }

@@ -11,7 +11,7 @@ use crate::rows::{
 };
 
 /// The classes of data that are complete up to a time of their own.
-pub(crate) const CLASSES: [&str; 3] = ["tracker", "reactions", "history"];
+pub(crate) const CLASSES: [&str; 4] = ["tracker", "reactions", "history", "discussions"];
 
 /// The schema of GitHub archives.
 pub static SCHEMA: Schema = Schema {

@@ -80,7 +80,7 @@ impl Reading<'_> {
         self.read_lists(&mut harvest).await?;
         let unlisted = self.unlisted(&mut harvest).await?;
         self.ask_by_id(&mut harvest, unlisted).await?;
-        self.progress.scrub_lacks |= harvest.is_lacking;
+        self.progress.scrub_lacks |= harvest.lacks_others;
         if harvest.is_refused && !self.progress.scrub_refused {
             warn!(
                 repository = self.name,
@@ -96,6 +96,9 @@ impl Reading<'_> {
             self.list_all_again();
             if let Some(done) = self.progress.scrub_done.filter(|_| !lacks) {
                 self.complete(1, done);
+                if !self.progress.scrub_refused && !self.progress.hides_discussions {
+                    self.progress.discussions = self.progress.complete[1];
+                }
             }
         }
         self.keep(harvest.facts).await?;

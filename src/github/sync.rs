@@ -311,6 +311,7 @@ impl Reading<'_> {
                 .since
                 .get_or_insert(propsbot_archive::Millis(server.0 - 60_000));
         }
+        self.progress.hides_discussions = overview.hides("discussions");
         let at = self.clock.stamp();
         let object = Object::Repository(overview.row());
         let fact = Fact::Read(Box::new(object), None);
@@ -324,8 +325,8 @@ impl Reading<'_> {
         } else if self.progress.lacks_numbers {
             self.read_absent_numbers().await?;
         }
-        let changes = self.read_changes(server).await?;
-        let mut is_lacking = are_lacking || changes.are_lacking || self.progress.lacks_numbers;
+        let are_lacking = self.read_changes(server).await? || are_lacking;
+        let mut is_lacking = are_lacking || self.progress.lacks_numbers;
         let is_hidden = !overview.hidden().is_empty();
         if !is_lacking && !is_hidden {
             self.complete(0, began);
@@ -334,21 +335,21 @@ impl Reading<'_> {
             self.keep(Vec::new()).await?;
             return Err(GithubError::Partial.into());
         }
-        let had = self.progress.head.clone();
-        self.read_history(overview.head()).await?;
-        if is_first || changes.has_issue || had != self.progress.head {
-            self.read_merged().await?;
-        }
-        if overview.head() == self.progress.head.as_deref() {
+        self.read_commits(overview.head()).await?;
+        if self.has_commits_of(overview.head()) {
             self.complete(2, began);
         }
         if is_first
             && !is_lacking
-            && !is_hidden
+            && !overview.hides("releases")
             && let Some(began) = self.progress.scrub_began.take()
         {
             self.progress.scrub_done = Some(began);
             self.complete(1, began);
+        }
+        if !is_lacking && !self.progress.hides_discussions && self.progress.discussions.is_none() {
+            // They were all read just now. Earlier versions had one class for both.
+            self.progress.discussions = self.progress.complete[1];
         }
         self.keep(Vec::new()).await?;
         if recheck {
@@ -357,7 +358,7 @@ impl Reading<'_> {
             self.read_absent_numbers().await?;
             is_lacking |= self.progress.scrub_lacks || self.progress.lacks_numbers;
         }
-        if is_lacking && self.progress.scrub_refused {
+        if recheck && self.progress.scrub_refused {
             return Err(GithubError::Partial.into());
         }
         if is_lacking {

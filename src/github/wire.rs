@@ -124,6 +124,8 @@ pub(crate) struct Harvest {
     pub(crate) is_lacking: bool,
     /// Whether GitHub refused to show something.
     pub(crate) is_refused: bool,
+    /// Whether it lacks something else than discussions that GitHub refuses.
+    pub(crate) lacks_others: bool,
 }
 
 impl Harvest {
@@ -144,6 +146,7 @@ impl Harvest {
             scrubbed: BTreeSet::new(),
             is_lacking: false,
             is_refused: false,
+            lacks_others: false,
         }
     }
 
@@ -221,6 +224,12 @@ impl Harvest {
             self.page(Listed::Replies, &own, &issue, &replies);
         }
         true
+    }
+
+    /// Notes that GitHub refuses something, by whether it belongs to discussions.
+    pub(crate) fn refuse(&mut self, is_discussion: bool) {
+        (self.is_lacking, self.is_refused) = (true, true);
+        self.lacks_others |= !is_discussion;
     }
 
     /// Asks for a list from its beginning.

@@ -1,6 +1,7 @@
 //! The whole program as a mirror of GitHub: sync, exports, the graph, restore, and what GitHub does to it.
 
 mod discussions;
+mod history;
 mod together;
 mod truth;
 
@@ -253,55 +254,6 @@ async fn finds_everything_that_no_list_tells_by_reading_again() {
     source.check().await;
 }
 
-/// An issue with at least this number.
-fn commit(message: &str) -> Action {
-    Action::Commit {
-        repository: "octo-org/alpha".into(),
-        message: message.to_owned(),
-        by: Some("amara".to_owned()),
-        name: None,
-        at: None,
-    }
-}
-
-/// What a pull request was merged as stays with what led to it. After a restore nothing says which commits the branch
-/// had.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn force_pushes_take_commits_away_before_and_after_a_restore() {
-    let source = Source::seeded(&Seed::default()).await;
-    let force_push = |drop: usize| Action::ForcePush {
-        repository: "octo-org/alpha".into(),
-        drop,
-    };
-    source.act(commit("Leads to what is merged"));
-    let pull = source.act(Action::Pull {
-        repository: "octo-org/alpha".into(),
-        by: Some("bram".to_owned()),
-        title: "To be merged".to_owned(),
-        body: String::new(),
-        at: None,
-    });
-    source.act(Action::Merge {
-        on: pull.into(),
-        by: Some("bram".to_owned()),
-        message: None,
-    });
-    for message in ["To stay", "To go", "To go, too"] {
-        source.act(commit(message));
-    }
-    source.run(&["sync"]).await.ok();
-    source.check().await;
-    std::fs::remove_dir_all(source.home.path().join("data")).unwrap();
-    source.run(&["restore", "--from", "dir:archive"]).await.ok();
-    source.act(force_push(2));
-    source.run(&["sync"]).await.ok();
-    source.check().await;
-    // To before what led to what is merged.
-    source.act(force_push(3));
-    source.run(&["sync"]).await.ok();
-    source.check().await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn finds_another_repository_under_the_name_of_one_that_is_gone() {
     let source = Source::seeded(&Seed::default()).await;
@@ -371,6 +323,7 @@ async fn mirrors_a_renamed_repository_and_the_new_one_of_its_name() {
     }
 }
 
+/// An issue with at least this number.
 fn first_issue(source: &Source, repository: &str, least: u32) -> simulator::github::world::Spot {
     source.github.world(|world| {
         let repository = world.repository_named(repository).unwrap();
