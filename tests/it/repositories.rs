@@ -126,6 +126,17 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Until when the first repository's reactions are known.
+    async fn reactions_known_until(&self) -> i64 {
+        let status = self.run(&["status", "--json"]).await.ok().stdout;
+        let told = status.split("\"reactions_known_until\":").nth(1);
+        let told = told.and_then(|told| told.split([',', '}', '\n']).next());
+        let told = told.and_then(|told| told.trim().parse().ok());
+        told.unwrap_or_else(|| panic!("{status}"))
+    }
+}
+
 pub(crate) fn comment(on: &str, body: &str) -> Action {
     Action::Comment {
         on: on.into(),
@@ -364,14 +375,48 @@ async fn survives_what_ends_the_real_plugin() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn follows_a_lively_world_through_kills() {
+    follow_a_lively_world(5).await;
+}
+
+/// Other worlds, with outages as well: `LIVELY_SEEDS=20..40`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes: .ci/slow lively"]
+async fn follows_many_lively_worlds() {
+    let seeds = std::env::var("LIVELY_SEEDS").unwrap_or_else(|_| "100..110".to_owned());
+    let (first, end) = seeds.split_once("..").unwrap();
+    for seed in first.parse().unwrap()..end.parse().unwrap() {
+        println!("seed {seed}");
+        follow_a_lively_world(seed).await;
+    }
+}
+
+/// Reads a world that changes, with kills and, but for the first seeds, with outages. In the end the archive has what
+/// GitHub shows.
+async fn follow_a_lively_world(seed: u64) {
     let source = Source::seeded(&Seed {
         issues: 200,
         comments: 600,
         ..Seed::default()
     })
     .await;
-    let mut rng = chance(5);
+    let mut rng = chance(seed);
     for requests in [2, 4, 8] {
+        if seed >= 100 {
+            let limited = Fault::SecondaryLimit {
+                status: 403,
+                retry_after: Some(1),
+            };
+            let faults = [
+                Fault::Html(502),
+                Fault::Reset,
+                Fault::ResourceLimits,
+                limited,
+            ];
+            for (skip, fault) in faults.into_iter().enumerate() {
+                let skip = 3 * skip + usize::try_from(seed % 7).unwrap();
+                source.github.fail_after(What::Any, skip, 1, fault);
+            }
+        }
         let before = source.github.counters().requests;
         let running = source.start(&["sync"]);
         let is_under_way = |github: &Github| github.counters().requests >= before + requests;
@@ -384,6 +429,7 @@ async fn follows_a_lively_world_through_kills() {
             source.github.live(&mut rng);
         }
     }
+    source.github.heal();
     source.run(&["sync"]).await.ok();
     for _ in 0..60 {
         source.github.live(&mut rng);
@@ -554,6 +600,18 @@ async fn one_process_mirrors_one_platform() {
     source.set("GITHUB_TOKEN", "of-the-archive");
     let says = ["GITHUB_SOURCE_TOKEN: is not set", "isn't used for that"];
     source.run(&["sync"]).await.failed(2, &says);
+    for token in ["ghs_16C7e42F292c6912E7", "-----BEGIN RSA PRIVATE KEY-----"] {
+        source.set("GITHUB_SOURCE_TOKEN", token);
+        let says = ["GITHUB_SOURCE_TOKEN: is the token or the key of a GitHub App"];
+        for command in ["sync", "run"] {
+            let refused = source.run(&[command]).await;
+            refused.failed(2, &says);
+            assert!(!refused.stderr.contains(token), "{refused:?}");
+        }
+        let checked = source.run(&["check"]).await;
+        let said = format!("{}{}", checked.stdout, checked.stderr);
+        assert!(said.contains("of a GitHub App"), "{checked:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

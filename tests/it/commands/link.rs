@@ -378,6 +378,40 @@ async fn the_leaderboard_ranks_by_the_cred_of_both_platforms() {
     assert!(none.ephemeral, "{none:?}");
 }
 
+/// The bot itself exports nothing meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cred_follows_exports_of_githubs_process() {
+    let mut both = Both::start().await;
+    let (ana, ben, cho) = (both.server.ana, both.server.ben, both.server.cho);
+    both.server.give(cho, &[ben], "the cocoa").await;
+    both.link(ana, "amara").await;
+    both.creds_with(cho, "ana").await;
+    let once = [("EXPORT_INTERVAL", "1d")];
+    both.server.restart_with(&once).await;
+    let (_, before) = both.creds_with(cho, "ana").await;
+    let pull = both.source.act(Action::Pull {
+        repository: "octo-org/alpha".into(),
+        by: Some("amara".to_owned()),
+        title: "Seen while the bot rests".to_owned(),
+        body: String::new(),
+        at: None,
+    });
+    both.source.act(Action::Merge {
+        on: pull.into(),
+        by: Some("amara".to_owned()),
+        message: None,
+    });
+    both.mirror().await;
+    let begun = Instant::now();
+    loop {
+        let (board, creds) = both.creds(cho).await;
+        if creds.get("ana") > before.get("ana") {
+            break;
+        }
+        assert!(begun.elapsed() < SOON, "{board:?}\n{}", both.server.log());
+    }
+}
+
 /// However a proof and its undoing fall together, the member isn't linked afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn undoing_wins_over_a_proof_at_the_same_moment() {

@@ -226,8 +226,11 @@ async fn discussions_that_are_refused_later_keep_nothing_else_from_being_read_ag
     };
     refuse(true);
     source.act(heart(source.item(ItemKind::Issue)));
+    let known = source.reactions_known_until().await;
     let again = source.run(&["sync", "--recheck"]).await;
     again.failed(3, &["let GITHUB_SOURCE_TOKEN read", "discussions"]);
+    let known_now = source.reactions_known_until().await;
+    assert!(known_now > known, "{known_now} after {known}");
     source.check().await;
     refuse(false);
     source.run(&["sync", "--recheck"]).await.ok();
