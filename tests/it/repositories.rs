@@ -2,6 +2,7 @@
 
 mod discussions;
 mod history;
+mod moved;
 mod together;
 mod truth;
 

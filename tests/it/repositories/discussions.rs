@@ -44,7 +44,7 @@ fn release(tag: &str, by: &str, body: &str, draft: bool) -> Action {
     }
 }
 
-fn heart(on: u64) -> Action {
+pub(super) fn heart(on: u64) -> Action {
     Action::React {
         on: on.into(),
         by: Some("bram".to_owned()),
@@ -84,7 +84,7 @@ impl Source {
         })
     }
 
-    fn marker(&self, kind: MarkerKind) -> u64 {
+    pub(super) fn marker(&self, kind: MarkerKind) -> u64 {
         self.github.world(|world| {
             let home = world.repository_named(ALPHA).unwrap().id;
             let mut all = world.markers(home).filter(|marker| marker.kind == kind);

@@ -76,8 +76,8 @@ impl<'w> World<'w> {
         Some(match (of.kind, name) {
             (_, "id") => of.node_id().into(),
             (_, "description") => of.description.as_str().into(),
-            (_, "createdAt") => time(of.created).into(),
-            (_, "updatedAt") => time(of.updated).into(),
+            (_, "createdAt") => known(of.created).into(),
+            (_, "updatedAt") => known(of.updated).into(),
             (_, "url") => format!("{WEB}{path}").into(),
             (_, "resourcePath") => path.into(),
             (_, "repository") => Given::One(Thing::Repository(home)),
@@ -99,6 +99,11 @@ impl<'w> World<'w> {
             _ => return None,
         })
     }
+}
+
+/// A time, unless nobody knows it.
+fn known(at: i64) -> Option<String> {
+    (at != 0).then(|| time(at))
 }
 
 fn page<'w>(

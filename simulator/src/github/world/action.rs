@@ -119,6 +119,11 @@ pub enum Action {
         on: Spot,
         to: Spot,
     },
+    /// The same for an issue whose comments keep their ids.
+    TransferWhole {
+        on: Spot,
+        to: Spot,
+    },
     /// Pushes a commit to the default branch. Returns the repository's id.
     Commit {
         repository: Spot,
@@ -155,6 +160,10 @@ pub enum Action {
     Unmark {
         on: Spot,
         with: Spot,
+    },
+    /// Makes a label one of the oldest, of which GitHub knows neither when it was made nor when it changed.
+    ForgetTimes {
+        on: Spot,
     },
     /// Whether the token may read a repository's contents: its commits and releases.
     SetContents {
@@ -313,6 +322,10 @@ impl World {
                 let (id, to) = (self.find(&on)?, self.find(&to)?);
                 self.transfer(id, to)
             }
+            Action::TransferWhole { on, to } => {
+                let (id, to) = (self.find(&on)?, self.find(&to)?);
+                self.transfer_whole(id, to)
+            }
             Action::Commit {
                 repository,
                 message,
@@ -368,6 +381,10 @@ impl World {
                 item.markers.remove(&with);
                 item.updated = now();
                 self.tell_item("unlabeled", id)
+            }
+            Action::ForgetTimes { on } => {
+                let id = self.find(&on)?;
+                self.forget_times(id)
             }
             Action::SetContents {
                 repository,

@@ -419,4 +419,23 @@ impl World {
         from.transferred.insert(item.number, moved);
         Ok(moved)
     }
+
+    /// The same for an issue whose comments keep their ids.
+    pub(super) fn transfer_whole(&mut self, id: u64, to: u64) -> anyhow::Result<u64> {
+        if self.item_mut(id)?.kind != ItemKind::Issue {
+            bail!("only issues are transferred so");
+        }
+        let comments = std::mem::take(&mut self.item_mut(id)?.comments);
+        let from = self.item_mut(id)?.repository;
+        let moved = self.transfer(id, to)?;
+        let number = self.item_mut(moved)?.number;
+        for comment in &comments {
+            let item = self.item_mut(*comment)?;
+            (item.repository, item.parent, item.number) = (to, moved, number);
+            self.repository_mut(from)?.comments.remove(comment);
+            self.repository_mut(to)?.comments.insert(*comment);
+        }
+        self.item_mut(moved)?.comments = comments;
+        Ok(moved)
+    }
 }

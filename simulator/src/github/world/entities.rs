@@ -299,6 +299,7 @@ pub struct Marker {
     pub description: String,
     /// Whose milestone it is.
     pub creator: Option<u64>,
+    /// 0 if nobody knows it of a label, as `updated`.
     pub created: i64,
     pub updated: i64,
     pub closed: Option<i64>,

@@ -54,6 +54,14 @@ impl World {
         self.tell_marker("edited", id)
     }
 
+    pub(super) fn forget_times(&mut self, id: u64) -> anyhow::Result<u64> {
+        let label = self.markers.get_mut(&id);
+        let label = label.filter(|marker| marker.kind == MarkerKind::Label);
+        let label = label.with_context(|| format!("{id} is no label"))?;
+        (label.created, label.updated) = (0, 0);
+        Ok(id)
+    }
+
     /// It goes from everything that it marked, which changes no `updated` there.
     pub(super) fn delete_marker(&mut self, id: u64) -> anyhow::Result<u64> {
         self.tell_marker("deleted", id)?;
