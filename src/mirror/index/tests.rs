@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Dirty, Ledger as _, Observed, PartRecord, Rewrite, Rows, Stamp, View,
+    Dirty, Ledger as _, Observed, PartRecord, ReadRows, Rewrite, Rows, Stamp, View,
     engine::{Engine, Op},
     mirror::SCHEMA_KEY,
     record::stored_key,
