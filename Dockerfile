@@ -22,7 +22,7 @@ ENV HOME=/data \
     CACHE_PATH=/data/cache \
     HEALTH_ADDRESS=127.0.0.1:9090
 HEALTHCHECK --start-period=30m --interval=1m --timeout=10s \
-    CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9090/healthz"]
+    CMD ["wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:9090/healthz"]
 ENTRYPOINT ["propsbot"]
 CMD ["run"]
 
