@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How many commits of a walk are read before they are kept.
-const AT_ONCE: usize = 5_000;
+const AT_ONCE: usize = 1_000;
 
 impl Reading<'_> {
     /// Reads the commits that aren't known: of the default branch, and those that pull requests were merged as.
