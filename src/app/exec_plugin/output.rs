@@ -108,14 +108,21 @@ pub(super) struct EdgeLine {
 
 /// Where an edge starts or ends.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "an edge leads from and to a node's address, or {\"member\": ID} with the id as text"
+)]
 enum End {
     Node(Parts),
     Member { member: String },
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a weight has a node and its weight, or an edge with forwards and backwards"
+)]
 pub(super) enum WeightLine {
     Node {
         node: Parts,

@@ -10,7 +10,7 @@ use super::{community, files, graph, program};
 use crate::mirror::Mirror;
 
 /// What a shell script says, and what is said about it.
-const WRONG: [(&str, &str); 15] = [
+const WRONG: [(&str, &str); 17] = [
     (
         "echo nothing",
         "line 1 of its output: it is not a line of the protocol",
@@ -51,6 +51,15 @@ const WRONG: [(&str, &str); 15] = [
     (
         "echo '{\"needs\": []}'; echo '{\"weight\": {\"node\": [\"external\", \"hostile\", \"1\"], \"weight\": -1}}'",
         "line 2 of its output: -1 is not a weight",
+    ),
+    (
+        "echo '{\"needs\": []}'; echo '{\"weight\": {\"node\": [\"external\", \"hostile\", \"1\"]}}'",
+        "a weight has a node and its weight, or an edge with forwards and backwards",
+    ),
+    (
+        "echo '{\"needs\": []}'; echo '{\"edge\": {\"address\": [\"external\", \"hostile\", \"e\"], \"timestamp\": 1, \
+         \"src\": {\"member\": \"5\"}, \"dst\": {\"member\": null}}}'",
+        "an edge leads from and to a node's address, or {\"member\": ID}",
     ),
     (
         "echo '{\"needs\": []}'; while :; do echo '{\"warning\": \"again\"}'; done",
