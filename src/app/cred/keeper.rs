@@ -22,9 +22,7 @@ use tracing::{error, info, warn};
 
 use super::keep::{Github, basis};
 use crate::config::Config;
-use propsbot_archive::{
-    ArchiveError, ArchiveReader, MANIFEST_LIMIT, Manifest, ROOT, ReadError, one_line,
-};
+use propsbot_archive::{ArchiveReader, Id, Manifest, ReadError, one_line};
 use propsbot_jobs::{
     clock::Clock,
     cred::{CLEARED, CredBasis, CredBoard, CredFailure},
@@ -101,10 +99,10 @@ impl CredKeeper {
         loop {
             let begun = Instant::now();
             let updating = stop.run_until_cancelled(async {
-                let root = self.github_root().await.ok();
-                (root, self.update().await)
+                let generations = self.github_generations().await.ok();
+                (generations, self.update().await)
             });
-            let Some((root, is_done)) = updating.await else {
+            let Some((generations, is_done)) = updating.await else {
                 return;
             };
             let next = async {
@@ -112,7 +110,7 @@ impl CredKeeper {
                 if is_done {
                     tokio::select! {
                         () = awake.notified() => {}
-                        () = self.exports_of_github(root) => {}
+                        () = self.exports_of_github(generations) => {}
                     }
                 } else {
                     let _ = timeout(AGAIN, awake.notified()).await;
@@ -124,12 +122,12 @@ impl CredKeeper {
         }
     }
 
-    /// Waits until the archive of GitHub has another root than this one, which is `None` if it couldn't be read.
-    async fn exports_of_github(&self, known: Option<Option<Vec<u8>>>) {
+    /// Waits until the archive of GitHub has other generations than these, which are `None` if they couldn't be read.
+    async fn exports_of_github(&self, known: Option<Vec<(Id, u64)>>) {
         loop {
             let begun = Instant::now();
-            if let Ok(root) = self.github_root().await
-                && known.as_ref() != Some(&root)
+            if let Ok(generations) = self.github_generations().await
+                && known.as_ref() != Some(&generations)
             {
                 return;
             }
@@ -138,18 +136,25 @@ impl CredKeeper {
         }
     }
 
-    /// The root of the archive of GitHub, which every export changes; `None` if there is none, or cred counts nothing
-    /// of it.
-    async fn github_root(&self) -> Result<Option<Vec<u8>>, ArchiveError> {
+    /// The generation of each repository in the archive of GitHub; none if cred counts nothing of it.
+    async fn github_generations(&self) -> Result<Vec<(Id, u64)>, ReadError> {
         if self.config.cred.instance.is_some() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let Config {
             access, network, ..
         } = &self.config;
         let from = self.config.github_archive();
         let archive = propsbot_backends::open_to_read(from, access, network)?;
-        archive.read(ROOT, MANIFEST_LIMIT).await
+        let reader = match ArchiveReader::open(archive.as_ref(), &propsbot_github::SCHEMA).await {
+            // Nothing was exported there, or only by another provider's process.
+            Err(ReadError::Empty | ReadError::OtherProvider { .. }) => return Ok(Vec::new()),
+            reader => reader?,
+        };
+        let manifests = reader.manifests().into_iter();
+        Ok(manifests
+            .map(|manifest| (manifest.space, manifest.generation))
+            .collect())
     }
 
     /// Computes the cred of each guild that isn't kept as it is in the archive, one after the other. False if an archive
