@@ -82,6 +82,10 @@ impl Record for Read {
 }
 
 /// How far a repository is read.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says of something else that it is missing"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// The repository's id.

@@ -96,6 +96,10 @@ pub(crate) fn time(text: &str) -> Option<Millis> {
 }
 
 /// Collects the rows of answers, and what has to be asked because of them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says of something else that it is missing"
+)]
 pub(crate) struct Harvest {
     pub(crate) space: NodeId,
     /// When the request was sent whose answer is read.

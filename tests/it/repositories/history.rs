@@ -6,6 +6,7 @@ use simulator::github::{
 };
 
 use super::{Source, truth::archived};
+use crate::store::copy;
 
 fn commit(message: &str) -> Action {
     Action::Commit {
@@ -79,18 +80,17 @@ async fn reads_on_after_an_interruption_what_led_to_a_merge() {
     let leads = |line: &&String| line.contains("Leads to what is merged");
     let count = kept.iter().filter(leads).count();
     assert!((1..1_300).contains(&count), "{count}");
-    let [data, aside] = ["data", "aside"].map(|name| source.home.path().join(name));
-    std::fs::rename(&data, &aside).unwrap();
-    for is_restored in [true, false] {
-        if is_restored {
-            source.run(&["restore", "--from", "dir:archive"]).await.ok();
-        } else {
-            std::fs::remove_dir_all(&data).unwrap();
-            std::fs::rename(&aside, &data).unwrap();
-        }
-        source.run(&["sync"]).await.ok();
-        source.check().await;
+    let [data, archive, cut] = ["data", "archive", "cut"].map(|name| source.home.path().join(name));
+    copy(&archive, &cut);
+    source.run(&["sync"]).await.ok();
+    source.check().await;
+    for old in [&data, &archive] {
+        std::fs::remove_dir_all(old).unwrap();
     }
+    std::fs::rename(&cut, &archive).unwrap();
+    source.run(&["restore", "--from", "dir:archive"]).await.ok();
+    source.run(&["sync"]).await.ok();
+    source.check().await;
 }
 
 /// The pull request is known by then, and nothing else changes.
