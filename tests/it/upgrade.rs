@@ -18,12 +18,13 @@ use crate::{
 /// All entries of a store of each schema, as hexadecimal keys and values. The last version with
 /// schema 1 made it of a small community: after an export, more happened, somebody had their data
 /// deleted, and lists of reactors failed. The last version with schema 2 upgraded that store, the last
-/// one with schema 3 upgraded the second, and one with schema 4 did so, too.
-const ROWS: [&[u8]; 4] = [
+/// one with schema 3 upgraded the second, and those with schema 4 and 5 did so, too.
+const ROWS: [&[u8]; 5] = [
     include_bytes!("../fixtures/store-1/rows.txt.gz"),
     include_bytes!("../fixtures/store-2/rows.txt.gz"),
     include_bytes!("../fixtures/store-3/rows.txt.gz"),
     include_bytes!("../fixtures/store-4/rows.txt.gz"),
+    include_bytes!("../fixtures/store-5/rows.txt.gz"),
 ];
 /// What that version's `status --json` and `graph` said.
 const EXPECTED: &str = include_str!("../fixtures/store-1/expected.json");
