@@ -24,6 +24,11 @@ pub(crate) fn layout(nodes: usize, links: &[(usize, usize, f64)]) -> Vec<Place> 
         degree[*one] += weight;
         degree[*other] += weight;
     }
+    // Among many links of a member, a single one pulls less.
+    let share = |(one, other, weight): &(usize, usize, f64)| {
+        weight / (degree[*one] * degree[*other]).sqrt()
+    };
+    let shares: Vec<f64> = links.iter().map(share).collect();
     let mut moves = vec![(0.0, 0.0); nodes];
     let mut grid = Grid::new(ideal * 2.5);
     for step in 0..STEPS {
@@ -36,12 +41,10 @@ pub(crate) fn layout(nodes: usize, links: &[(usize, usize, f64)]) -> Vec<Place> 
             moved.0 -= (x - 0.5) * 0.9 * ideal;
             moved.1 -= (y - 0.5) * 0.9 * ideal;
         }
-        for (one, other, weight) in links {
+        for ((one, other, _), share) in links.iter().zip(&shares) {
             let (a, b) = (places[*one], places[*other]);
             let (x, y) = (b.0 - a.0, b.1 - a.1);
             let distance = (x * x + y * y).sqrt();
-            // Among many links of a member, a single one pulls less.
-            let share = weight / (degree[*one] * degree[*other]).sqrt();
             let pull = (distance / ideal * share).min(2.0);
             let (x, y) = (x * pull, y * pull);
             moves[*one] = (moves[*one].0 + x, moves[*one].1 + y);

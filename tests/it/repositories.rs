@@ -643,6 +643,8 @@ async fn tells_its_health_and_keeps_a_site_tables_and_files_beside_the_archive()
     ] {
         source.set(name, value);
     }
+    // The site is about all repositories, and stays as it is for an hour.
+    source.run(&["sync"]).await.ok();
     source.deliver();
     let running = source.start(&["run"]);
     let at = address(&running).await;

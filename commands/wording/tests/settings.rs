@@ -80,11 +80,10 @@ fn lists_admin_actions_within_the_limit() {
     assert!(everything.chars().count() <= 500);
 }
 
-#[test]
-fn other_servers_learn_what_the_operator_can_do() {
-    let guest = Setup {
+fn nothing_set(destination: Destination) -> Setup {
+    Setup {
         settings: Settings::default_for(GuildId(1)),
-        destination: Destination::Operators,
+        destination,
         exported: vec![],
         withheld: vec![],
         age_restricted: vec![],
@@ -92,8 +91,12 @@ fn other_servers_learn_what_the_operator_can_do() {
         meetings: None,
         events: None,
         findings: vec![],
-    };
-    let setup = setup(&guest);
+    }
+}
+
+#[test]
+fn other_servers_learn_what_the_operator_can_do() {
+    let setup = setup(&nothing_set(Destination::Operators));
     let line = setup.lines().find(|line| line.starts_with("**2."));
     assert_snapshot!(visible(&[
         line.unwrap().to_owned(),
@@ -153,20 +156,9 @@ fn setup_shows_what_is_set_and_missing() {
             }))
             .collect(),
     };
-    let none = Setup {
-        settings: Settings::default_for(GuildId(1)),
-        destination: Destination::Nowhere,
-        exported: vec![],
-        withheld: vec![],
-        age_restricted: vec![],
-        preview: vec![],
-        meetings: None,
-        events: None,
-        findings: vec![],
-    };
     assert_snapshot!(visible(&[
         setup(&lacking(2)),
-        setup(&none),
+        setup(&nothing_set(Destination::Nowhere)),
         choose_props_channels().to_owned(),
     ]));
     assert!(setup(&lacking(500)).chars().count() <= LONGEST_MESSAGE);

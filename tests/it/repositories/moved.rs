@@ -45,6 +45,21 @@ impl Source {
         let count = moved.iter().filter(|line| is_there(line)).count();
         assert_eq!(count, 2, "{moved:#?}");
     }
+    /// Asserts that the archive has none of this repository's items, of which there are so many.
+    pub(super) async fn check_without(&self, repository: &str, count: usize) {
+        self.export().await;
+        let ids: Vec<String> = self.github.world(|world| {
+            let home = world.repository_named(repository).unwrap().id;
+            let items = world.items().filter(|item| item.repository == home);
+            items.map(Item::node_id).collect()
+        });
+        assert_eq!(ids.len(), count);
+        let lines = archived(&self.archive()).await;
+        let still = lines
+            .iter()
+            .find(|line| ids.iter().any(|id| line.contains(id)));
+        assert_eq!(still, None);
+    }
 }
 
 /// No list of changes has its comments, which are old. What it left behind is found by reading everything again.
@@ -90,18 +105,7 @@ async fn comments_move_to_a_repository_that_is_not_mirrored() {
         to: closed.into(),
     });
     source.run(&["sync", "--recheck"]).await.ok();
-    source.export().await;
-    let moved: Vec<String> = source.github.world(|world| {
-        let home = world.repository_named(closed).unwrap().id;
-        let moved = world.items().filter(|item| item.repository == home);
-        moved.map(Item::node_id).collect()
-    });
-    assert_eq!(moved.len(), 3);
-    let lines = archived(&source.archive()).await;
-    let still = lines
-        .iter()
-        .find(|line| moved.iter().any(|id| line.contains(id)));
-    assert_eq!(still, None);
+    source.check_without(closed, 3).await;
 }
 
 /// GitHub doesn't know when its oldest labels were made, nor when they changed.
