@@ -6,7 +6,7 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt::Write as _};
 use askama::Template;
 
 use super::{Frame, Who, Writer, counted};
-use crate::layout::layout;
+use crate::{layout::layout, stats::Stats};
 
 /// How many members are drawn; all others are one node.
 const MEMBERS: usize = 2_000;
@@ -94,50 +94,74 @@ fn on_picture((x, y): (f64, f64)) -> (i64, i64) {
     (scale(x, WIDTH), scale(y, HEIGHT))
 }
 
-#[expect(clippy::too_many_lines, reason = "it fills in one template")]
-pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
-    let stats = &writer.stats;
-    let mut shown: Vec<usize> = stats
-        .pairs
-        .keys()
-        .flat_map(|(giver, receiver)| [*giver, *receiver])
-        .collect();
-    shown.sort_unstable();
-    shown.dedup();
-    let total = shown.len();
-    let thanks = |member: usize| stats.of[member].received.len() + stats.of[member].given.len();
-    shown.sort_by_key(|member| (Reverse(thanks(*member)), *member));
-    let others = shown.split_off(shown.len().min(MEMBERS)).len();
-    let number: BTreeMap<usize, usize> = shown
-        .iter()
-        .enumerate()
-        .map(|(number, member)| (*member, number))
-        .collect();
-    let nodes = shown.len() + usize::from(others > 0);
+/// What is drawn, and where.
+pub(super) struct Picture {
+    /// The members, by their numbers.
+    shown: Vec<usize>,
+    /// How many more there are: together they are the last node.
+    others: usize,
+    /// How often the first node thanked the second.
+    arrows: BTreeMap<(usize, usize), u32>,
+    /// Where each node is.
+    places: Vec<(i64, i64)>,
+}
 
-    // Whoever isn't drawn is the last node.
-    let mut arrows: BTreeMap<(usize, usize), u32> = BTreeMap::new();
-    for ((giver, receiver), count) in &stats.pairs {
-        let of = |member: &usize| number.get(member).copied().unwrap_or(shown.len());
-        let (from, to) = (of(giver), of(receiver));
-        if from != to {
-            *arrows.entry((from, to)).or_default() += count;
+impl Picture {
+    /// Computes where the members are: with thousands of them, this takes a good part of the time that a site takes.
+    pub(super) fn of(stats: &Stats<'_>) -> Self {
+        let mut shown: Vec<usize> = stats
+            .pairs
+            .keys()
+            .flat_map(|(giver, receiver)| [*giver, *receiver])
+            .collect();
+        shown.sort_unstable();
+        shown.dedup();
+        let thanks = |member: usize| stats.of[member].received.len() + stats.of[member].given.len();
+        shown.sort_by_key(|member| (Reverse(thanks(*member)), *member));
+        let others = shown.split_off(shown.len().min(MEMBERS)).len();
+        let number: BTreeMap<usize, usize> = shown
+            .iter()
+            .enumerate()
+            .map(|(number, member)| (*member, number))
+            .collect();
+
+        // Whoever isn't drawn is the last node.
+        let mut arrows: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+        for ((giver, receiver), count) in &stats.pairs {
+            let of = |member: &usize| number.get(member).copied().unwrap_or(shown.len());
+            let (from, to) = (of(giver), of(receiver));
+            if from != to {
+                *arrows.entry((from, to)).or_default() += count;
+            }
+        }
+        // What pulls members together is both directions at once.
+        let mut links: BTreeMap<(usize, usize), u32> = BTreeMap::new();
+        for ((from, to), count) in &arrows {
+            *links.entry((*from.min(to), *from.max(to))).or_default() += count;
+        }
+        let weighted: Vec<_> = links
+            .iter()
+            .map(|((one, other), count)| (*one, *other, f64::from(*count).sqrt()))
+            .collect();
+        let places = layout(shown.len() + usize::from(others > 0), &weighted);
+        Self {
+            shown,
+            others,
+            arrows,
+            places: places.into_iter().map(on_picture).collect(),
         }
     }
-    // What pulls members together is both directions at once.
-    let mut links: BTreeMap<(usize, usize), u32> = BTreeMap::new();
-    for ((from, to), count) in &arrows {
-        *links.entry((*from.min(to), *from.max(to))).or_default() += count;
-    }
-    let weighted: Vec<_> = links
-        .iter()
-        .map(|((one, other), count)| (*one, *other, f64::from(*count).sqrt()))
-        .collect();
-    let places: Vec<_> = layout(nodes, &weighted)
-        .into_iter()
-        .map(on_picture)
-        .collect();
+}
 
+pub(super) fn write(writer: &mut Writer<'_>, picture: &Picture) -> Result<(), askama::Error> {
+    let stats = writer.stats;
+    let Picture {
+        shown,
+        others,
+        arrows,
+        places,
+    } = picture;
+    let (others, nodes) = (*others, places.len());
     let most = stats
         .of
         .iter()
@@ -209,19 +233,18 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), askama::Error> {
     let data = if arrows.is_empty() {
         String::new()
     } else {
-        writer.data("graph", script(nodes, &arrows))
+        writer.data("graph", script(nodes, arrows))
     };
     let page = Graph {
         frame: writer.frame("graph", "Graph"),
         sentence: format!(
             "{1} between {0}, from each giver to each receiver.",
-            counted(total, "member", "members"),
+            counted(shown.len() + others, "member", "members"),
             counted(arrows.len(), "arrow", "arrows")
         ),
-        left_out: if hidden == 0 {
-            String::new()
-        } else {
-            counted(hidden, "weaker arrow is", "weaker arrows are")
+        left_out: match hidden {
+            0 => String::new(),
+            hidden => counted(hidden, "weaker arrow is", "weaker arrows are"),
         },
         arrows: drawn_arrows(&strongest, &drawn, largest),
         names: names(&drawn),

@@ -8,7 +8,7 @@ mod members;
 mod overview;
 mod search;
 
-use std::fmt;
+use std::{fmt, panic::resume_unwind, thread};
 
 use askama::Template;
 use jiff::{Timestamp, tz::TimeZone};
@@ -129,32 +129,39 @@ pub(crate) struct Writer<'a> {
     files: &'a mut Files,
     folder: &'a str,
     community: &'a Community,
-    stats: Stats<'a>,
+    stats: &'a Stats<'a>,
     cred: Option<&'a Cred>,
 }
 
 /// Adds a community's pages.
-pub(crate) fn write<'a>(
-    files: &'a mut Files,
-    community: &'a Community,
-    folder: &'a str,
+pub(crate) fn write(
+    files: &mut Files,
+    community: &Community,
+    folder: &str,
 ) -> Result<(), askama::Error> {
     let cred = community.cred.as_deref();
     let stats = Stats::new(community, cred);
-    let mut writer = Writer {
-        files,
-        folder,
-        community,
-        stats,
-        cred,
-    };
-    overview::write(&mut writer)?;
-    members::write(&mut writer)?;
-    member::write(&mut writer)?;
-    graph::write(&mut writer)?;
-    search::write(&mut writer)?;
-    coverage::write(&mut writer)?;
-    about::write(&mut writer)
+    thread::scope(|scope| {
+        let picture = scope.spawn(|| graph::Picture::of(&stats));
+        let mut writer = Writer {
+            files,
+            folder,
+            community,
+            stats: &stats,
+            cred,
+        };
+        overview::write(&mut writer)?;
+        members::write(&mut writer)?;
+        member::write(&mut writer)?;
+        search::write(&mut writer)?;
+        coverage::write(&mut writer)?;
+        about::write(&mut writer)?;
+        let picture = picture.join();
+        graph::write(
+            &mut writer,
+            &picture.unwrap_or_else(|panic| resume_unwind(panic)),
+        )
+    })
 }
 
 impl<'a> Writer<'a> {
